@@ -1,0 +1,110 @@
+"""jaxent: entanglement distributed along chains of atomic ensembles, computed with JAX."""
+
+from jaxent.averages import (
+    OutcomeAverage,
+    average_decoded_fidelity,
+    average_entropy,
+    average_log_negativity,
+    outcome_probabilities,
+)
+from jaxent.chain import Chain
+from jaxent.decoding import decode_outcomes, decoded_fidelity, decoded_target
+from jaxent.dephasing import (
+    EnsembleRates,
+    dephased_log_probability,
+    end_to_end_coherent_information,
+    end_to_end_log_negativity,
+    end_to_end_state,
+)
+from jaxent.derivatives import Sensitivities, sensitivities
+from jaxent.entanglement import (
+    coherent_information,
+    entanglement_entropy,
+    log_negativity,
+    negativity,
+    normalized_entropy,
+    purity,
+    renyi_entropy,
+    schmidt_coefficients,
+    state_fidelity,
+    state_log_negativity,
+    state_negativity,
+    state_renyi_entropy,
+    von_neumann_entropy,
+)
+from jaxent.magic import Extrema, MagicTimes, find_extrema, half_width, magic_times, robustness_table
+from jaxent.master import MeasuredState, evolve_density, measure_density
+from jaxent.optimize import OptimizationError, Optimum, maximize, textbook_offset
+from jaxent.sampling import sample_outcomes
+from jaxent.stochastic import EstimatedLogNegativity, estimate_log_negativity
+from jaxent.swapping import (
+    end_to_end_amplitudes,
+    end_to_end_entropy,
+    end_to_end_schmidt_coefficients,
+    log_outcome_probability,
+    outcome_probability,
+)
+from jaxent.times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
+from jaxent.truncation import chain_for_tolerance, entropy_error_bound, entropy_error_estimate
+
+__all__ = [
+    "BondTimes",
+    "Chain",
+    "EnsembleRates",
+    "EstimatedLogNegativity",
+    "Extrema",
+    "MagicTimes",
+    "MeasuredState",
+    "OptimizationError",
+    "Optimum",
+    "OutcomeAverage",
+    "PiFraction",
+    "Sensitivities",
+    "average_decoded_fidelity",
+    "average_entropy",
+    "average_log_negativity",
+    "chain_for_tolerance",
+    "coherent_information",
+    "crevasse_grid",
+    "decode_outcomes",
+    "decoded_fidelity",
+    "decoded_target",
+    "dephased_log_probability",
+    "end_to_end_amplitudes",
+    "end_to_end_coherent_information",
+    "end_to_end_entropy",
+    "end_to_end_log_negativity",
+    "end_to_end_schmidt_coefficients",
+    "end_to_end_state",
+    "entanglement_entropy",
+    "entropy_error_bound",
+    "entropy_error_estimate",
+    "estimate_log_negativity",
+    "evolve_density",
+    "find_extrema",
+    "half_width",
+    "log_negativity",
+    "log_outcome_probability",
+    "magic_times",
+    "maximize",
+    "measure_density",
+    "negativity",
+    "normalized_entropy",
+    "outcome_probabilities",
+    "outcome_probability",
+    "pi_fraction",
+    "pi_fractions_up_to",
+    "purity",
+    "renyi_entropy",
+    "robustness_table",
+    "sample_outcomes",
+    "schmidt_coefficients",
+    "sensitivities",
+    "state_fidelity",
+    "state_log_negativity",
+    "state_negativity",
+    "state_renyi_entropy",
+    "textbook_offset",
+    "uniform_grid",
+    "von_neumann_entropy",
+]

@@ -1,0 +1,5 @@
+"""`python -m jaxent`: the command line."""
+
+from jaxent.cli import main
+
+main()

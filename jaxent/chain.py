@@ -1,0 +1,205 @@
+"""The chain of M ensembles of N atoms, and its explicit state tensor.
+
+Ensembles are numbered 1…M. They start in √w_k each (equation 11), interact through H = Σ_j (-1)^j n_j n_(j+1) for a
+time t (equations 12 and 15), and the inner ones are measured in the x basis after a phase offset φ_j (equations 18 to
+20). H is diagonal in the Dicke basis: bond (1,2) writes the phase e^(+i k_1 k_2 t), bond (2,3) e^(-i k_2 k_3 t), and
+so on.
+
+This module builds the state as a tensor of shape (D,)*M, index order k_1…k_M: the paper's Methods I (window=None) and
+II, for small chains and for checking. `jaxent.swapping` gives the same end-to-end state for any M without the tensor.
+The two agree to rounding in the full basis; with a window they differ by the window's error, because the tensor
+truncates the even inner ensembles too, which the matrix product sums exactly.
+
+>>> chain = Chain(n_ensembles=3, n_atoms=2)
+>>> amplitudes = project_outcomes(chain, evolve(chain, initial_state(chain), 1.0))
+>>> amplitudes.shape
+(3, 3)
+"""
+
+import dataclasses
+import string
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex
+
+from jaxent import arguments, dicke
+from jaxent.times import Time, turns, turns_of_products, unit
+
+__all__ = [
+    "Chain",
+    "apply_phase_offset",
+    "evolve",
+    "initial_state",
+    "project_outcomes",
+    "reduced_density_matrix",
+]
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """A chain of ensembles: the shapes of the problem, static under every transformation.
+
+    Attributes:
+        n_ensembles: M, at least 2.
+        n_atoms: N of each ensemble, at least 1.
+        window: c, half-width of the Dicke window in standard deviations √N/2 (equations 30 and 31); None keeps the
+        full basis.
+
+    Raises:
+        ValueError: when an attribute is out of range or the window does not fit the basis.
+    """
+
+    n_ensembles: int
+    n_atoms: int
+    window: float | None = None
+
+    def __post_init__(self):
+        for name, least in (("n_ensembles", 2), ("n_atoms", 1)):
+            value = getattr(self, name)
+            if not arguments.is_integer(value) or value < least:
+                raise ValueError(f"Argument `{name}` must be an integer of at least {least}, but is {value!r}.")
+            object.__setattr__(self, name, int(value))
+        if self.window is not None:
+            object.__setattr__(self, "window", float(self.window))
+        dicke.window_ends(self.n_atoms, self.window)
+
+    @property
+    def states(self) -> np.ndarray:
+        """Dicke indices k of the window, host integers of shape (D,)."""
+        return dicke.window_states(self.n_atoms, self.window)
+
+    @property
+    def dimension(self) -> int:
+        """D, the number of Dicke states kept per ensemble."""
+        if self.window is None:
+            return self.n_atoms + 1
+        return 2 * dicke.window_half_width(self.n_atoms, self.window) + 1 - self.n_atoms % 2
+
+
+def initial_state(chain: Chain) -> Complex[Array, "..."]:
+    """The product state ⊗_j Σ_k √w_k |k⟩_j, equations (10) and (11).
+
+    Returns:
+        complex array of shape (D,)*M. With a window its norm is below one: the weights are not renormalized.
+
+    Raises:
+        ValueError: when the tensor would not fit in memory, before anything is allocated.
+    """
+    _refuse_large_tensor(chain)
+    root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
+    axes = string.ascii_letters[: chain.n_ensembles]
+    product = jnp.einsum(",".join(axes) + "->" + axes, *[root] * chain.n_ensembles)
+    return product.astype(jnp.result_type(product.dtype, 1j))
+
+
+def evolve(chain: Chain, state: jax.Array, time: Time) -> Complex[Array, "..."]:
+    """Apply U(t) = Π_j exp(-i (-1)^j n_j n_(j+1) t), equation (15).
+
+    Args:
+        chain: the chain.
+        state: array of shape (D,)*M.
+        time: t, or `BondTimes` of shape (M-1,).
+
+    Returns:
+        complex array of shape (D,)*M.
+    """
+    _check_state(chain, state)
+    arguments.check_precision(chain.n_atoms, time)
+    time = arguments.checked_time(time, chain.n_ensembles, single=True)
+    for bond in range(chain.n_ensembles - 1):
+        phase = turns_of_products(chain.states, chain.states, arguments.bond_time(time, bond))
+        state = state * _along(chain, unit(phase if bond % 2 == 0 else -phase), bond)
+    return state
+
+
+def apply_phase_offset(chain: Chain, state: jax.Array, phase_offset: arguments.Offsets) -> Complex[Array, "..."]:
+    """Apply V(φ_j) = exp(i n_j φ_j) to every inner ensemble, equation (19).
+
+    Args:
+        chain: the chain.
+        state: array of shape (D,)*M.
+        phase_offset: φ in radians, scalar or of shape (M-2,), for ensembles 2…M-1.
+
+    Returns:
+        complex array of shape (D,)*M.
+    """
+    _check_state(chain, state)
+    offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
+    for index in range(chain.n_ensembles - 2):
+        state = state * _along(chain, unit(turns(chain.states, offsets[index])), index + 1)
+    return state
+
+
+def project_outcomes(
+    chain: Chain, state: jax.Array, outcomes: arguments.Outcomes | None = None
+) -> Complex[Array, "D D"]:
+    """Project the inner ensembles on ⟨q_j|^(x), equations (18) and (20).
+
+    Args:
+        chain: the chain.
+        state: array of shape (D,)*M.
+        outcomes: q_2…q_(M-1), an int or (M-2,) ints; None: all N. May be traced.
+
+    Returns:
+        complex array of shape (D, D): the unnormalized amplitudes A[k_1, k_M].
+    """
+    _check_state(chain, state)
+    outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    for index in range(chain.n_ensembles - 2):
+        row = dicke.x_basis(chain.n_atoms, outcomes[index], chain.window)
+        # the measured ensemble is always the second axis of what is left
+        state = jnp.einsum("aq...,q->a...", state, row.astype(state.dtype), precision="highest")
+    return state
+
+
+def reduced_density_matrix(chain: Chain, state: jax.Array, ensemble: int) -> Complex[Array, "D D"]:
+    """Density matrix of one ensemble, Tr over all others of |ψ⟩⟨ψ| / ⟨ψ|ψ⟩, as in equation (27).
+
+    Args:
+        chain: the chain.
+        state: array of shape (D,)*M, or (D, D) of end-to-end amplitudes.
+        ensemble: 1…M; for end-to-end amplitudes 1 or M.
+
+    Returns:
+        complex array of shape (D, D), trace one.
+
+    Raises:
+        ValueError: when the state's shape or the ensemble does not belong to the chain.
+    """
+    dimension = chain.dimension
+    axis = ensemble - 1
+    if state.shape == (dimension, dimension) and ensemble in (1, chain.n_ensembles):
+        axis = 0 if ensemble == 1 else 1
+    else:
+        _check_state(chain, state)
+        if not 1 <= ensemble <= chain.n_ensembles:
+            raise ValueError(f"Argument `ensemble` must be in 1…{chain.n_ensembles}, but is {ensemble}.")
+    matrix = jnp.moveaxis(state, axis, 0).reshape(dimension, -1)
+    rho = jnp.einsum("ai,bi->ab", matrix, matrix.conj(), precision="highest")
+    return rho / jnp.trace(rho).real
+
+
+def _along(chain: Chain, factor: jax.Array, first_axis: int) -> jax.Array:
+    """Reshape a factor of one or two neighbouring ensembles so that it broadcasts against the tensor."""
+    shape = [1] * chain.n_ensembles
+    for offset, size in enumerate(factor.shape):
+        shape[first_axis + offset] = size
+    return factor.reshape(shape)
+
+
+def _check_state(chain: Chain, state: jax.Array) -> None:
+    expected = (chain.dimension,) * chain.n_ensembles
+    if state.shape != expected:
+        raise ValueError(f"Argument `state` must have shape {expected} for {chain}, but has {state.shape}.")
+
+
+def _refuse_large_tensor(chain: Chain) -> None:
+    arguments.check_memory(
+        3 * 16 * chain.dimension**chain.n_ensembles,  # the state, a factor and their product
+        f"The state tensor of n_ensembles = {chain.n_ensembles} with {chain.dimension} states each "
+        f"(n_atoms = {chain.n_atoms}, window = {chain.window})",
+        "use jaxent.end_to_end_amplitudes, which never builds it",
+    )

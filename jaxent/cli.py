@@ -1,0 +1,326 @@
+"""The command line: a thin skin over the library. It turns float64 on; the library never does."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+app = App(name="jaxent", help="Entanglement distributed along chains of atomic ensembles.", version_flags=["--version"])
+
+_TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
+
+
+def _whole_number(_, tokens) -> int:
+    """An integer as it was typed; 10.6 is an error, not 11."""
+    return _whole_numbers(_, tokens)[0]
+
+
+def _whole_numbers(_, tokens) -> list[int]:
+    for token in tokens:
+        if not re.fullmatch(r"[+-]?\d+", token.value):
+            raise ValueError(f"it must be a whole number, but is {token.value!r}.")
+    return [int(token.value) for token in tokens]
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run the command line; errors are one sentence on standard error and exit code 2.
+
+    Args:
+        words: what was typed after `jaxent`; None: the words of this process.
+    """
+    try:
+        app(words)
+    except BrokenPipeError:  # the reader went away, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (ValueError, OSError) as error:
+        print(f"jaxent: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("jaxent: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _library():
+    """Import jaxent with float64 on: late, so that --help stays quick."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import jaxent
+
+    return jaxent
+
+
+def parse_time(text: str):
+    """A time from text: a number, or an exact multiple of π such as pi, 2pi/3 or pi/1000.
+
+    Raises:
+        ValueError: when it is neither.
+    """
+    from jaxent.times import pi_fraction
+
+    match = _TIME.fullmatch(text)
+    if match:
+        numerator = int(match["numerator"] or 1) * (-1 if match["sign"] else 1)
+        return pi_fraction(numerator, int(match["denominator"] or 1))
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}.") from None
+
+
+@app.command
+def entropy(
+    time: str,
+    *,
+    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=_whole_number)],
+    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=_whole_number)] = 3,
+    window: float | None = None,
+    tolerance: float | None = None,
+    outcomes: Annotated[
+        list[int] | None, Parameter(consume_multiple=True, negative="", converter=_whole_numbers)
+    ] = None,
+    phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Entanglement of the two ends at one time.
+
+    Parameters
+    ----------
+    time
+        Interaction time: a number, or an exact multiple of π such as 2pi/3.
+    n_atoms
+        Atoms per ensemble, N.
+    n_ensembles
+        Ensembles in the chain, M.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    tolerance
+        Choose the window for this proven error in bits instead (three ensembles only).
+    outcomes
+        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
+    phase_offset
+        Phase offset φ in radians before the measurement; one number, or one per inner ensemble.
+    as_json
+        Print one line of JSON.
+    """
+    jaxent = _library()
+    t = parse_time(time)
+    q, offsets = _alone(outcomes), 0.0 if phase_offset is None else _alone(phase_offset)
+    if tolerance is not None:
+        if window is not None or n_ensembles != 3:
+            raise ValueError("Argument `tolerance` must come without `window` and with n_ensembles = 3.")
+        chain = jaxent.chain_for_tolerance(n_atoms, t, tolerance, q, offsets)
+    else:
+        chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    value = float(jaxent.end_to_end_entropy(chain, t, q, offsets))
+    log_p = float(jaxent.log_outcome_probability(chain, t, q, offsets))
+    if n_ensembles == 3:
+        error, kind = float(jaxent.entropy_error_bound(chain, t, q, offsets)), "proven bound"
+    else:
+        error, kind = float(jaxent.entropy_error_estimate(chain, t, q, offsets)), "estimate"
+    result = {
+        "entropy_bits": value,
+        "normalized_entropy": float(jaxent.normalized_entropy(value, n_atoms)),
+        "log10_probability": log_p / 2.302585092994046,
+        "window_error_bits": error,
+        "window_error_kind": kind,
+        "n_ensembles": n_ensembles,
+        "n_atoms": n_atoms,
+        "window": chain.window,
+        "dimension": chain.dimension,
+        "time": time,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    _print_table(
+        f"M = {n_ensembles}, N = {n_atoms}, t = {time}",
+        ["quantity", "value"],
+        [
+            ["entanglement E", f"{value:.10g} bits"],
+            ["E / log2(N+1)", f"{result['normalized_entropy']:.6f}"],
+            ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
+            ["Dicke states per ensemble", f"{chain.dimension} of {n_atoms + 1}"],
+            [f"error of the window ({kind})", f"{error:.1e} bits"],
+        ],
+    )
+
+
+@app.command
+def negativity(
+    time: str,
+    *,
+    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=_whole_number)],
+    dephasing_rate: Annotated[
+        list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="")
+    ],
+    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=_whole_number)] = 3,
+    collective_rate: float = 0.0,
+    window: float | None = None,
+    outcomes: Annotated[
+        list[int] | None, Parameter(consume_multiple=True, negative="", converter=_whole_numbers)
+    ] = None,
+    phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Logarithmic negativity of the two ends under dephasing, at one time.
+
+    Parameters
+    ----------
+    time
+        Interaction time: a number, or an exact multiple of π such as 2pi/3.
+    n_atoms
+        Atoms per ensemble, N.
+    dephasing_rate
+        Dephasing rate γ in units of the coupling; one for all ensembles, or one for each.
+    n_ensembles
+        Ensembles in the chain, M.
+    collective_rate
+        Rate of a dephasing that all ensembles share.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    outcomes
+        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
+    phase_offset
+        Phase offset φ in radians before the measurement; one number, or one per inner ensemble.
+    as_json
+        Print one line of JSON.
+    """
+    jaxent = _library()
+    import numpy as np
+
+    t = parse_time(time)
+    q, offsets = _alone(outcomes), 0.0 if phase_offset is None else _alone(phase_offset)
+    chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    many = len(dephasing_rate) > 1
+    rate = jaxent.EnsembleRates(np.array(dephasing_rate)) if many else dephasing_rate[0]
+    arguments = (chain, t, rate, q, offsets, collective_rate)
+    value = float(jaxent.end_to_end_log_negativity(*arguments))
+    log_p = float(jaxent.dephased_log_probability(*arguments))
+    coherent = float(jaxent.end_to_end_coherent_information(*arguments))
+    result = {
+        "log_negativity_bits": value,
+        "negativity": (2**value - 1) / 2,
+        "coherent_information_bits": coherent,
+        "log10_probability": log_p / 2.302585092994046,
+        "n_ensembles": n_ensembles,
+        "n_atoms": n_atoms,
+        "window": chain.window,
+        "dimension": chain.dimension,
+        "time": time,
+        "dephasing_rate": dephasing_rate if many else dephasing_rate[0],
+        "collective_rate": collective_rate,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    _print_table(
+        f"M = {n_ensembles}, N = {n_atoms}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
+        ["quantity", "value"],
+        [
+            ["log negativity", f"{value:.10g} bits"],
+            ["negativity", f"{result['negativity']:.10g}"],
+            ["coherent information", f"{coherent:.10g} bits"],
+            ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
+            ["Dicke states per ensemble", f"{chain.dimension} of {n_atoms + 1}"],
+        ],
+    )
+
+
+@app.command
+def devices() -> None:
+    """What JAX sees: devices, memory and precision."""
+    _library()
+    from jaxent.sweep import describe_devices, versions
+
+    entries = describe_devices()
+    _print_table("devices", list(entries[0]), [list(entry.values()) for entry in entries])
+    found = versions()
+    print(f"jax {found['jax_version']}, jaxlib {found['jaxlib_version']}, jaxent {found['jaxent_version']}")
+    if all(entry["platform"] == "cpu" for entry in entries):
+        print("No accelerator in use. For an NVIDIA GPU: pip install 'jaxent[cuda]'; for a TPU: 'jaxent[tpu]'.")
+
+
+@app.command
+def reproduce(
+    *,
+    figure: Annotated[tuple[Literal["1", "2", "3", "4", "4-large"], ...], Parameter(negative="")] = (),
+    quick: Annotated[bool, Parameter(negative="")] = False,
+    out: Path = Path("reproduction"),
+) -> None:
+    """Draw the paper's figures and check its claims.
+
+    Parameters
+    ----------
+    figure
+        Figure to draw; may be repeated. All by default. 4-large goes beyond the paper, to N = 1000.
+    quick
+        A coarse version, in a minute or two.
+    out
+        Folder for the figures (PNG, PDF), their data (netCDF) and the table of claims.
+    """
+    from jaxent.sweep import output_folder
+
+    folder = output_folder(out)
+    _library()
+    from jaxent import paper
+    from jaxent.claims import claims_table
+    from jaxent.sweep import save
+
+    wanted = tuple(dict.fromkeys(figure)) or tuple(paper.FIGURES)
+    datasets, written = {}, []
+    with _progress(paper.seconds(wanted, quick)) as report:
+        for number in wanted:
+            name = "figure_" + number.replace("-", "_")
+            data = datasets[number] = paper.FIGURES[number].compute(quick, report)
+            written.append(save(folder / f"{name}.nc", data.to_netcdf))
+            picture = paper.FIGURES[number].draw(data)
+            written += [save(folder / f"{name}.{kind}", picture.savefig) for kind in ("png", "pdf")]
+        claims = paper.claims(datasets, quick, report)
+    heads, rows = claims_table(claims)
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in [heads, ["---"] * 3, *escaped]) + "\n"
+    written.append(save(folder / "claims.md", lambda path: path.write_text(table, encoding="utf-8")))
+    _print_table("the paper's claims", heads, rows)
+    print("wrote " + ", ".join(str(path) for path in written))
+
+
+def _alone(values):
+    """One value for all where only one is given."""
+    return values[0] if values is not None and len(values) == 1 else values
+
+
+def _print_table(title: str, heads: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _progress(total: float):
+    """A progress bar on standard error, none where it is not a terminal; gives the function that advances it."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    @contextmanager
+    def bar():
+        console = Console(stderr=True)
+        columns = [TextColumn("computing"), BarColumn(), TextColumn("{task.percentage:3.0f} %")]
+        columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("computing", total=total)
+            yield lambda seconds: progress.advance(task, seconds)
+
+    return bar()

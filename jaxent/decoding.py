@@ -1,0 +1,149 @@
+"""Reading the measurement outcomes at a magic time: what makes the protocol deterministic.
+
+At t = 2πp/L, with the offset φ = π/(2L) on every measured ensemble, the outcomes q gather around L distinct values:
+N cos²(π(pm + 1/4)/L) on even ensembles, where m = k_(j-1) - k_(j+1) mod L, and N cos²(π(n - 1/4)/L) on odd ones.
+Decoding takes the nearest. With m̄ and n̄ the sums (mod L) over the even and the odd measured ensembles, the ends are
+left, for N ≫ L², in
+
+    L^(-1/2) Σ_m e^(2πi m n̄/L) |C_m⟩ ⊗ |C_(m-m̄)⟩                                          for odd M,
+    L^(-1/2) Σ_m e^(2πi m n̄/L) |C_m⟩ ⊗ |coherent state on the equator at angle 2πp(m-m̄)/L⟩  for even M,
+
+where |C_m⟩ is the normalized part of the initial state on k ≡ m (mod L): known, log2 L ebits, whatever was measured.
+
+Reference: A. N. Pyrkov, I. D. Lazarev, T. Byrnes, Adv. Quantum Technol. 8, 2400524 (2025).
+
+>>> from jaxent import Chain
+>>> decode_outcomes(Chain(3, 100), 93, levels=3).tolist()
+[0]
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Int
+
+from jaxent import arguments, dicke, product
+from jaxent.chain import Chain
+from jaxent.times import Time, pi_fraction, unit
+
+__all__ = ["decode_outcomes", "decoded_fidelity", "decoded_target", "fidelity_of", "settings"]
+
+
+def decode_outcomes(
+    chain: Chain, outcomes: arguments.Outcomes, levels: int, numerator: int = 1
+) -> Int[Array, " inner"]:
+    """The peak that each outcome belongs to: m for even ensembles, n for odd ones.
+
+    Args:
+        chain: the chain.
+        outcomes: q_2…q_(M-1), an int or (M-2,) ints; may be traced.
+        levels: L ≥ 2 of the magic time 2πp/L.
+        numerator: p, with gcd(p, L) = 1.
+
+    Returns:
+        integer array of shape (M-2,), values in 0…L-1.
+
+    Raises:
+        ValueError: when `levels` and `numerator` are not a magic time, and on outcomes out of range.
+    """
+    _check_levels(levels, numerator)
+    outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    index = np.arange(levels)
+    even_peaks = np.cos(np.pi * (numerator * index + 0.25) / levels) ** 2
+    odd_peaks = np.cos(np.pi * (index - 0.25) / levels) ** 2
+    is_even = np.arange(chain.n_ensembles - 2) % 2 == 0
+    peaks = jnp.asarray(chain.n_atoms * np.where(is_even[:, None], even_peaks, odd_peaks))
+    return jnp.argmin(jnp.abs(outcomes[:, None] - peaks), axis=1)
+
+
+def decoded_target(
+    chain: Chain, outcomes: arguments.Outcomes, levels: int, numerator: int = 1
+) -> Complex[Array, "D D"]:
+    """The end state that the decoded outcomes announce (see the module's text).
+
+    Arguments and errors as `decode_outcomes`.
+
+    Returns:
+        complex array of shape (D, D), amplitudes over (k_1, k_M), normalized.
+    """
+    decoded = decode_outcomes(chain, outcomes, levels, numerator)
+    even_sum = jnp.sum(decoded[0::2]) % levels
+    odd_sum = jnp.sum(decoded[1::2]) % levels
+    root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
+    level = np.arange(levels)
+    combs = jnp.where(chain.states % levels == level[:, None], root, 0.0)
+    norms = jnp.linalg.norm(combs, axis=1, keepdims=True)
+    combs = combs / jnp.where(norms > 0, norms, 1.0)
+    first = unit(jnp.asarray(level) * odd_sum % levels / levels)[:, None] * combs
+    if chain.n_ensembles % 2:
+        last = combs[(level - even_sum) % levels]
+    else:
+        angle = (level[:, None] - even_sum) * jnp.asarray(numerator * (chain.states % levels)) % levels
+        last = root * unit(jnp.asarray(angle / levels))
+    target = jnp.einsum("ma,mb->ab", first, last.astype(first.dtype), precision="highest")
+    return target / jnp.linalg.norm(target)
+
+
+def decoded_fidelity(
+    chain: Chain,
+    outcomes: arguments.Outcomes,
+    levels: int,
+    numerator: int = 1,
+    time: Time | None = None,
+    phase_offset: arguments.Offsets | None = None,
+) -> Float[Array, ""]:
+    """Fidelity |⟨target|ψ⟩|² of the end state with its decoded target.
+
+    Args:
+        chain: the chain.
+        outcomes: as `decode_outcomes`.
+        levels: as `decode_outcomes`.
+        numerator: as `decode_outcomes`.
+        time: the time at which the state is made; None: t = 2πp/L.
+        phase_offset: the offset in radians with which it is made; None: φ = π/(2L).
+
+    Returns:
+        scalar in [0, 1]; 0 for outcomes that cannot occur. Differentiable in `time` and `phase_offset`.
+
+    Raises:
+        ValueError: as `decode_outcomes`.
+    """
+    time, phase_offset = settings(levels, numerator, time, phase_offset)
+    arguments.check_precision(chain.n_atoms, time)
+    time = arguments.checked_time(time, chain.n_ensembles, single=True)
+    offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
+    outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    arguments.check_memory(
+        64 * chain.dimension**2,
+        f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window}",
+        "use a smaller window",
+    )
+    return _fidelity(chain, levels, numerator, outcomes, time, offsets)[0]
+
+
+def settings(levels: int, numerator: int, time: Time | None, phase_offset: arguments.Offsets | None):
+    """The time and the offset, by default those that the decoding is made for: 2πp/L and π/(2L)."""
+    _check_levels(levels, numerator)
+    return (
+        pi_fraction(2 * numerator, levels) if time is None else time,
+        math.pi / (2 * levels) if phase_offset is None else phase_offset,
+    )
+
+
+def fidelity_of(chain, levels, numerator, outcomes, time, offsets):
+    """`decoded_fidelity` of checked arguments, and log p."""
+    target = decoded_target(chain, outcomes, levels, numerator)
+    state, log_probability = product.normalized_amplitudes(chain, time, outcomes, offsets, False, False)
+    return jnp.abs(jnp.sum(target.conj() * state)) ** 2, log_probability
+
+
+_fidelity = jax.jit(fidelity_of, static_argnums=(0, 1, 2))
+
+
+def _check_levels(levels: int, numerator: int) -> None:
+    if not arguments.is_integer(levels) or levels < 2:
+        raise ValueError(f"Argument `levels` must be an integer of at least 2, but is {levels!r}.")
+    if not arguments.is_integer(numerator) or math.gcd(numerator, levels) != 1:
+        raise ValueError(f"Argument `numerator` must be an integer prime to levels = {levels}, but is {numerator!r}.")

@@ -1,0 +1,399 @@
+"""One ensemble of N two-level atoms in its symmetric subspace.
+
+Conventions: Dicke states |k⟩, k = 0…N, with k atoms in mode a; S_z = 2k - N; x-basis states |q⟩^(x), q = 0…N, with
+S_x = 2q - N; ħ = 1; row and column order is increasing k. A *window* keeps the states N/2 - K ≤ k ≤ N/2 + K with
+K = ⌊c√N/2⌋ (equations 30 and 31), so c counts standard deviations of the initial state; None keeps all N + 1 states.
+
+Binomial factors are never taken from factorials or log-gamma differences, which lose every digit at large N, but from
+the saddle-point form of Loader (2000): log C(n,k) p^k (1-p)^(n-k) = L(n,k) - bd0(k, np) - bd0(n-k, n(1-p)).
+
+>>> spin_z(2).diagonal().tolist()
+[-2.0, 0.0, 2.0]
+"""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Complex, Float
+
+from jaxent import arguments
+from jaxent.times import cos_sin_turns, turns
+
+__all__ = [
+    "coherent_state",
+    "cos_power",
+    "log_weights",
+    "number_operator",
+    "spin_raising",
+    "spin_x",
+    "spin_y",
+    "spin_z",
+    "window_half_width",
+    "window_states",
+    "x_basis",
+    "x_overlap",
+]
+
+
+def window_half_width(n_atoms: int, window: float) -> int:
+    """Half-width K = ⌊c√N/2⌋ of the window of c standard deviations, equation (31)."""
+    return math.floor(window * math.sqrt(n_atoms) / 2)
+
+
+def window_states(n_atoms: int, window: float | None = None) -> np.ndarray:
+    """Dicke indices k in the window of equation (30), increasing; all of 0…N without a window.
+
+    Args:
+        n_atoms: N, at least 1.
+        window: c, in standard deviations √N/2 of the initial state, or None.
+
+    Returns:
+        host int64 array of shape (D,); symmetric under k → N - k. D = 2K + 1 for even N and 2K for odd N.
+
+    Raises:
+        ValueError: when N < 1, c ≤ 0, or the window is empty or larger than the basis.
+    """
+    first, last = window_ends(n_atoms, window)
+    return np.arange(first, last + 1)
+
+
+def window_ends(n_atoms: Any, window: Any = None) -> tuple[int, int]:
+    """The first and last of `window_states`, checked without listing them."""
+    if isinstance(n_atoms, bool) or n_atoms != int(n_atoms) or n_atoms < 1:
+        raise ValueError(f"Argument `n_atoms` must be an integer of at least 1, but is {n_atoms!r}.")
+    n_atoms = int(n_atoms)
+    if window is None:
+        return 0, n_atoms
+    if not (window > 0 and math.isfinite(window)):
+        raise ValueError(
+            f"Argument `window` must be a positive number of standard deviations or None, but is {window!r}."
+        )
+    half_width = window_half_width(n_atoms, window)
+    if 2 * half_width > n_atoms:
+        raise ValueError(
+            f"Argument `window` = {window} spans N/2 ± {half_width}, more than the {n_atoms + 1} Dicke states of "
+            f"n_atoms = {n_atoms}; use window=None for the full basis or a window of at most {math.sqrt(n_atoms):.4g}."
+        )
+    first, last = -(-n_atoms // 2) - half_width, n_atoms // 2 + half_width
+    if first > last:
+        raise ValueError(
+            f"Argument `window` = {window} holds no Dicke state of n_atoms = {n_atoms}; "
+            f"use a window of at least {2 / math.sqrt(n_atoms):.4g}."
+        )
+    return first, last
+
+
+def log_weights(n_atoms: int, window: float | None = None) -> Float[Array, " D"]:
+    """log w_k, where w_k = C(N,k) / 2^N is the weight of |k⟩ in the initial state, equation (11).
+
+    Relative error of w_k and of log w_k about 1e-14 up to N = 10^10 in float64.
+
+    Args:
+        n_atoms: N.
+        window: c of the window, or None for all k.
+
+    Returns:
+        array of shape (D,), natural logarithms.
+
+    References:
+        C. Loader, Fast and accurate computation of binomial probabilities (2000).
+    """
+    return jnp.asarray(log_weights_host(n_atoms, window_states(n_atoms, window)))
+
+
+def log_weights_host(n_atoms: int, states: np.ndarray) -> np.ndarray:
+    """log w_k on the host, in float64 whatever JAX's precision."""
+    return _log_binomial(np, n_atoms, states, 0.5, 0.5, (states - (n_atoms - states)) / 2)
+
+
+def coherent_state(
+    n_atoms: int, alpha: ArrayLike, beta: ArrayLike, window: float | None = None
+) -> Complex[Array, " D"]:
+    """The spin coherent state |α, β⟩ of equation (9): amplitudes √C(N,k) α^k β^(N-k).
+
+    Args:
+        n_atoms: N.
+        alpha: amplitude of mode a, complex scalar.
+        beta: amplitude of mode b, complex scalar; |α|² + |β|² = 1.
+        window: c of the window around N/2, or None for all k.
+
+    Returns:
+        complex array of shape (D,).
+
+    Raises:
+        ValueError: when |α|² + |β|² is not 1 (checked outside transformations).
+    """
+    alpha, beta = jnp.asarray(alpha), jnp.asarray(beta)
+    p, complement = jnp.abs(alpha) ** 2, jnp.abs(beta) ** 2
+    norm = arguments.concrete(p + complement)
+    if norm is not None and not abs(norm - 1) < 1e-6:
+        raise ValueError(f"Arguments `alpha` and `beta` must obey |α|² + |β|² = 1, but it is {norm}.")
+    states = window_states(n_atoms, window)
+    difference = complement * states - p * (n_atoms - states)  # k - N|α|²
+    magnitude = jnp.exp(_log_binomial(jnp, n_atoms, states, p, complement, difference) / 2)
+    phase = turns(states, jnp.angle(alpha)) + turns(n_atoms - states, jnp.angle(beta))
+    cos, sin = cos_sin_turns(phase)
+    return magnitude * jax.lax.complex(cos, sin)
+
+
+def spin_z(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
+    """S_z = Σ_k (2k - N) |k⟩⟨k|, shape (D, D), equation (5c)."""
+    return jnp.diag(jnp.asarray(2.0 * window_states(n_atoms, window) - n_atoms))
+
+
+def number_operator(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
+    """The atom-number operator N̂ = n_a + n_b = N · 1, shape (D, D), equation (2d)."""
+    return n_atoms * jnp.eye(len(window_states(n_atoms, window)))
+
+
+def spin_x(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
+    """S_x = a†b + b†a, shape (D, D), equation (2a): ⟨k+1|S_x|k⟩ = √((k+1)(N-k))."""
+    raising = spin_raising(n_atoms, window)
+    return raising + raising.T
+
+
+def spin_y(n_atoms: int, window: float | None = None) -> Complex[Array, "D D"]:
+    """S_y = -i a†b + i b†a, shape (D, D), complex, equation (2b)."""
+    raising = spin_raising(n_atoms, window)
+    return -1j * raising + 1j * raising.T
+
+
+def spin_raising(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
+    """a†b in the window: it takes |k⟩ to √((k+1)(N-k)) |k+1⟩."""
+    lower = window_states(n_atoms, window)[:-1].astype(float)
+    return jnp.diag(jnp.sqrt(jnp.asarray((lower + 1) * (n_atoms - lower))), -1)
+
+
+# ------------------------------------------------------------- the x basis
+
+
+def x_overlap(n_atoms: int, outcome: ArrayLike, half_angle: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    """Amplitude of outcome q in the equatorial state at angle α, equation (23) without its phase i^(N-q) e^(iNα/2).
+
+    f_q(α) = √C(N,q) cos^q(α/2) sin^(N-q)(α/2). Its derivative is taken from the exact relation
+    2 f_q' = √((q+1)(N-q)) f_(q+1) - √(q(N-q+1)) f_(q-1), so it is right at every zero of f.
+
+    Args:
+        n_atoms: N.
+        outcome: q in 0…N, integer scalar; may be traced.
+        half_angle: α/2 in turns (α/4π), any shape.
+
+    Returns:
+        real array of the shape of `half_angle`.
+    """
+    return _x_overlap(n_atoms, jnp.asarray(outcome), half_angle)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _x_overlap(n_atoms: int, outcome: jax.Array, half_angle: jax.Array) -> jax.Array:
+    cos, sin = cos_sin_turns(half_angle)
+    q = outcome.astype(half_angle.dtype)
+    missing = n_atoms - q
+    p, complement = cos * cos, sin * sin
+    # q - N cos² and N sin² - (N-q) are the same number; the term with the smaller count loses no digits
+    difference = jnp.where(missing < q, n_atoms * complement - missing, q - n_atoms * p)
+    magnitude = jnp.exp(_log_binomial(jnp, n_atoms, q, p, complement, difference) / 2)
+    odd_q, odd_missing = outcome % 2 == 1, (n_atoms - outcome) % 2 == 1
+    negative = (odd_q & (cos < 0)) ^ (odd_missing & (sin < 0))
+    return jnp.where(negative, -magnitude, magnitude)
+
+
+@_x_overlap.defjvp
+def _x_overlap_jvp(n_atoms, primals, tangents):
+    outcome, half_angle = primals
+    q = outcome.astype(half_angle.dtype)
+    above = _x_overlap(n_atoms, jnp.minimum(outcome + 1, n_atoms), half_angle)
+    below = _x_overlap(n_atoms, jnp.maximum(outcome - 1, 0), half_angle)
+    slope = jnp.sqrt((q + 1) * (n_atoms - q)) * above - jnp.sqrt(q * (n_atoms - q + 1)) * below
+    return _x_overlap(n_atoms, outcome, half_angle), 2 * jnp.pi * slope * tangents[1]
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def cos_power(exponent: int, half_angle: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    """cos^n(α/2): `x_overlap` for the outcome q = N, at a fraction of its cost.
+
+    Args:
+        exponent: n ≥ 0.
+        half_angle: α/2 in turns, any shape.
+
+    Returns:
+        real array of the shape of `half_angle`; derivatives of every order are finite.
+    """
+    if exponent == 0:
+        return jnp.ones_like(half_angle)
+    cos, sin = cos_sin_turns(half_angle)
+    near_one = sin * sin < 0.5
+    log_cos = jnp.where(near_one, jnp.log1p(-jnp.where(near_one, sin * sin, 0.0)) / 2, jnp.log(jnp.abs(cos)))
+    magnitude = jnp.exp(exponent * log_cos)
+    return jnp.where(cos < 0, -magnitude, magnitude) if exponent % 2 else magnitude
+
+
+@cos_power.defjvp
+def _cos_power_jvp(exponent, primals, tangents):
+    (half_angle,), (tangent,) = primals, tangents
+    if exponent == 0:
+        return jnp.ones_like(half_angle), jnp.zeros_like(half_angle)
+    _, sin = cos_sin_turns(half_angle)
+    slope = -2 * jnp.pi * exponent * cos_power(exponent - 1, half_angle) * sin
+    return cos_power(exponent, half_angle), slope * tangent
+
+
+def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Float[Array, " D"]:
+    """⟨q|^(x)|k⟩ for one outcome q and all k of the window, equation (24).
+
+    The alternating sum (24) loses all digits beyond N ≈ 50. The row is an eigenvector of the tridiagonal S_x,
+    b_(k+1) v_(k+1) + b_k v_(k-1) = (2q - N) v_k with b_k = √(k(N-k+1)), known in closed form at k = N/2 and symmetric,
+    ⟨q|N-k⟩ = (-1)^(N-q) ⟨q|k⟩. From the centre the three-term recurrence is stable as far as |2k - N| ≤ 2√(q(N-q));
+    beyond, the row decays and its ratios v_k / v_(k-1) are taken from a recurrence that runs inwards. The absolute
+    error is below 1e-12 for all q and k at N = 1000, and below 1e-10 in a window at N = 10^6.
+
+    Args:
+        n_atoms: N.
+        outcome: q in 0…N, integer scalar; may be traced. Use `jax.vmap` for many.
+        window: c of the window, or None for all k.
+
+    Returns:
+        real array of shape (D,).
+    """
+    outcome = jnp.asarray(outcome)
+    states = window_states(n_atoms, window)
+    centre, odd = n_atoms // 2, n_atoms % 2
+    last = int(states[-1])
+    start = centre + 1  # v_(start-1) and v_start begin the recurrence
+    end = max(start, min(n_atoms, centre + _decayed_beyond(n_atoms, last - centre)))
+    dtype = jnp.result_type(float)
+    k = np.arange(start, end + 2, dtype=np.float64)
+    b = jnp.asarray(np.sqrt(k * (n_atoms - k + 1)), dtype)  # b[i] is b_(start+i)
+    eigenvalue = (2 * outcome - n_atoms).astype(dtype)
+    missing = n_atoms - outcome
+    turning = n_atoms / 2 + jnp.sqrt(outcome.astype(dtype) * missing.astype(dtype))
+
+    def inwards(ratio_above, b_pair):
+        b_here, b_above = b_pair
+        ratio = b_here / (eigenvalue - b_above * ratio_above)
+        return ratio, ratio
+
+    _, ratios = jax.lax.scan(
+        inwards, jnp.zeros((), dtype), (b[1:-1], b[2:]), reverse=True
+    )  # ratios[i] = v_(start+1+i) / v_(start+i)
+
+    def outwards(pair, step):
+        below, here = pair
+        b_here, b_above, ratio, k_above = step
+        above = jnp.where(k_above > turning, ratio * here, (eigenvalue * here - b_here * below) / b_above)
+        return (here, above), above
+
+    before, first = _central_values(n_atoms, outcome, eigenvalue)
+    _, rest = jax.lax.scan(
+        outwards,
+        (before, first),
+        (b[:-2], b[1:-1], ratios, jnp.arange(start + 1, end + 1).astype(dtype)),
+    )
+    upper = jnp.concatenate([first[None], rest])[: last - start + 1]
+    if not odd:
+        upper = jnp.concatenate([before[None], upper])[: last - centre + 1]
+    sign = jnp.where(missing % 2 == 1, -1.0, 1.0).astype(dtype)
+    lower = sign * upper[::-1]
+    return jnp.concatenate([lower if odd else lower[:-1], upper])
+
+
+def _decayed_beyond(n_atoms: int, half_width: int) -> int:
+    """Distance from the centre where every row that decays inside the window is 1e-13 of its value at the edge.
+
+    In units of √N/2 a decaying row falls as exp(-∫√(x² - x_t²)/2 dx); for x² ≥ c² + 160 that is 1e-13 or less for any
+    turning point x_t ≤ c.
+    """
+    c = 2 * (half_width + 1) / math.sqrt(n_atoms)
+    return math.ceil(math.sqrt(n_atoms * (c * c + 160.0)) / 2) + 1
+
+
+def _central_values(n_atoms: int, outcome: jax.Array, eigenvalue: jax.Array):
+    """⟨q|k⟩ at the two central k: N/2 and N/2 + 1 for even N, (N-1)/2 and (N+1)/2 for odd N.
+
+    The generating function (1+z)^q (z-1)^(N-q) is (z²-1)-like at its centre when q and N-q are even, where its
+    coefficient is (-1)^b C(n/2,b) C(n,n/2) / C(n,2b); the odd cases follow by taking out one factor of each odd kind.
+    """
+    dtype = eigenvalue.dtype
+    q, missing = outcome.astype(dtype), (n_atoms - outcome).astype(dtype)
+    odd_missing = (n_atoms - outcome) % 2 == 1
+    half = (n_atoms - outcome) // 2
+
+    def base(n: int):  # ⟨q'|n/2⟩ for even n and N'-q' = 2·half
+        b = jnp.minimum(half, n // 2).astype(dtype)
+        size = jnp.exp(
+            _log_prefactor(jnp, n / 2, b)
+            - _log_prefactor(jnp, n, 2 * b) / 2
+            + float(log_weights_host(n, np.array([n // 2]))[0] if n else 0.0) / 2
+        )
+        return jnp.where(half % 2 == 1, -size, size)
+
+    if n_atoms % 2:
+        first = base(n_atoms - 1) * jnp.sqrt(jnp.where(odd_missing, missing, q) / (n_atoms + 1))
+        return jnp.where(odd_missing, -first, first), first
+    b_above = math.sqrt((n_atoms // 2 + 1) * (n_atoms // 2))
+    centre = jnp.where(odd_missing, 0.0, base(n_atoms))
+    antisymmetric = base(max(n_atoms - 2, 0)) * 2 * jnp.sqrt(q * missing / (n_atoms * (n_atoms + 2.0)))
+    return centre, jnp.where(odd_missing, antisymmetric, eigenvalue * centre / (2 * b_above))
+
+
+# ------------------------------------------- binomials, after Loader (2000)
+
+_STIRLING_ERROR = np.array(
+    [0.0]
+    + [math.log(math.factorial(n)) - (n + 0.5) * math.log(n) + n - 0.5 * math.log(2 * math.pi) for n in range(1, 16)]
+)
+
+
+def _log_binomial(xp: Any, n, k, p, complement, difference):
+    """log of C(n,k) p^k (1-p)^(n-k), given 1-p and k - np without cancellation; xp is numpy or jax.numpy."""
+    return (
+        _log_prefactor(xp, n, k)
+        - _deviance(xp, k, n * p, difference)
+        - _deviance(xp, n - k, n * complement, -difference)
+    )
+
+
+def _log_prefactor(xp: Any, n, k):
+    """L(n,k) = log C(n,k) + k log(k/n) + (n-k) log(1-k/n): what the deviances leave of a binomial; 0 at k = 0 and n."""
+    inside = (k > 0) & (k < n)
+    one = xp.where(inside, k, 1) * 1.0
+    other = xp.where(inside, n - k, 1) * 1.0
+    value = (
+        _stirling_error(xp, n * xp.ones_like(one))
+        - _stirling_error(xp, one)
+        - _stirling_error(xp, other)
+        - xp.log(2 * math.pi * one * (other / n if n else other)) / 2
+    )
+    return xp.where(inside, value, 0.0)
+
+
+def _stirling_error(xp: Any, n):
+    """δ(n) = log n! - log(√(2πn) (n/e)^n) for integers (or float arrays of integers) n ≥ 1."""
+    small = n < 16
+    large = xp.where(small, 16.0, n)
+    square = large * large
+    series = 1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / (1188 * square)) / square) / square) / square
+    table = xp.take(xp.asarray(_STIRLING_ERROR), xp.where(small, n, 0).astype(int))
+    return xp.where(small, table, series / large)
+
+
+def _deviance(xp: Any, x, mean, difference):
+    """bd0(x, m) = x log(x/m) + m - x ≥ 0, to full relative precision, with `difference` = x - m given exactly."""
+    total = x + mean
+    v = difference / xp.where(total > 0, total, 1.0)
+    near = abs(v) < 0.1
+    v_near = xp.where(near, v, 0.0)
+    square = v_near * v_near
+    series = 0.0
+    for j in range(9, 0, -1):
+        series = (series + 1 / (2 * j + 1)) * square
+    close = v_near * (difference + 2 * x * series)
+    ratio = xp.where(near | (x <= 0), 1.0, x) / xp.where(near | (mean <= 0), 1.0, mean)
+    far = xp.where(x > 0, x * xp.log(ratio), 0.0) - difference
+    far = xp.where((mean <= 0) & (x > 0), xp.inf, far)
+    return xp.where(near, close, far)

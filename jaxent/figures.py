@@ -1,0 +1,141 @@
+"""Drawings of the paper's data, at journal widths, for print and for colour-blind readers."""
+
+import math
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+__all__ = ["draw_figure_four", "draw_figure_one", "draw_figure_three", "draw_figure_two"]
+
+_STYLE: Any = {
+    "font.size": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 0.9,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 300,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "pdf.fonttype": 42,
+}
+_DOUBLE_COLUMN = 7.0  # inches
+_TIME_LABEL = "interaction time t (units of π / coupling)"
+
+
+def _label(n_atoms: int) -> str:
+    exponent = round(math.log10(n_atoms))
+    return f"$10^{exponent}$" if n_atoms >= 1000 and n_atoms == 10**exponent else str(n_atoms)
+
+
+def draw_figure_one(data: xr.Dataset) -> Figure:
+    """Fig. 1: E(t), and E(t) / log2(N+1), for every N of the data."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2, sharex=True)
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        marks = []
+        for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+            curve = data.sel(n_atoms=n_atoms)
+            keep = np.isfinite(curve.time.values)
+            time, entropy = curve.time.values[keep] / np.pi, curve.entropy.values[keep]
+            left.plot(time, entropy, color=colour)
+            right.plot(time, entropy / np.log2(n_atoms + 1.0), color=colour, lw=0.7)
+            marks.append((float(np.quantile(entropy, 0.8)) if n_atoms > 20 else entropy[-1], n_atoms, colour))
+        _label_curves(left, marks, data)
+        right.axhline(0.5, color="0.2", lw=0.8, ls="--", zorder=5, label="$E_{\\mathrm{norm}} = 1/2$")
+        left.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", xlim=(0, 1), ylim=(0, None))
+        right.set(xlabel=_TIME_LABEL, ylabel="$E\\,/\\,\\log_2(N+1)$", ylim=(0, 0.8))
+        right.legend(loc="upper left")
+        for axes, letter in ((left, "(a)"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _label_curves(axes, marks, data) -> None:
+    """Name each curve at its right end, pushed apart where they are close."""
+    heights = sorted((height, n_atoms, colour) for height, n_atoms, colour in marks)
+    spacing = 0.045 * max(height for height, _, _ in heights)
+    placed = -math.inf
+    for height, n_atoms, colour in heights:
+        placed = max(height, placed + spacing)
+        chain = data.sel(n_atoms=n_atoms)
+        text = f"N = {_label(int(n_atoms))}  (D = {int(chain.dimension)})"
+        axes.annotate(
+            text, (1.0, placed), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7
+        )
+
+
+def draw_figure_two(data: xr.Dataset) -> Figure:
+    """Fig. 2: E(t) in windows of several sizes, and their errors."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2, sharex=True)
+        time = data.time.values / np.pi
+        styles = ["-", "--", "-.", ":"]
+        colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7"]  # Okabe and Ito's colour-blind safe set
+        left.plot(time, data.exact_entropy, color="k", lw=1.6, alpha=0.35, label="exact (full basis)")
+        for window, style, colour in zip(data.window.values, styles, colours, strict=True):
+            one = data.sel(window=window)
+            left.plot(time, one.entropy, style, color=colour, label=f"c = {window:g}")
+            right.semilogy(time, one.error, style, color=colour, lw=0.8)
+            right.semilogy(data.magic_time / np.pi, one.error_at_magic_times, "o", ms=3, color=colour, clip_on=False)
+        left.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", xlim=(0, 1), ylim=(0, None))
+        right.set(xlabel=_TIME_LABEL, ylabel="error |E$_{window}$ − E| (bits)", ylim=(2e-8, 3))
+        left.legend(loc="lower right", ncols=2, fontsize=7, title=None)
+        right.plot([], [], "ko", ms=3, label="magic times π/3, π/2, 2π/3, π")
+        right.legend(loc="lower right", fontsize=7)
+        for axes, letter in ((left, "(a)  N = 100"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def draw_figure_three(data: xr.Dataset) -> Figure:
+    """Fig. 3: logarithmic negativity against time for several dephasing rates."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.0), layout="constrained")
+        axes = figure.subplots()
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["dephasing_rate"]))
+        time = data.time.values / np.pi
+        for colour, rate in zip(colours, data.dephasing_rate.values, strict=True):
+            one = data.sel(dephasing_rate=rate)
+            axes.plot(time, one.log_negativity, color=colour, label=f"γ = {_rate_label(rate)}")
+            axes.plot(
+                data.magic_time / np.pi, one.log_negativity_at_magic_times, "o", ms=3, color=colour, clip_on=False
+            )
+        axes.set(xlabel=_TIME_LABEL, ylabel="log negativity (bits)", xlim=(0, 1), ylim=(0, None))
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="M = 3, N = 30\ndots: magic times")
+        return figure
+
+
+def draw_figure_four(data: xr.Dataset) -> Figure:
+    """Fig. 4: logarithmic negativity against the dephasing rate at four magic times."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 4.2), layout="constrained")
+        panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        marks = "os^Dv"
+        names = ("π/3", "π/2", "2π/3", "π")
+        for number, (axes, name) in enumerate(zip(panels, names, strict=True)):
+            for colour, mark, n_atoms in zip(colours, marks, data.n_atoms.values, strict=False):
+                one = data.sel(n_atoms=n_atoms)
+                keep = np.isfinite(one.dephasing_rate.values) & (one.dephasing_rate.values > 0)
+                rate = one.dephasing_rate.values[keep]
+                value = one.log_negativity.values[number][keep]
+                axes.semilogx(rate, value, color=colour, marker=mark, ms=2.5, label=f"N = {_label(int(n_atoms))}")
+            axes.set_title(f"({'abcd'[number]})  t = {name}", loc="left", fontsize=8, fontweight="bold")
+        panels[0].set(ylim=(0, None), xlim=(1e-4, 1.0))
+        for axes in panels[2:]:
+            axes.set_xlabel("dephasing rate γ (units of the coupling)")
+        for axes in panels[::2]:
+            axes.set_ylabel("log negativity (bits)")
+        panels[1].legend(loc="upper right")
+        return figure
+
+
+def _rate_label(rate: float) -> str:
+    return "0" if rate == 0 else f"$10^{{{round(math.log10(rate))}}}$"

@@ -1,0 +1,361 @@
+"""Magic times: where they are, how wide, how robust, and a finder that is not told.
+
+At t = 2πp/r in lowest terms the ends of the chain approach an r-dimensional maximally entangled state, E → log2 r, as
+long as r ≪ √N: each such time is the bottom of a dip of E(t). Near it E(2πp/r + δ) = log2 r + E(δ), so all dips have
+one shape, that of the first rise from t = 0, and E(δ) depends on N δ alone: a dip is κ/N wide to each side, with a
+level κ that depends on the number of ensembles. E is not analytic there (x log x), so widths are taken from level sets
+and never from a curvature.
+
+>>> found = magic_times(100, max_levels=4)
+>>> [(str(t.numerator) + "π/" + str(t.denominator), int(r)) for t, r in zip(found.time, found.levels)]
+[('1π/2', 4), ('2π/3', 3), ('1π/1', 2)]
+"""
+
+import fractions
+import functools
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.optimize
+import scipy.signal
+import xarray as xr
+
+from jaxent import arguments
+from jaxent.chain import Chain
+from jaxent.dephasing import end_to_end_log_negativity
+from jaxent.swapping import end_to_end_entropy
+from jaxent.times import PiFraction, pi_fraction, pi_fractions_up_to
+
+__all__ = [
+    "Extrema",
+    "MagicTimes",
+    "find_extrema",
+    "half_width",
+    "magic_levels",
+    "magic_times",
+    "robustness_table",
+]
+
+_GOLDEN = (math.sqrt(5) - 1) / 2  # shifts a grid off the rational multiples of π
+_FINEST = 1e-12  # width of the bracket at which an extremum is taken as found
+
+
+class MagicTimes(NamedTuple):
+    """Magic times in increasing order.
+
+    Attributes:
+        time: 2πp/r exactly, shape (n,).
+        levels: r, integers of shape (n,).
+        limit: log2 r, the entanglement in bits for √N ≫ r.
+    """
+
+    time: PiFraction
+    levels: np.ndarray
+    limit: np.ndarray
+
+
+class Extrema(NamedTuple):
+    """Peaks and dips of E(t) in increasing order of time; arrays of shape (n,).
+
+    Attributes:
+        time: in units of 1/coupling.
+        entropy: E there, in bits.
+        is_peak: True for a peak, False for a dip.
+        prominence: height in bits over the higher of the two saddles around a peak (depth below, for a dip).
+        levels: r of the magic time 2πp/r, r ≤ √N, within 0.1/N of it; 0 where there is none.
+    """
+
+    time: np.ndarray
+    entropy: np.ndarray
+    is_peak: np.ndarray
+    prominence: np.ndarray
+    levels: np.ndarray
+
+
+def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:
+    """All magic times 2πp/r in (0, π] with 2 ≤ r ≤ `max_levels`, by Farey order.
+
+    Args:
+        n_atoms: N.
+        max_levels: largest r; None: √N, beyond which the dips run into each other.
+
+    Returns:
+        MagicTimes.
+
+    Raises:
+        ValueError: when `n_atoms` is below 1, or `max_levels` below 2.
+    """
+    if not arguments.is_integer(n_atoms) or n_atoms < 1:
+        raise ValueError(f"Argument `n_atoms` must be an integer of at least 1, but is {n_atoms!r}.")
+    if max_levels is not None and not arguments.is_integer(max_levels):
+        raise ValueError(f"Argument `max_levels` must be an integer of at least 2, but is {max_levels!r}.")
+    time = pi_fractions_up_to(max(2, math.isqrt(n_atoms)) if max_levels is None else max_levels)
+    levels = magic_levels(time)
+    return MagicTimes(time, levels, np.log2(levels))
+
+
+def magic_levels(time: PiFraction) -> np.ndarray:
+    """r of the times 2πp/r in lowest terms."""
+    numerator, denominator = np.asarray(time.numerator), np.asarray(time.denominator)
+    return np.where(numerator % 2 == 0, denominator, 2 * denominator)
+
+
+def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float = 0.05) -> float:
+    """Distance δ > 0 from the magic time 2πp/r at which E has changed by `change`: the half-width of the dip.
+
+    All outcomes are N and φ = 0. By the law of the dips δ = κ/N, whatever r ≪ √N; κ = 0.30, 1.18, 2.03, 2.85, … for
+    M = 2, 3, 4, 5, … at a change of 0.05 bits and N = 50.
+
+    Args:
+        chain: the chain.
+        levels: r; 1 is the first rise from t = 0.
+        numerator: p, prime to r.
+        change: |E(2πp/r ± δ) - E(2πp/r)| in bits.
+
+    Returns:
+        δ in units of 1/coupling, the smaller of both sides.
+
+    Raises:
+        ValueError: when 2πp/r is not in lowest terms, and where E does not change by so much within half the distance
+            to the next time of that kind, π/r.
+    """
+    if not arguments.is_integer(levels) or levels < 1:
+        raise ValueError(f"Argument `levels` must be an integer of at least 1, but is {levels!r}.")
+    if not arguments.is_integer(numerator) or math.gcd(numerator, levels) != 1:
+        raise ValueError(f"Argument `numerator` must be an integer prime to levels = {levels}, but is {numerator!r}.")
+    if not (change > 0 and math.isfinite(change)):
+        raise ValueError(f"Argument `change` must be positive and finite, but is {change!r}.")
+    exact = pi_fraction(2 * numerator, levels) if levels > 1 else pi_fraction(0)
+    centre, bottom = float(np.asarray(exact.value)), float(end_to_end_entropy(chain, exact))
+
+    def excess(distance: float) -> float:
+        return abs(float(end_to_end_entropy(chain, centre + distance)) - bottom) - change
+
+    return min(_first_crossing(lambda x, s=side: excess(s * x), chain, levels, change) for side in (1, -1))
+
+
+def _first_crossing(excess: Callable, chain: Chain, levels: int, change: float) -> float:
+    inner, outer = 0.0, 0.02 / chain.n_atoms
+    while excess(outer) < 0:
+        inner, outer = outer, 1.3 * outer
+        if outer > math.pi / levels:
+            raise ValueError(
+                f"Argument `change` = {change} bits is not reached around levels = {levels} with {chain}; give a "
+                "smaller one."
+            )
+    found = scipy.optimize.root_scalar(excess, bracket=(inner, outer), method="brentq", xtol=1e-9 * outer)
+    return float(found.root)
+
+
+def robustness_table(
+    n_ensembles: Sequence[int],
+    n_atoms: Sequence[int],
+    dephasing_rates: Sequence[float],
+    levels: Sequence[int],
+    window: float | None = None,
+    report: Callable[[float], None] = lambda share: None,
+) -> xr.Dataset:
+    """How well the magic times t = 2π/r withstand dephasing, over chains, rates and r.
+
+    Args:
+        n_ensembles: values of M.
+        n_atoms: values of N.
+        dephasing_rates: values of γ ≥ 0, one rate for all ensembles.
+        levels: values of r ≥ 2.
+        window: c of all windows; None: the full basis. Beyond M = 3 the cost grows as D^6.
+        report: called with the share of the work done after each chain.
+
+    Returns:
+        dataset over (n_ensembles, n_atoms, levels, dephasing_rate): `log_negativity` in bits, `slope` dE_N/dγ (at γ = 0
+        the one towards noise), `kept`, the share of the log negativity at γ = 0; and over (n_ensembles, n_atoms,
+        levels) without noise `entropy`, `slope_in_atoms`, dE/dN by (E(N+1) - E(N-1))/2, and `half_width` of the dip
+        for a change of 0.05 bits (NaN where E does not change by so much).
+
+    Raises:
+        ValueError: on an empty list and on any value out of range.
+    """
+    axes = {"n_ensembles": n_ensembles, "n_atoms": n_atoms, "dephasing_rates": dephasing_rates, "levels": levels}
+    for name, values in axes.items():
+        if len(values) == 0:
+            raise ValueError(f"Argument `{name}` must hold at least one value, but is empty.")
+    if min(levels) < 2:
+        raise ValueError(f"Argument `levels` must be at least 2, but holds {min(levels)}.")
+    rates = np.asarray(dephasing_rates, float)
+    shape = (len(n_ensembles), len(n_atoms), len(levels))
+    entropy, in_atoms, width = (np.full(shape, np.nan) for _ in range(3))
+    noisy, slopes, clean = np.empty((*shape, len(rates))), np.empty((*shape, len(rates))), np.empty(shape)
+    for done, (i, j) in enumerate(itertools.product(range(shape[0]), range(shape[1]))):
+        m, n = n_ensembles[i], n_atoms[j]
+        chain = Chain(m, n, window)
+        times = pi_fraction(2, np.asarray(levels))
+        entropy[i, j] = end_to_end_entropy(chain, times)
+        above = end_to_end_entropy(Chain(m, n + 1, window), times)
+        below = end_to_end_entropy(Chain(m, n - 1, window), times) if n > 1 else np.zeros(len(levels))
+        in_atoms[i, j] = (above - below) / 2
+        clean[i, j] = end_to_end_log_negativity(chain, times, 0.0)
+        for k, r in enumerate(levels):
+            noisy[i, j, k], slopes[i, j, k] = _noisy(chain, float(times.value[k]), rates)
+            try:
+                width[i, j, k] = half_width(chain, r)
+            except ValueError:  # a dip too shallow for the level
+                width[i, j, k] = np.nan
+        report((done + 1) / (shape[0] * shape[1]))
+    where, everywhere = ("n_ensembles", "n_atoms", "levels"), ("n_ensembles", "n_atoms", "levels", "dephasing_rate")
+    bits = {"units": "bit"}
+    return xr.Dataset(
+        {
+            "log_negativity": (everywhere, noisy, bits | {"long_name": "logarithmic negativity"}),
+            "kept": (everywhere, noisy / clean[..., None], {"long_name": "share of the log negativity at γ = 0"}),
+            "slope": (everywhere, slopes, {"units": "bit/coupling", "long_name": "dE_N/dγ"}),
+            "entropy": (where, entropy, bits | {"long_name": "end-to-end entanglement at γ = 0"}),
+            "slope_in_atoms": (where, in_atoms, bits | {"long_name": "dE/dN"}),
+            "half_width": (where, width, {"units": "1/coupling", "long_name": "half-width of the dip, 0.05 bits"}),
+        },
+        coords={
+            "n_ensembles": list(n_ensembles),
+            "n_atoms": list(n_atoms),
+            "levels": list(levels),
+            "dephasing_rate": ("dephasing_rate", rates, {"units": "coupling"}),
+        },
+        attrs={"title": "Robustness of the magic times 2π/r", "window": "none" if window is None else window},
+    )
+
+
+def _noisy(chain: Chain, time: float, rates: np.ndarray):
+    def at(rate):
+        return end_to_end_log_negativity(chain, time, rate)
+
+    return jax.lax.map(jax.value_and_grad(at), jnp.asarray(rates))
+
+
+# -------------------------------------------------------------------- the finder
+
+
+def find_extrema(
+    chain: Chain,
+    start: float = 0.0,
+    stop: float = math.pi,
+    outcomes: arguments.Outcomes | None = None,
+    phase_offset: arguments.Offsets = 0.0,
+    *,
+    min_prominence: float = 0.05,
+    points_per_dip: float = 8.0,
+    report: Callable[[float], None] = lambda share: None,
+) -> Extrema:
+    """All peaks and dips of E(t) in an interval, to 1e-10 in t, found from E and dE/dt alone.
+
+    A grid of spacing π / (points_per_dip · N) brackets the sign changes of dE/dt; those that stand out are bisected.
+    About `points_per_dip` · N · (stop - start) / π evaluations with their derivatives.
+
+    Args:
+        chain: the chain.
+        start: first time.
+        stop: last time.
+        outcomes: as `jaxent.end_to_end_entropy`.
+        phase_offset: as `jaxent.end_to_end_entropy`.
+        min_prominence: bits by which an extremum must stand out from its surroundings.
+        points_per_dip: points of the grid for a time of π/N, the width of a dip; more find narrower structure.
+        report: called with the share of the work done, between tiles.
+
+    Returns:
+        Extrema.
+
+    Raises:
+        ValueError: when the interval is empty or not finite, for more than 10^7 points, and as
+            `jaxent.end_to_end_entropy`.
+    """
+    for name, value in (("start", start), ("stop", stop)):
+        if not math.isfinite(value):
+            raise ValueError(f"Argument `{name}` must be finite, but is {value!r}.")
+    if not stop > start:
+        raise ValueError(f"Argument `stop` must be greater than start = {start}, but is {stop}.")
+    for name, value in (("min_prominence", min_prominence), ("points_per_dip", points_per_dip)):
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"Argument `{name}` must be positive and finite, but is {value!r}.")
+    spacing = math.pi / (points_per_dip * chain.n_atoms)
+    count = math.ceil((stop - start) / spacing) + 1
+    if count > 10**7:
+        raise ValueError(
+            f"Arguments `start` = {start} and `stop` = {stop} ask for {count} points at n_atoms = {chain.n_atoms}; "
+            "give a shorter interval."
+        )
+    spacing = (stop - start) / (count - 1)
+    # two points beyond each end, so that an extremum at an end is bracketed too
+    grid = start + spacing * (np.arange(-2, count + 2) + _GOLDEN - 0.5)
+    end_to_end_entropy(chain, grid[0], outcomes, phase_offset)  # checks the other arguments
+    evaluate = functools.partial(_values_and_slopes, chain, outcomes, phase_offset)
+    tile = max(1, min(256, 2**22 // chain.dimension**2))
+    values, slopes = _tiled(evaluate, grid, tile, lambda share: report(0.7 * share))
+    turning = np.flatnonzero(np.sign(slopes[:-1]) * np.sign(slopes[1:]) < 0)
+    is_peak = slopes[turning] > 0
+    heights = np.where(is_peak, np.maximum(values[turning], values[turning + 1]), 0.0)
+    heights = np.where(is_peak, heights, np.minimum(values[turning], values[turning + 1]))
+    kept = _prominences(heights, is_peak, values) >= 0.8 * min_prominence
+    turning, is_peak = turning[kept], is_peak[kept]
+    low, high = grid[turning], grid[turning + 1]
+    halvings = max(1, math.ceil(math.log2(spacing / _FINEST)))
+    for halving in range(halvings):
+        middle = (low + high) / 2
+        _, slope = _tiled(evaluate, middle, tile) if len(middle) else (middle, middle)
+        before = (slope > 0) == is_peak
+        low, high = np.where(before, middle, low), np.where(before, high, middle)
+        report(0.7 + 0.3 * (halving + 1) / halvings)
+    time = (low + high) / 2
+    entropy = _tiled(evaluate, time, tile)[0] if len(time) else time
+    prominence = _prominences(entropy, is_peak, values)
+    inside = (time >= start - 1e-10) & (time <= stop + 1e-10) & (prominence >= min_prominence)
+    time, entropy, is_peak, prominence = (x[inside] for x in (time, entropy, is_peak, prominence))
+    most = max(2, math.isqrt(chain.n_atoms))
+    nearest = [fractions.Fraction(t / (2 * math.pi)).limit_denominator(most) for t in time]
+    distance = abs(time - np.array([2 * math.pi * float(f) for f in nearest]))
+    levels = np.where(distance * chain.n_atoms < 0.1, [f.denominator for f in nearest], 0)
+    return Extrema(np.clip(time, start, stop), entropy, is_peak, prominence, levels.astype(int))
+
+
+def _prominences(heights: np.ndarray, is_peak: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Prominence of each extremum in the sequence of all extrema between the two ends of the curve."""
+    curve = np.concatenate([values[:1], heights, values[-1:]])
+    found = np.empty(len(heights))
+    for sign in (1, -1):
+        which = np.flatnonzero(is_peak == (sign > 0)) + 1
+        walled = sign * curve
+        # beyond the ends the curve goes on: a wall there keeps the ends from being saddles
+        walled[[0, -1]] = np.minimum(walled[[0, -1]], walled.min())
+        which = which[(walled[which] > walled[which - 1]) & (walled[which] > walled[which + 1])]
+        found[is_peak == (sign > 0)] = 0.0
+        found[which - 1] = scipy.signal.peak_prominences(walled, which)[0] if len(which) else []
+    return found
+
+
+def _tiled(evaluate: Callable, times: np.ndarray, tile: int, report: Callable = lambda share: None):
+    """E and dE/dt on the host, a tile of one compiled shape at a time."""
+    tile = min(tile, len(times))
+    values, slopes = np.empty(len(times)), np.empty(len(times))
+    for first in range(0, len(times), tile):
+        index = np.minimum(np.arange(first, first + tile), len(times) - 1)
+        last = min(first + tile, len(times))
+        found = evaluate(times[index])
+        values[first:last], slopes[first:last] = (np.asarray(x)[: last - first] for x in found)
+        report(last / len(times))
+    return values, slopes
+
+
+@functools.partial(jax.jit, static_argnums=(0,))
+def _values_and_slopes_traced(chain, outcomes, offsets, times):
+    return jax.lax.map(jax.value_and_grad(lambda t: end_to_end_entropy(chain, t, outcomes, offsets)), times)
+
+
+@functools.partial(jax.jit, static_argnums=(0,))
+def _values_and_slopes_plain(chain, times):
+    return jax.lax.map(jax.value_and_grad(lambda t: end_to_end_entropy(chain, t)), times)
+
+
+def _values_and_slopes(chain, outcomes, offsets, times):
+    if outcomes is None and arguments.is_zero(offsets):
+        return _values_and_slopes_plain(chain, times)
+    return _values_and_slopes_traced(chain, outcomes, jnp.asarray(offsets), times)

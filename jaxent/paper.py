@@ -1,0 +1,48 @@
+"""The paper's figures and claims by number, each from its section's module.
+
+Paper: S. Li et al., Macroscopic entanglement distribution with atomic ensembles, arXiv:2603.06085 (2026).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import xarray as xr
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from jaxent import figures, section_five, section_four
+from jaxent.claims import Claim, silent
+from jaxent.sweep import Report
+
+__all__ = ["FIGURES", "Figure", "claims", "seconds"]
+
+
+class Figure(NamedTuple):
+    """How to compute a figure's data, compute(quick, report), and how to draw them."""
+
+    compute: Callable[[bool, Report], xr.Dataset]
+    draw: Callable[[xr.Dataset], MatplotlibFigure]
+
+
+FIGURES = {
+    "1": Figure(section_four.figure_one, figures.draw_figure_one),
+    "2": Figure(section_four.figure_two, figures.draw_figure_two),
+    "3": Figure(section_five.figure_three, figures.draw_figure_three),
+    "4": Figure(section_five.figure_four, figures.draw_figure_four),
+    "4-large": Figure(section_five.figure_four_large, figures.draw_figure_four),
+}
+
+
+def seconds(numbers: tuple[str, ...], quick: bool) -> float:
+    """Estimated seconds that the figures and their claims will report."""
+    return section_four.seconds(numbers, quick) + section_five.seconds(numbers, quick)
+
+
+def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
+    """The paper's statements about the figures at hand, each with its numbers.
+
+    Args:
+        datasets: results of `FIGURES`, by figure number.
+        quick: fewer atoms where dips are counted.
+        report: called with estimated seconds of work done.
+    """
+    return section_four.claims(datasets, quick, report) + section_five.claims(datasets)

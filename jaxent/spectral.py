@@ -1,0 +1,375 @@
+"""Functions of a spectrum whose derivatives divide by no difference of eigenvalues.
+
+The spectra here are degenerate everywhere (at a magic time r Schmidt coefficients are equal and the rest vanish),
+where the derivative of an eigenvector does not exist. A symmetric function g(λ_1, λ_2, …) of the spectrum has its
+derivatives all the same (Daleckii and Krein). With B = V diag(λ) V† and w_i = ∂g/∂λ_i,
+
+    dg = Tr[G dB],    G = V diag(w) V†,    dG = V (Γ ∘ V† dB V) V†,    Γ_ij = (w_i - w_j) / (λ_i - λ_j)
+
+for i ≠ j, with the limit ∂_i∂_i g - ∂_i∂_j g where two eigenvalues meet. `of_eigenvalues` and `of_singular_values` hold
+this rule for any g, in forward and in reverse mode, to second order: entropies and Rényi entropies are instances, and
+`trace_norm` is the one with a kink.
+
+**Second derivatives** are exact where they exist. They do not where g has a kink or a logarithm at a zero eigenvalue
+that the direction moves: the entropy at an exactly vanishing Schmidt coefficient, the trace norm at a zero of the
+partial transpose; what comes out there is the part that exists. **Third derivatives** are not supported: they come out
+as NaN or wrong where eigenvalues meet; differentiate a second derivative by differences there.
+
+`eigvalsh` and `svdvals` give the values themselves; a single dλ_i means something only where λ_i is simple.
+
+On a CPU, batches are decomposed one matrix at a time: jaxlib's batched LAPACK calls wait for threads of the pool they
+run on, so that two of them in one program can wait for each other for ever (seen on two cores). A large matrix is
+still shared among the threads, and eigenvalues alone lose nothing; only many small `eigh` would be faster at once.
+
+On a CPU the eigenvalues are computed without eigenvectors (Householder reduction, then bisection), which
+`jax.numpy.linalg.eigvalsh` is not able to; elsewhere it is used as it is.
+
+References: Ju. L. Daleckii, S. G. Krein, AMS Transl. (2) 47, 1 (1965); A. S. Lewis, H. S. Sendov, SIAM J. Matrix
+Anal. Appl. 23, 368 (2001).
+
+>>> bell = jnp.diag(jnp.array([0.5, 0.5, 0.0, 0.0]))
+>>> purity = lambda eigenvalues: jnp.sum(eigenvalues**2)
+>>> print(float(of_eigenvalues(purity, [bell])))
+0.5
+>>> print(jax.grad(lambda x: of_eigenvalues(purity, [x * bell]))(1.0))
+1.0
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+import numpy as np
+
+__all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals", "trace_norm"]
+
+_SMALLEST_REDUCED = 16  # below, LAPACK's own solver is as fast
+
+
+def _one_by_one(decompose: Callable) -> Callable:
+    """A decomposition of one matrix whose batches, on a CPU, are worked off in a loop."""
+    single = jax.custom_batching.custom_vmap(decompose)
+
+    @single.def_vmap
+    def batch(_, __, matrices):
+        result = jax.lax.platform_dependent(
+            matrices, cpu=lambda all_: jax.lax.map(single, all_), default=jax.vmap(decompose)
+        )
+        return result, jax.tree.map(lambda _: True, result)
+
+    @jax.custom_jvp
+    def differentiable(matrix):
+        return single(matrix)
+
+    @differentiable.defjvp
+    def _(primals, tangents):
+        return jax.jvp(decompose, primals, tangents)
+
+    return differentiable
+
+
+@_one_by_one
+def eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Eigenvalues λ, increasing, and eigenvectors (columns of V) of a Hermitian matrix; its lower triangle is read."""
+    return tuple(jnp.linalg.eigh(matrix, symmetrize_input=False))
+
+
+@_one_by_one
+def _svd(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """σ, U and V† with min(m, n) columns and rows."""
+    left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
+    return values, left, right
+
+
+@_one_by_one
+def _singular_values(matrix: jax.Array) -> jax.Array:
+    return jnp.linalg.svd(matrix, compute_uv=False)
+
+
+@_one_by_one
+def _eigenvalues(matrix: jax.Array) -> jax.Array:
+    return jnp.linalg.eigvalsh(matrix, symmetrize_input=False)
+
+
+@_one_by_one
+def _tridiagonal(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    _, diagonal, off_diagonal, _ = jax.lax.linalg.tridiagonal(matrix)
+    return diagonal, off_diagonal
+
+
+@jax.custom_jvp
+def eigvalsh(matrix: jax.Array) -> jax.Array:
+    """Eigenvalues of a Hermitian matrix, increasing, with a degeneracy-proof differential.
+
+    Args:
+        matrix: Hermitian array of shape (n, n); only its lower triangle is read. Use `jax.vmap` for batches.
+
+    Returns:
+        real array of shape (n,). Its differential is dλ_i = v_i† dB v_i.
+    """
+    if matrix.shape[-1] < _SMALLEST_REDUCED:
+        return _eigenvalues(matrix)
+    return jax.lax.platform_dependent(matrix, cpu=_values_only, default=_eigenvalues)
+
+
+@eigvalsh.defjvp
+def _eigvalsh_jvp(primals, tangents):
+    (matrix,), (tangent,) = primals, tangents
+    values, vectors = eigh(matrix)
+    with jax.default_matmul_precision("highest"):
+        rotated = tangent @ vectors
+    return values, jnp.sum(vectors.conj() * rotated, axis=-2).real
+
+
+def _values_only(matrix: jax.Array) -> jax.Array:
+    # bisection squares the off-diagonals: without a scale of one they under- or overflow beyond 1e±150
+    largest = jnp.max(jnp.abs(jnp.tril(matrix)))
+    scale = jnp.where(largest > 0, largest, 1.0)
+    diagonal, off_diagonal = _tridiagonal(matrix / scale)
+    return scale * jax.scipy.linalg.eigh_tridiagonal(diagonal, off_diagonal, eigvals_only=True)
+
+
+@jax.custom_jvp
+def svdvals(matrix: jax.Array) -> jax.Array:
+    """Singular values of a matrix, decreasing, with a degeneracy-proof differential.
+
+    Args:
+        matrix: array of shape (m, n), real or complex. Use `jax.vmap` for batches.
+
+    Returns:
+        real array of shape (min(m, n),). Its differential is dσ_i = Re u_i† dA v_i; at σ_i = 0 that is one of the
+        directional derivatives, which suits functions of σ² (and gives a subgradient of Σσ).
+    """
+    return _singular_values(matrix)
+
+
+@svdvals.defjvp
+def _svdvals_jvp(primals, tangents):
+    (matrix,), (tangent,) = primals, tangents
+    values, left, right = _svd(matrix)
+    with jax.default_matmul_precision("highest"):
+        rotated = left.conj().T @ tangent
+    return values, jnp.sum(rotated * right.conj(), axis=-1).real
+
+
+# ------------------------------------------------- symmetric functions of a spectrum
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def of_eigenvalues(function: Callable, blocks: Sequence[jax.Array]) -> jax.Array:
+    """A function of the eigenvalues of a block-diagonal Hermitian matrix, twice differentiable in the matrix.
+
+    Args:
+        function: takes all eigenvalues, real of shape (n,), those of the first block first, and returns an array of
+            any shape. It must not change when the eigenvalues of a block are permuted among themselves, and must
+            close over no traced values.
+        blocks: Hermitian arrays of shape (n_b, n_b), each with its own n_b.
+
+    Returns:
+        what `function` returns.
+    """
+    return function(jnp.concatenate([eigvalsh(block) for block in blocks]))
+
+
+@of_eigenvalues.defjvp
+def _of_eigenvalues_jvp(function, primals, tangents):
+    (blocks,), (d_blocks,) = primals, tangents
+    value, gradients = _with_gradient(function, blocks)
+    return value, _paired(gradients, d_blocks)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _with_gradient(function, blocks):
+    """g and its gradient G, one array of shape (*g.shape, n_b, n_b) for each block."""
+    return _value_and_gradients(function, _spectra(blocks))
+
+
+@_with_gradient.defjvp
+def _with_gradient_jvp(function, primals, tangents):
+    (blocks,), (d_blocks,) = primals, tangents
+    spectra = _spectra(blocks)
+    result = _value_and_gradients(function, spectra)
+    rotated = [_sandwich(v.conj().T, d, v) for (_, v, _), d in zip(spectra, d_blocks, strict=True)]
+    change, quotients = _changes(function, spectra, [jnp.diagonal(d).real for d in rotated])
+    d_gradients = []
+    for (_, vectors, _), d_block, d_weights, (difference, _) in zip(spectra, rotated, change, quotients, strict=True):
+        inner = difference * d_block + _diagonal(d_weights)
+        d_gradients.append(_sandwich(vectors, inner, vectors.conj().T))
+    return result, (_paired(result[1], d_blocks), d_gradients)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def of_singular_values(function: Callable, blocks: Sequence[jax.Array]) -> jax.Array:
+    """A function of the singular values of a block-diagonal matrix, twice differentiable in the matrix.
+
+    Args:
+        function: takes all singular values and returns an array, as in `of_eigenvalues`. It should be even in each σ
+            (a function of σ²); Σσ has a kink at σ = 0 and gets a subgradient there.
+        blocks: square arrays, real or complex, each of its own size.
+
+    Returns:
+        what `function` returns.
+    """
+    return function(jnp.concatenate([svdvals(block) for block in blocks]))
+
+
+@of_singular_values.defjvp
+def _of_singular_values_jvp(function, primals, tangents):
+    (blocks,), (d_blocks,) = primals, tangents
+    value, gradients = _with_singular_gradient(function, blocks)
+    return value, _paired(gradients, d_blocks)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _with_singular_gradient(function, blocks):
+    return _value_and_gradients(function, [_svd(block) for block in blocks])
+
+
+@_with_singular_gradient.defjvp
+def _with_singular_gradient_jvp(function, primals, tangents):
+    (blocks,), (d_blocks,) = primals, tangents
+    spectra = [_svd(block) for block in blocks]
+    result = _value_and_gradients(function, spectra)
+    rotated = [_sandwich(u.conj().T, d, v.conj().T) for (_, u, v), d in zip(spectra, d_blocks, strict=True)]
+    change, quotients = _changes(function, spectra, [jnp.diagonal(d).real for d in rotated])
+    d_gradients = []
+    for (_, left, right), d_block, d_weights, (difference, total) in zip(
+        spectra, rotated, change, quotients, strict=True
+    ):
+        symmetric, skew = (d_block + d_block.conj().T) / 2, (d_block - d_block.conj().T) / 2
+        inner = difference * symmetric + total * skew + _diagonal(d_weights)
+        d_gradients.append(_sandwich(left, inner, right))
+    return result, (_paired(result[1], d_blocks), d_gradients)
+
+
+def _spectra(blocks):
+    """λ, V and V† of each block."""
+    return [(values, vectors, vectors.conj().T) for values, vectors in map(eigh, blocks)]
+
+
+def _value_and_gradients(function, spectra):
+    sizes = [len(values) for values, _, _ in spectra]
+    values = jnp.concatenate([values for values, _, _ in spectra])
+    weights = _split(jax.jacrev(function)(values), sizes)
+    gradients = [
+        _sandwich(left, w[..., :, None] * right, None) for (_, left, right), w in zip(spectra, weights, strict=True)
+    ]
+    return function(values), gradients
+
+
+def _changes(function, spectra, d_values):
+    """dw of each block, and the divided differences (w_i ∓ w_j)/(λ_i ∓ λ_j) (the first zero on the diagonal)."""
+    sizes = [len(values) for values, _, _ in spectra]
+    values = jnp.concatenate([values for values, _, _ in spectra])
+    slopes = jax.jacrev(function)
+    weights, d_weights = jax.jvp(slopes, (values,), (jnp.concatenate(d_values),))
+    second = jax.hessian(function)(values)
+    quotients, start = [], 0
+    for (own, _, _), w, size in zip(spectra, _split(weights, sizes), sizes, strict=True):
+        inside = second[..., start : start + size, start : start + size]
+        quotients.append(_divided_differences(own, w, inside))
+        start += size
+    return _split(d_weights, sizes), quotients
+
+
+def _divided_differences(values, weights, second):
+    curvature = jnp.diagonal(second, axis1=-2, axis2=-1)
+    limit = (curvature[..., :, None] + curvature[..., None, :]) / 2 - second
+    size = jnp.maximum(jnp.abs(values)[:, None], jnp.abs(values))
+    close = jnp.finfo(values.dtype).eps ** (1 / 3) * size  # where the quotient's rounding equals the limit's error
+
+    def quotient(sign):
+        gap = values[:, None] + sign * values
+        apart = jnp.abs(gap) > close
+        ratio = (weights[..., :, None] + sign * weights[..., None, :]) / jnp.where(apart, gap, 1.0)
+        return jnp.where(apart, ratio, limit)
+
+    return jnp.where(jnp.eye(len(values), dtype=bool), 0.0, quotient(-1)), quotient(1)
+
+
+def _split(stacked, sizes):
+    return jnp.split(stacked, np.cumsum(sizes)[:-1], axis=-1)
+
+
+def _diagonal(entries):
+    return entries[..., :, None] * jnp.eye(entries.shape[-1])
+
+
+def _sandwich(left, middle, right):
+    product = jnp.matmul(left, middle, precision="highest")
+    return product if right is None else jnp.matmul(product, right, precision="highest")
+
+
+def _paired(gradients, d_blocks) -> jax.Array:
+    """Re Tr[G† dB], summed over the blocks."""
+    terms = [jnp.sum(g.conj() * d, axis=(-2, -1)).real for g, d in zip(gradients, d_blocks, strict=True)]
+    return functools.reduce(jnp.add, terms)
+
+
+# ------------------------------------------------------------------ trace norm
+
+
+@jax.custom_jvp
+def trace_norm(blocks: Sequence[jax.Array], growths: Sequence[jax.Array] | None = None) -> jax.Array:
+    """Trace norm ‖B‖_1 = Σ|λ_i| of a block-diagonal Hermitian matrix, differentiated at zero eigenvalues too.
+
+    d‖B‖_1 = Tr[sign(B) dB]. Where B has zero eigenvalues the norm has a kink: along a direction W it grows by
+    ‖P_0 W P_0‖_1 more, P_0 the projector on the null space. With `growths` = W the differential is the one-sided one
+    along W, without it the null space is left out. Second derivatives leave the kink out.
+
+    Args:
+        blocks: Hermitian arrays of shape (n, n), each with its own n.
+        growths: Hermitian arrays of the same shapes, or None; they do not change the value.
+
+    Returns:
+        real scalar.
+    """
+    return sum((jnp.sum(jnp.abs(eigvalsh(block))) for block in blocks), start=jnp.zeros(()))
+
+
+@trace_norm.defjvp
+def _trace_norm_jvp(primals, tangents):
+    (blocks, growths), (d_blocks, _) = primals, tangents
+    norm, signs = _norm_and_signs(blocks, growths)
+    return norm, _paired(signs, d_blocks)
+
+
+@jax.custom_jvp
+def _norm_and_signs(blocks, growths):
+    """‖B‖_1 and sign(B), whose sign on the null space is that of W there."""
+    spectra = _spectra(blocks)
+    signs = []
+    for index, ((_, vectors, adjoint), weights) in enumerate(zip(spectra, _signs(spectra), strict=True)):
+        sign = vectors * weights
+        if growths is not None:
+            absent = weights == 0
+            inside = jnp.where(absent[:, None] & absent, _sandwich(adjoint, growths[index], vectors), 0.0)
+            growing, directions = eigh((inside + inside.conj().T) / 2)
+            turned = _sandwich(vectors, directions * jnp.sign(growing), directions.conj().T)
+            sign = sign + turned
+        signs.append(_sandwich(sign, adjoint, None))
+    return sum((jnp.sum(jnp.abs(values)) for values, _, _ in spectra), start=jnp.zeros(())), signs
+
+
+@_norm_and_signs.defjvp
+def _norm_and_signs_jvp(primals, tangents):
+    (blocks, growths), (d_blocks, _) = primals, tangents
+    norm, signs = _norm_and_signs(blocks, growths)
+    spectra = _spectra(blocks)
+    d_signs = []
+    for (values, vectors, adjoint), weights, d_block in zip(spectra, _signs(spectra), d_blocks, strict=True):
+        apart = weights[:, None] != weights
+        ratio = (weights[:, None] - weights) / jnp.where(apart, values[:, None] - values, 1.0)
+        inner = jnp.where(apart, ratio, 0.0) * _sandwich(adjoint, d_block, vectors)
+        d_signs.append(_sandwich(vectors, inner, adjoint))
+    return (norm, signs), (_paired(signs, d_blocks), d_signs)
+
+
+def _signs(spectra):
+    """Signs of the eigenvalues, 0 where one is rounding."""
+    largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(values)) for values, _, _ in spectra])
+    size = sum(len(values) for values, _, _ in spectra)
+    least = 64 * size * jnp.finfo(largest.dtype).eps * largest
+    return [jnp.where(jnp.abs(values) <= least, 0.0, jnp.sign(values)) for values, _, _ in spectra]

@@ -1,0 +1,341 @@
+"""Interaction times, and the phase that a time writes, reduced without losing digits.
+
+Every phase in the protocol is an integer n (a Dicke index, a difference or a product of two) times an interaction
+time t. At N = 10^6 atoms n t reaches 10^12, where a float64 product has no correct digit left after the reduction
+modulo 2π. So a phase is kept here in *turns*, n t / 2π modulo 1, in [-1/2, 1/2]:
+
+- for a floating-point time, t/2π is formed to twice the working precision (a two-product, Dekker 1971) and cut into
+  pieces so short that their products with pieces of n are exact, so the result is correct to rounding for any n;
+- for a `PiFraction`, t = π p/r, it is reduced in integers: π/3 is π/3 at any N.
+
+Times and coupling are dimensionless (time in units of 1/coupling).
+
+>>> from jaxent import pi_fraction
+>>> t = pi_fraction(2, 3)                     # the magic time 2π/3
+>>> print(float(turns(np.array([10**12 + 1]), t)[0]) * 3)
+-1.0
+"""
+
+import dataclasses
+import fractions
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+__all__ = [
+    "BondTimes",
+    "PiFraction",
+    "Time",
+    "batch_shape",
+    "cos_sin_turns",
+    "crevasse_grid",
+    "pi_fraction",
+    "pi_fractions_up_to",
+    "time_value",
+    "turns",
+    "turns_of_products",
+    "uniform_grid",
+    "unit",
+]
+
+_MAX_DENOMINATOR = 2**28  # residues modulo 8r are multiplied in an int64
+_FRACTION_LIMB_BITS = 15
+_INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and what is left of it
+_INVERSE_TWO_PI_LOW = -9.839338337591243e-18
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class PiFraction:
+    """Times that are exact rational multiples of π: t = π · numerator / denominator.
+
+    Make one with `pi_fraction`; a single time or an array of them. Phases at such a time are reduced in integers. It
+    is a pytree, so it passes through `jit` and `vmap`; it cannot be differentiated (use a float time for derivatives).
+
+    Attributes:
+        numerator: integers of shape (...).
+        denominator: positive integers of shape (...).
+    """
+
+    numerator: Any
+    denominator: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of times; () for a single time."""
+        return tuple(np.shape(self.numerator))
+
+    @property
+    def value(self):
+        """The times as floating-point numbers (rounded)."""
+        return np.pi * self.numerator / self.denominator
+
+    def __len__(self) -> int:
+        return len(self.numerator)
+
+    def __getitem__(self, index) -> "PiFraction":
+        return PiFraction(self.numerator[index], self.denominator[index])
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class BondTimes:
+    """A time of its own for each bond of the chain, in order (1,2), (2,3), …, (M-1,M).
+
+    Attributes:
+        times: floats or a `PiFraction`, of shape (..., M-1); leading axes are a batch.
+    """
+
+    times: Any
+
+
+Time = ArrayLike | Sequence[float] | PiFraction | BondTimes
+
+
+def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
+    """Exact times π · numerator / denominator.
+
+    Args:
+        numerator: integer or integer array.
+        denominator: positive integer or integer array, at most 2^28; broadcast with `numerator`.
+
+    Returns:
+        PiFraction: the times in lowest terms.
+
+    Raises:
+        ValueError: when an argument is not an integer, or the denominator is out of range.
+    """
+    num, den = np.asarray(numerator), np.asarray(denominator)
+    for name, value in (("numerator", num), ("denominator", den)):
+        if not np.issubdtype(value.dtype, np.integer):
+            raise ValueError(f"Argument `{name}` must be of integers, but is {value!r}.")
+    if (den < 1).any() or (den > _MAX_DENOMINATOR).any():
+        raise ValueError(
+            f"Argument `denominator` must be between 1 and 2^28, but is {denominator!r}; use a float time beyond."
+        )
+    num, den = np.broadcast_arrays(num.astype(np.int64), den.astype(np.int64))
+    common = np.gcd(num, den)
+    return PiFraction(num // common, den // common)
+
+
+def pi_fractions_up_to(max_denominator: int) -> PiFraction:
+    """The magic times 2πp/r in (0, π] with r ≤ `max_denominator` in lowest terms, in increasing order.
+
+    At these times the end-to-end state approaches log2 r ebits when √N ≫ r.
+
+    Args:
+        max_denominator: largest r, at least 2.
+
+    Returns:
+        PiFraction: times of shape (n,).
+
+    Raises:
+        ValueError: when `max_denominator` is below 2.
+    """
+    if max_denominator < 2:
+        raise ValueError(f"Argument `max_denominator` must be at least 2, but is {max_denominator}.")
+    pairs = {
+        (p // math.gcd(p, r), r // math.gcd(p, r)) for r in range(2, max_denominator + 1) for p in range(1, r // 2 + 1)
+    }
+    ordered = np.array(sorted(pairs, key=lambda pair: pair[0] / pair[1]))
+    return pi_fraction(2 * ordered[:, 0], ordered[:, 1])
+
+
+def uniform_grid(start: float, stop: float, n_times: int) -> np.ndarray:
+    """`n_times` equally spaced float times from `start` to `stop`, both included.
+
+    Raises:
+        ValueError: when a bound is not finite or `n_times` is below 2.
+    """
+    if not (math.isfinite(start) and math.isfinite(stop)):
+        raise ValueError(f"Arguments `start` and `stop` must be finite, but are {start} and {stop}.")
+    if n_times < 2:
+        raise ValueError(f"Argument `n_times` must be at least 2, but is {n_times}.")
+    return np.linspace(start, stop, n_times)
+
+
+def crevasse_grid(n_atoms: int, stop: float = math.pi, points_per_dip: float = 100.0) -> np.ndarray:
+    """The grid that resolves the fine structure of E(t): spacing Δt = π / (c1 N), equation (33).
+
+    Args:
+        n_atoms: N.
+        stop: last time; the grid is (0, stop].
+        points_per_dip: c1 of (33); the paper takes at least 100.
+
+    Returns:
+        float64 array of about stop · c1 · N / π times.
+
+    Raises:
+        ValueError: when an argument is not positive, or the grid would have more than 10^8 points.
+    """
+    for name, value in (("n_atoms", n_atoms), ("stop", stop), ("points_per_dip", points_per_dip)):
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"Argument `{name}` must be positive and finite, but is {value}.")
+    count = math.ceil(stop / math.pi * points_per_dip * n_atoms * (1 - 1e-12))  # a rounding is no further point
+    if count > 10**8:
+        raise ValueError(
+            f"Argument `n_atoms` = {n_atoms} asks for a grid of {count:.3g} times up to {stop:.4g}; "
+            "give a smaller `stop` or fewer `points_per_dip`."
+        )
+    return stop * np.arange(1, count + 1) / count
+
+
+def batch_shape(time: Time) -> tuple[int, ...]:
+    """Shape of the batch of times: () for one time, the bond axis of `BondTimes` not counted."""
+    if isinstance(time, BondTimes):
+        return batch_shape(time.times)[:-1]
+    return time.shape if isinstance(time, PiFraction) else tuple(np.shape(time))
+
+
+def time_value(time: Time):
+    """The time (or the bond times) as floating-point numbers."""
+    if isinstance(time, BondTimes):
+        return time_value(time.times)
+    return time.value if isinstance(time, PiFraction) else time
+
+
+def turns(multiples: np.ndarray, time: ArrayLike | PiFraction, shift: int = 0) -> jax.Array:
+    """The phase n t / 2^shift in turns: n t / (2π 2^shift) modulo 1, in [-1/2, 1/2].
+
+    Args:
+        multiples: host integers n of any shape and size (NumPy integers, or Python integers in an object array).
+        time: one time t, a float or a `PiFraction`; may be traced.
+        shift: power of two that divides the time, 0 to 2 (exactly).
+
+    Returns:
+        array of the shape of `multiples`; absolute error a few units of rounding for |n| up to 10^16 in float64.
+        Differentiable in a float `time` (the derivative is n / (2π 2^shift)).
+
+    References:
+        T. J. Dekker, Numer. Math. 18, 224 (1971).
+    """
+    multiples = np.asarray(multiples)
+    largest = int(abs(multiples).max()) if multiples.size else 0
+    return _turns(multiples, largest, time, shift)
+
+
+def turns_of_products(left: np.ndarray, right: np.ndarray, time: ArrayLike | PiFraction, shift: int = 0) -> jax.Array:
+    """`turns` for all products n = left_i right_j, formed on the device instead of stored in the program.
+
+    Args:
+        left: host integers of shape (m,).
+        right: host integers of shape (n,); |left_i right_j| must fit the default integer type.
+        time: as `turns`.
+        shift: as `turns`.
+
+    Returns:
+        array of shape (m, n).
+    """
+    largest = int(abs(left).max()) * int(abs(right).max())
+    if largest > jnp.iinfo(jnp.result_type(int)).max:
+        return turns(np.multiply.outer(left.astype(object), right.astype(object)), time, shift)
+    return _turns(jnp.asarray(left)[:, None] * jnp.asarray(right), largest, time, shift)
+
+
+def _turns(multiples: Any, largest: int, time: ArrayLike | PiFraction, shift: int) -> jax.Array:
+    """`turns` of host or device integers of magnitude at most `largest`."""
+    if isinstance(time, PiFraction):
+        return _turns_of_fraction(multiples, largest, time, shift)
+    time = jnp.asarray(time)
+    if not jnp.issubdtype(time.dtype, jnp.floating):
+        time = time.astype(jnp.result_type(float))
+    bits = _limb_bits(time.dtype)
+    total = jnp.zeros(multiples.shape, time.dtype)
+    for level, limb in enumerate(_limbs(multiples, largest, bits)):
+        total = total + _turns_of_limb(2.0 ** (level * bits - shift), jnp.asarray(limb, time.dtype), time)
+    return total - jnp.round(total)
+
+
+def _limb_bits(dtype) -> int:
+    """Bits of an integer whose product with half a significand is exact."""
+    return (jnp.finfo(dtype).nmant + 1) // 2 - 2
+
+
+def _limbs(multiples: Any, largest: int, bits: int) -> list[Any]:
+    """Cut integers into signed limbs of `bits` bits, least significant first: n = Σ_i limb_i 2^(i·bits)."""
+    sign, rest = 1 - 2 * (multiples < 0), abs(multiples)
+    limbs = []
+    for _ in range(max(1, -(-largest.bit_length() // bits))):
+        limbs.append((sign * (rest & (2**bits - 1))).astype(int))
+        rest = rest >> bits
+    return limbs
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _turns_of_limb(scale: float, limb: jax.Array, time: jax.Array) -> jax.Array:
+    high, middle, low = (scale * piece for piece in _turns_per_unit(time))
+    # a limb times half a significand has no rounding error, so neither has its fraction
+    first, second = limb * high, limb * middle
+    return (first - jnp.round(first)) + ((second - jnp.round(second)) + limb * low)
+
+
+@_turns_of_limb.defjvp
+def _turns_of_limb_jvp(scale, primals, tangents):
+    limb, time = primals
+    return _turns_of_limb(scale, limb, time), limb * (scale / (2 * np.pi)) * tangents[1]
+
+
+def _turns_per_unit(time: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """t / 2π as a sum of three pieces, the first two of half a significand each, the third of what rounding lost."""
+    dtype = time.dtype
+    inverse = np.asarray(_INVERSE_TWO_PI_HIGH, dtype)
+    inverse_low = np.asarray(
+        float(fractions.Fraction(_INVERSE_TWO_PI_HIGH) - fractions.Fraction(float(inverse))) + _INVERSE_TWO_PI_LOW,
+        dtype,
+    )
+    product = time * inverse
+    (t_high, t_low), (i_high, i_low) = _halves(time), _halves(jnp.asarray(inverse))
+    error = ((t_high * i_high - product) + t_high * i_low + t_low * i_high) + t_low * i_low
+    high, middle = _halves(product)
+    return high, middle, error + time * inverse_low
+
+
+def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """x as an exact sum of two numbers of half a significand each."""
+    info = jnp.finfo(x.dtype)
+    high = jax.lax.reduce_precision(x, info.nexp, (info.nmant + 1) // 2 - 1)
+    return high, x - high
+
+
+def _turns_of_fraction(multiples: Any, largest: int, time: PiFraction, shift: int) -> jax.Array:
+    modulus = 2 * jnp.asarray(time.denominator) * 2**shift
+    numerator = jnp.mod(jnp.asarray(time.numerator), modulus)
+    residue = jnp.zeros(multiples.shape, modulus.dtype)
+    power = jnp.ones((), modulus.dtype)
+    for limb in _limbs(multiples, largest, _FRACTION_LIMB_BITS):
+        residue = jnp.mod(residue + jnp.mod(jnp.asarray(limb, modulus.dtype), modulus) * power, modulus)
+        power = jnp.mod(power * 2**_FRACTION_LIMB_BITS, modulus)
+    fraction = jnp.mod(residue * numerator, modulus) / modulus
+    return fraction - jnp.round(fraction)
+
+
+def cos_sin_turns(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """cos(2πx) and sin(2πx), exact (0, ±1) at quarter turns.
+
+    Args:
+        x: angles in turns, any shape.
+
+    Returns:
+        two arrays of the shape of `x`.
+    """
+    quarter = jnp.round(4 * x)
+    rest = 2 * jnp.pi * (x - quarter / 4)
+    cos, sin = jnp.cos(rest), jnp.sin(rest)
+    quadrant = jnp.mod(quarter, 4)
+    swap = (quadrant == 1) | (quadrant == 3)
+    cos, sin = jnp.where(swap, sin, cos), jnp.where(swap, cos, sin)
+    return (
+        jnp.where((quadrant == 1) | (quadrant == 2), -cos, cos),
+        jnp.where((quadrant == 2) | (quadrant == 3), -sin, sin),
+    )
+
+
+def unit(x: jax.Array) -> jax.Array:
+    """The phase factor e^(2πix) of an angle in turns."""
+    return jax.lax.complex(*cos_sin_turns(x))

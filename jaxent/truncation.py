@@ -1,0 +1,193 @@
+"""What a window costs: a proven bound for three ensembles, an estimate for longer chains.
+
+For M = 3 a window projects k_1 and k_3 and touches nothing else (the middle ensemble is summed exactly). Projecting
+one end loses the share ε of the outcome's probability and leaves the other end's state smaller by a positive operator
+of that trace, so the two normalized states differ by at most ε in trace distance, and the Fannes-Audenaert inequality
+bounds the change of entropy by B(ε) = ε log2 N + h(ε), h the binary entropy. Projecting both ends, one after the other:
+
+    |E_window - E| ≤ B(ε_1) + B(ε_2).
+
+The shares are one-dimensional sums over d = k_1 - k_3, with the weights beyond the window summed as far as they
+exceed 1e-36.
+
+Reference: K. M. R. Audenaert, J. Phys. A 40, 8127 (2007).
+
+>>> from jaxent import Chain
+>>> float(entropy_error_bound(Chain(3, 100, window=6.0), 1.0)) < 5e-8
+True
+"""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxent import arguments, dicke, product
+from jaxent.chain import Chain
+from jaxent.swapping import end_to_end_entropy
+from jaxent.times import BondTimes, Time, batch_shape, turns
+
+__all__ = ["chain_for_tolerance", "entropy_error_bound", "entropy_error_estimate"]
+
+_WIDER = 2.0  # standard deviations by which the estimate widens a window
+
+
+def entropy_error_bound(
+    chain: Chain, time: Time, outcomes: arguments.Outcomes | None = None, phase_offset: arguments.Offsets = 0.0
+) -> Float[Array, "*times"]:
+    """Proven upper bound on |E_window - E| for a chain of three ensembles, in bits.
+
+    Args:
+        chain: the chain, M = 3; without a window the bound is 0.
+        time: t, a float or a `PiFraction` of any shape.
+        outcomes: q_2, an int; None: N.
+        phase_offset: φ in radians.
+
+    Returns:
+        real array of the shape of `time`, at most log2(N + 1). It contains an allowance for rounding (about 1e-13),
+        and so is never exactly 0 with a window.
+
+    Raises:
+        ValueError: for other M (use `entropy_error_estimate`), for `BondTimes`, and on any argument out of range.
+    """
+    if chain.n_ensembles != 3 or isinstance(time, BondTimes):
+        raise ValueError(
+            f"Argument `chain` must have n_ensembles = 3 and one time for both bonds, but has {chain.n_ensembles}: "
+            "the bound is proven for that case only; use entropy_error_estimate."
+        )
+    arguments.check_precision(chain.n_atoms, time)
+    time = arguments.checked_time(time, 3)
+    offsets = arguments.checked_offsets(phase_offset, 3)
+    values = arguments.checked_outcomes(outcomes, 3, chain.n_atoms)
+    return _bounds(chain, outcomes is None, time, values, offsets)
+
+
+def entropy_error_estimate(
+    chain: Chain, time: Time, outcomes: arguments.Outcomes | None = None, phase_offset: arguments.Offsets = 0.0
+) -> Float[Array, "*times"]:
+    """Estimate of |E_window - E| from a window wider by two standard deviations, for any M. Not a bound.
+
+    Arguments and errors as `end_to_end_entropy`; costs its two evaluations. Returns a real array of the shape of
+    `time`.
+    """
+    if chain.window is None:
+        return jnp.zeros_like(end_to_end_entropy(chain, time, outcomes, phase_offset))
+    widened = chain.window + _WIDER
+    fits = 2 * dicke.window_half_width(chain.n_atoms, widened) <= chain.n_atoms
+    wide = dataclasses.replace(chain, window=widened if fits else None)
+    difference = end_to_end_entropy(chain, time, outcomes, phase_offset) - end_to_end_entropy(
+        wide, time, outcomes, phase_offset
+    )
+    return jnp.abs(difference)
+
+
+def chain_for_tolerance(
+    n_atoms: int,
+    time: Time,
+    tolerance: float,
+    outcomes: arguments.Outcomes | None = None,
+    phase_offset: arguments.Offsets = 0.0,
+) -> Chain:
+    """The chain of three ensembles with the smallest window proven to keep the entropy within a tolerance.
+
+    Args:
+        n_atoms: N.
+        time: t, a float or a `PiFraction` of any shape; known values.
+        tolerance: largest error of the entropy in bits.
+        outcomes: q_2, an int; None: N.
+        phase_offset: φ in radians.
+
+    Returns:
+        Chain: with the window, or with the full basis where only that is accurate enough.
+
+    Raises:
+        ValueError: when `tolerance` is not positive, and as `entropy_error_bound`.
+    """
+    if not (tolerance > 0 and math.isfinite(tolerance)):
+        raise ValueError(f"Argument `tolerance` must be positive and finite, but is {tolerance!r}.")
+
+    def at(half_width: int) -> Chain:
+        # half a state is added so that ⌊c√N/2⌋ is the half-width in spite of rounding
+        return Chain(3, n_atoms, window=(2 * half_width + 0.5) / math.sqrt(n_atoms))
+
+    def sufficient(half_width: int) -> bool:
+        return bool(jnp.max(entropy_error_bound(at(half_width), time, outcomes, phase_offset)) <= tolerance)
+
+    # the widest window tried leaves 1e-57 of the weight outside; beyond it only the full basis is better
+    low, high = 0, min((n_atoms - 1) // 2, math.ceil(8 * math.sqrt(n_atoms)))
+    if high < 1 or not sufficient(high):
+        return Chain(3, n_atoms)
+    while high - low > 1:  # insufficient at low, sufficient at high
+        middle = (low + high) // 2
+        low, high = (low, middle) if sufficient(middle) else (middle, high)
+    return at(high)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _bounds(chain, top, time, outcomes, offsets):
+    shape = batch_shape(time)
+    flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1,)), time)
+    bounds = jax.lax.map(lambda one: _bound(chain, top, one, outcomes, offsets), flat, batch_size=16)
+    return bounds.reshape(shape)
+
+
+def _bound(chain, top, time, outcomes, offsets):
+    if chain.dimension == chain.n_atoms + 1:
+        return jnp.zeros(())
+    kept, first, second, neglected, noise = _shares(chain)
+    size = (len(kept) + 1) // 2
+    half_angle = turns(np.arange(1 - size, size), time, 1) + offsets[0] / (4 * jnp.pi)
+    squares = product.overlap(chain.n_atoms, outcomes[0], half_angle, top) ** 2
+    in_window, lost_first, lost_second = (jnp.sum(jnp.asarray(share) * squares) for share in (kept, first, second))
+    spurious = noise * jnp.sum(squares)
+    lost_first, lost_second = lost_first + neglected + spurious, lost_second + neglected + spurious
+    in_window = jnp.maximum(in_window - spurious, 0.0)
+    rounding = 64 * jnp.finfo(squares.dtype).eps
+    after_first = in_window + lost_second
+    total = after_first + lost_first
+    possible = in_window > 0
+    epsilon_first = jnp.where(possible, lost_first / jnp.where(possible, total, 1.0), 1.0) + rounding
+    epsilon_second = jnp.where(possible, lost_second / jnp.where(possible, after_first, 1.0), 1.0) + rounding
+    bound = _fannes_audenaert(epsilon_first, chain.n_atoms) + _fannes_audenaert(epsilon_second, chain.n_atoms)
+    return jnp.minimum(bound, math.log2(chain.n_atoms + 1))
+
+
+def _fannes_audenaert(distance, n_atoms):
+    """B(T) = T log2(d - 1) + h(T), d = N + 1; the trivial log2 d beyond T = 1 - 1/d, where B falls again."""
+    inside = jnp.clip(distance, 1e-300 if distance.dtype == jnp.float64 else 1e-37, 1 - 1 / (n_atoms + 1))
+    binary = -(inside * jnp.log(inside) + (1 - inside) * jnp.log1p(-inside)) / math.log(2)
+    return inside * math.log2(n_atoms) + binary
+
+
+@functools.lru_cache(maxsize=4)
+def _shares(chain: Chain):
+    """Weights over d = k - k' of three disjoint sets of pairs, a bound on what all of them leave out, and their noise.
+
+    Both in the window; k outside (k' anywhere); k inside and k' outside. All N + 1 states are used where that is
+    feasible, else so many standard deviations that Hoeffding's inequality leaves less than 1e-36.
+    """
+    sigma = math.sqrt(chain.n_atoms) / 2
+    reach = max((chain.window or 0.0) + 6.0, 13.0)
+    half_width = math.ceil(reach * sigma)
+    if 2 * half_width >= chain.n_atoms:
+        states, neglected = np.arange(chain.n_atoms + 1), 0.0
+    else:
+        first, last = -(-chain.n_atoms // 2) - half_width, chain.n_atoms // 2 + half_width
+        states, neglected = np.arange(first, last + 1), 4 * math.exp(-(reach**2) / 2)
+    weights = np.exp(dicke.log_weights_host(chain.n_atoms, states))
+    window = chain.states
+    inside = np.where((states >= window[0]) & (states <= window[-1]), weights, 0.0)
+    outside = weights - inside
+    # transforms leave noise of this size in each weight, direct sums (of positive terms) none that matters
+    noise = 64 * np.finfo(float).eps * float(np.sum(weights**2)) if len(states) > product.LONGEST_DIRECT else 0.0
+    return (
+        product.convolve(inside, inside),
+        product.convolve(outside, weights),
+        product.convolve(inside, outside),
+        neglected,
+        noise,
+    )

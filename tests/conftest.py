@@ -1,0 +1,26 @@
+import hypothesis
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+# every call of jaxent checks its arguments and results, shapes included
+install_import_hook("jaxent", "typechecker.checked")
+jax.config.update("jax_enable_x64", True)
+
+hypothesis.settings.register_profile(
+    "jaxent",
+    deadline=None,
+    derandomize=True,
+    max_examples=20,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("jaxent")
+
+
+@pytest.fixture
+def float32():
+    """Run one test in JAX's default precision."""
+    jax.clear_caches()  # what was traced in float64 does not mix with float32
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", True)

@@ -1,0 +1,141 @@
+"""The command line: right numbers, one sentence for each error, nothing half-written."""
+
+import json
+import subprocess
+import sys
+
+import oracles
+import pytest
+import xarray as xr
+
+from jaxent import cli
+
+
+@pytest.fixture
+def jaxent_command(capsys):
+    """Run the command line in this process; gives the exit code, standard output and standard error."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(list(arguments))
+        captured = capsys.readouterr()
+        code = stopped.value.code
+        return 0 if code is None else code, captured.out, captured.err
+
+    return run
+
+
+def test_entropy_of_a_point_agrees_with_brute_force(jaxent_command):
+    code, out, _ = jaxent_command(
+        "entropy", "0.7", "-n", "5", "-m", "4", "--outcomes", "4", "2", "--phase-offset", "0.2", "-0.1", "--json"
+    )
+    assert code == 0
+    result = json.loads(out)
+    amplitudes = oracles.end_to_end(4, 5, 0.7, (4, 2), (0.2, -0.1))
+    assert result["entropy_bits"] == pytest.approx(oracles.entropy_bits(amplitudes), abs=1e-11)
+    assert 10 ** result["log10_probability"] == pytest.approx(oracles.probability(amplitudes), rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("pi/2", 2.0), ("2pi/3", 1.58496), ("π", 1.0), ("--time=-2*pi/3", 1.58496)]
+)
+def test_times_may_be_exact_multiples_of_pi(jaxent_command, text, value):
+    code, out, _ = jaxent_command("entropy", text, "-n", "100", "--window", "6", "--json")
+    assert code == 0
+    assert json.loads(out)["entropy_bits"] == pytest.approx(value, abs=1e-4)
+
+
+def test_a_tolerance_chooses_a_window_with_a_proven_error(jaxent_command):
+    code, out, _ = jaxent_command("entropy", "1.0", "-n", "400", "--tolerance", "1e-6")
+    assert code == 0
+    assert "proven bound" in out
+    assert "of 401" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["entropy", "1", "-n", "0"], "`n_atoms` must be an integer of at least 1, but is 0"),
+        (["entropy", "1", "-n", "5", "-m", "1"], "`n_ensembles` must be an integer of at least 2, but is 1"),
+        (["entropy", "1", "-n", "100", "--window", "0"], "`window` must be a positive number"),
+        (["entropy", "1", "-n", "9", "--window", "9"], "`window` = 9.0 spans"),
+        (["entropy", "nan", "-n", "5"], "`time` must be finite, but holds nan"),
+        (["entropy", "soon", "-n", "5"], "`time` must be a number or a multiple of π like 2pi/3, but is 'soon'"),
+        (["entropy", "1", "-n", "5", "--outcomes", "6"], "`outcomes` must lie in 0…5"),
+        (["entropy", "1", "-n", "5", "--outcomes", "1", "2"], "`outcomes` must be an integer or 1 integers"),
+        (["entropy", "0", "-n", "5", "--outcomes", "2"], "probability zero"),
+        (["entropy", "1", "-n", "5", "--tolerance", "0"], "`tolerance` must be positive"),
+        (["entropy", "1", "-n", "5", "--tolerance", "1", "--window", "2"], "`tolerance` must come without `window`"),
+    ],
+)
+def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
+    code, out, err = jaxent_command(*arguments)
+    assert code == 2
+    assert out == ""
+    assert words in err
+    assert err.startswith("jaxent: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["entropy", "1"], "--n-atoms"),
+        (["entropy", "1", "-n", "many"], "many"),
+        (["entropy", "1", "-n", "10.6"], "'10.6'"),
+        (["entropy", "1", "-n", "10", "--outcomes", "1.5"], "'1.5'"),
+        (["reproduce", "--figure", "7"], '"7"'),
+        (["dance"], '"dance"'),
+    ],
+)
+def test_wrong_usage_is_told_without_a_traceback(jaxent_command, arguments, words):
+    code, out, err = jaxent_command(*arguments)
+    assert code == 2
+    assert words in out + err
+    assert "Traceback" not in out + err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_work_starts(jaxent_command, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    code, out, err = jaxent_command("reproduce", "--quick", "--out", str(tmp_path / "file" / "results"))
+    assert code == 2
+    assert out == ""
+    assert "`out` must be a folder that can be written to" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_devices_are_shown_with_their_precision(jaxent_command):
+    code, out, _ = jaxent_command("devices")
+    assert code == 0
+    assert "float64" in out
+    assert "cpu" in out
+
+
+def test_reproduce_writes_whole_files_and_is_quiet_when_piped(tmp_path):
+    command = [sys.executable, "-m", "jaxent", "reproduce", "--figure", "2", "--quick", "--out", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert run.returncode == 0
+    assert run.stderr == ""
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"figure_2.nc", "figure_2.png", "figure_2.pdf", "claims.md"}
+    with xr.open_dataset(tmp_path / "figure_2.nc") as data:
+        assert data.entropy.attrs["units"] == "bit"
+        assert data.attrs["precision"] == "float64"
+        assert {"jaxent_version", "jax_version", "device"} <= set(data.attrs)
+        exact = oracles.method_two_entropy(100, None, float(data.time[40]))
+        assert float(data.exact_entropy[40]) == pytest.approx(exact, abs=1e-10)
+
+
+def test_a_closed_pipe_is_quiet():
+    command = f"{sys.executable} -m jaxent entropy 1 -n 10 --json | true"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=100)
+    assert run.stderr == ""
+
+
+def test_negativity_of_a_point_agrees_with_brute_force(jaxent_command):
+    code, out, _ = jaxent_command(
+        "negativity", "0.7", "-n", "3", "-g", "0.01", "0.02", "0.03", "--outcomes", "2", "--json"
+    )
+    assert code == 0
+    exact = oracles.state_log_negativity_bits(oracles.dephased_state(3, 3, 0.7, [0.01, 0.02, 0.03], [2]))
+    assert json.loads(out)["log_negativity_bits"] == pytest.approx(exact, abs=1e-11)

@@ -1,0 +1,112 @@
+"""First derivatives of every public function in every knob: forward, reverse and central differences agree."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from knobs import KEY, KNOBS, LONG, central_differences, scalar
+
+import jaxent
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_forward_reverse_and_central_differences_agree(name):
+    function, point = jax.jit(scalar(name)), KNOBS[name][1]
+    reverse = np.asarray(jax.jit(jax.grad(function))(point))
+    forward = np.asarray(jax.jit(jax.jacfwd(function))(point))
+    central = central_differences(function, point)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(reverse, central, rtol=1e-6, atol=1e-9)
+    assert abs(reverse).max() > 1e-3
+
+
+def test_the_sampled_average_has_one_gradient_in_both_modes():
+    def value(x):
+        return jaxent.average_entropy(LONG, x[0], x[1:], KEY, 5).value
+
+    point = np.array([0.7, 0.3, -0.2, 0.4])
+    np.testing.assert_allclose(jax.jacfwd(value)(point), jax.grad(value)(point), rtol=1e-9)
+
+
+def test_the_error_bound_and_the_error_estimate_are_differentiable():
+    for function, chain, outcomes in (
+        (jaxent.entropy_error_bound, jaxent.Chain(3, 20, 2.0), 18),
+        (jaxent.entropy_error_estimate, jaxent.Chain(4, 12, 1.0), [3, 4]),
+    ):
+
+        def value(x, function=function, chain=chain, outcomes=outcomes):
+            return function(chain, x[0], outcomes, x[1])
+
+        point = np.array([0.7, 0.1])
+        found = jax.grad(value)(point)
+        np.testing.assert_allclose(found, central_differences(jax.jit(value), point, 1e-3), rtol=1e-5)
+
+
+def test_all_sensitivities_come_from_one_call():
+    chain = jaxent.Chain(4, 3)
+    bonds, offsets = jaxent.BondTimes(np.array([0.7, 0.9, 0.6])), [0.3, -0.2]
+    found = jaxent.sensitivities(jaxent.end_to_end_entropy, chain, bonds, outcomes=[1, 2], phase_offset=offsets)
+    assert float(found.value) == pytest.approx(float(jaxent.end_to_end_entropy(chain, bonds, [1, 2], offsets)), abs=0)
+
+    def value(x):
+        return jaxent.end_to_end_entropy(chain, jaxent.BondTimes(x[:3]), [1, 2], x[3:])
+
+    central = central_differences(jax.jit(value), np.array([0.7, 0.9, 0.6, 0.3, -0.2]))
+    assert sorted(found.slopes) == ["phase_offset", "time"]
+    np.testing.assert_allclose(found.slopes["time"], central[:3], rtol=1e-6)
+    np.testing.assert_allclose(found.slopes["phase_offset"], central[3:], rtol=1e-6, atol=1e-9)
+
+
+def test_sensitivities_of_a_scalar_are_the_sums_over_bonds_and_ensembles():
+    chain, rates = jaxent.Chain(3, 4), np.array([0.02, 0.05, 0.03])
+    each = jaxent.sensitivities(
+        jaxent.end_to_end_log_negativity, chain, 0.7, dephasing_rate=jaxent.EnsembleRates(rates), collective_rate=0.01
+    )
+    assert {name: slope.shape for name, slope in each.slopes.items()} == {
+        "collective_rate": (),
+        "dephasing_rate": (3,),
+        "phase_offset": (1,),
+        "time": (),
+    }
+    together = jaxent.sensitivities(jaxent.end_to_end_log_negativity, chain, 0.7, dephasing_rate=0.03)
+    equal = jaxent.EnsembleRates(np.full(3, 0.03))
+    split = jaxent.sensitivities(jaxent.end_to_end_log_negativity, chain, 0.7, dephasing_rate=equal)
+    assert float(together.slopes["dephasing_rate"]) == pytest.approx(float(split.slopes["dephasing_rate"].sum()))
+    average = jaxent.sensitivities(jaxent.average_entropy, chain, jaxent.pi_fraction(1, 2), phase_offset=0.3)
+    slope = jax.grad(lambda x: jaxent.average_entropy(chain, np.pi / 2, x).value)(0.3)
+    assert float(average.slopes["phase_offset"]) == pytest.approx(float(slope), rel=1e-9)
+    entropies = jaxent.sensitivities(jaxent.end_to_end_entropy, jaxent.Chain(3, 10**4, 3.0), 1.0)
+    slope = jax.grad(lambda t: jaxent.end_to_end_entropy(jaxent.Chain(3, 10**4, 3.0), t))(1.0)
+    assert float(entropies.slopes["time"]) == pytest.approx(float(slope), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "words"),
+    [
+        ({"rate": 1.0}, "`rate` is none of end_to_end_entropy, which takes chain, time, outcomes, phase_offset"),
+        ({"time": [1.0, 2.0]}, r"must give one number here, but end_to_end_entropy gives an array of shape \(2,\)"),
+        ({"phase_offset": np.nan}, "`phase_offset` must be finite"),
+    ],
+)
+def test_sensitivities_refuse_bad_input_by_name(knobs, words):
+    arguments = {"time": 1.0} | knobs
+    with pytest.raises(ValueError, match=words):
+        jaxent.sensitivities(jaxent.end_to_end_entropy, jaxent.Chain(3, 4), **arguments)
+
+
+def test_reverse_mode_through_the_integrator_agrees_with_the_closed_form():
+    chain, point = jaxent.Chain(3, 2), np.array([0.7, 0.02, 0.05, 0.03, 0.3])
+
+    def integrated(x):
+        rho = jaxent.evolve_density(chain, x[0], x[1:4], rtol=1e-11, atol=1e-13)
+        return jaxent.state_log_negativity(jaxent.measure_density(chain, rho, 1, x[4]).state)
+
+    def closed(x):
+        return jaxent.end_to_end_log_negativity(chain, x[0], jaxent.EnsembleRates(x[1:4]), 1, x[4])
+
+    for derivative in (jax.grad, jax.jacfwd):
+        np.testing.assert_allclose(
+            jax.jit(derivative(integrated))(point), jax.jit(derivative(closed))(point), rtol=0, atol=1e-8
+        )
+    value = jnp.stack([integrated(point), closed(point)])
+    assert float(abs(value[0] - value[1])) < 1e-9
