@@ -20,6 +20,7 @@ References: J. N. Foerster et al., DiCE, ICML (2018); W. Kool, H. van Hoof, M. W
 
 import functools
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -43,6 +44,8 @@ __all__ = [
 
 _MOST_EXACT_OUTCOMES = 10**6
 
+Chosen = arguments.Outcomes | Sequence[Sequence[int]]  # rows of q_2…q_(M-1)
+
 
 class OutcomeAverage(NamedTuple):
     """An average over outcomes, its standard error, and the probability of the outcomes that it counts.
@@ -65,7 +68,7 @@ def average_entropy(
     key: jax.Array | None = None,
     n_samples: int = 1000,
     *,
-    outcomes: arguments.Outcomes | None = None,
+    outcomes: Chosen | None = None,
 ) -> OutcomeAverage:
     """Entanglement averaged over the measurement outcomes, Σ_q p_q E_q, in bits.
 
@@ -105,7 +108,7 @@ def average_log_negativity(
     n_samples: int = 100,
     *,
     collective_rate: ArrayLike = 0.0,
-    outcomes: arguments.Outcomes | None = None,
+    outcomes: Chosen | None = None,
 ) -> OutcomeAverage:
     """Log negativity of the ends under dephasing averaged over the outcomes, Σ_q p_q E_N(ρ_q), in bits.
 
@@ -147,7 +150,7 @@ def average_decoded_fidelity(
     key: jax.Array | None = None,
     n_samples: int = 1000,
     *,
-    outcomes: arguments.Outcomes | None = None,
+    outcomes: Chosen | None = None,
 ) -> OutcomeAverage:
     """Fidelity of the ends with the state that the decoded outcomes announce, Σ_q p_q F_q.
 
@@ -263,7 +266,7 @@ def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> Outco
     return OutcomeAverage(value, jnp.zeros_like(value), probability)
 
 
-def _chosen(chain: Chain, outcomes: arguments.Outcomes) -> jax.Array:
+def _chosen(chain: Chain, outcomes: Chosen) -> jax.Array:
     grid = jnp.asarray(outcomes)
     inner = chain.n_ensembles - 2
     if grid.ndim == 1 and inner == 1:

@@ -2,28 +2,15 @@
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from jaxent import console, searches
+
 app = App(name="jaxent", help="Entanglement distributed along chains of atomic ensembles.", version_flags=["--version"])
-
-_TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
-
-
-def _whole_number(_, tokens) -> int:
-    """An integer as it was typed; 10.6 is an error, not 11."""
-    return _whole_numbers(_, tokens)[0]
-
-
-def _whole_numbers(_, tokens) -> list[int]:
-    for token in tokens:
-        if not re.fullmatch(r"[+-]?\d+", token.value):
-            raise ValueError(f"it must be a whole number, but is {token.value!r}.")
-    return [int(token.value) for token in tokens]
 
 
 def main(words: list[str] | None = None) -> None:
@@ -45,44 +32,16 @@ def main(words: list[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _library():
-    """Import jaxent with float64 on: late, so that --help stays quick."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    import jaxent
-
-    return jaxent
-
-
-def parse_time(text: str):
-    """A time from text: a number, or an exact multiple of π such as pi, 2pi/3 or pi/1000.
-
-    Raises:
-        ValueError: when it is neither.
-    """
-    from jaxent.times import pi_fraction
-
-    match = _TIME.fullmatch(text)
-    if match:
-        numerator = int(match["numerator"] or 1) * (-1 if match["sign"] else 1)
-        return pi_fraction(numerator, int(match["denominator"] or 1))
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}.") from None
-
-
 @app.command
 def entropy(
     time: str,
     *,
-    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=_whole_number)],
-    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=_whole_number)] = 3,
+    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
+    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
     window: float | None = None,
     tolerance: float | None = None,
     outcomes: Annotated[
-        list[int] | None, Parameter(consume_multiple=True, negative="", converter=_whole_numbers)
+        list[int] | None, Parameter(consume_multiple=True, negative="", converter=console.whole_numbers)
     ] = None,
     phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -108,9 +67,9 @@ def entropy(
     as_json
         Print one line of JSON.
     """
-    jaxent = _library()
-    t = parse_time(time)
-    q, offsets = _alone(outcomes), 0.0 if phase_offset is None else _alone(phase_offset)
+    jaxent = console.library()
+    t = console.parse_time(time)
+    q, offsets = console.alone(outcomes), 0.0 if phase_offset is None else console.alone(phase_offset)
     if tolerance is not None:
         if window is not None or n_ensembles != 3:
             raise ValueError("Argument `tolerance` must come without `window` and with n_ensembles = 3.")
@@ -138,7 +97,7 @@ def entropy(
     if as_json:
         print(json.dumps(result))
         return
-    _print_table(
+    console.print_table(
         f"M = {n_ensembles}, N = {n_atoms}, t = {time}",
         ["quantity", "value"],
         [
@@ -155,15 +114,15 @@ def entropy(
 def negativity(
     time: str,
     *,
-    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=_whole_number)],
+    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
     dephasing_rate: Annotated[
         list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="")
     ],
-    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=_whole_number)] = 3,
+    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
     collective_rate: float = 0.0,
     window: float | None = None,
     outcomes: Annotated[
-        list[int] | None, Parameter(consume_multiple=True, negative="", converter=_whole_numbers)
+        list[int] | None, Parameter(consume_multiple=True, negative="", converter=console.whole_numbers)
     ] = None,
     phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -191,11 +150,11 @@ def negativity(
     as_json
         Print one line of JSON.
     """
-    jaxent = _library()
+    jaxent = console.library()
     import numpy as np
 
-    t = parse_time(time)
-    q, offsets = _alone(outcomes), 0.0 if phase_offset is None else _alone(phase_offset)
+    t = console.parse_time(time)
+    q, offsets = console.alone(outcomes), 0.0 if phase_offset is None else console.alone(phase_offset)
     chain = jaxent.Chain(n_ensembles, n_atoms, window)
     many = len(dephasing_rate) > 1
     rate = jaxent.EnsembleRates(np.array(dephasing_rate)) if many else dephasing_rate[0]
@@ -219,7 +178,7 @@ def negativity(
     if as_json:
         print(json.dumps(result))
         return
-    _print_table(
+    console.print_table(
         f"M = {n_ensembles}, N = {n_atoms}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
         ["quantity", "value"],
         [
@@ -232,14 +191,18 @@ def negativity(
     )
 
 
+app.command(searches.magic)
+app.command(searches.optimize)
+
+
 @app.command
 def devices() -> None:
     """What JAX sees: devices, memory and precision."""
-    _library()
+    console.library()
     from jaxent.sweep import describe_devices, versions
 
     entries = describe_devices()
-    _print_table("devices", list(entries[0]), [list(entry.values()) for entry in entries])
+    console.print_table("devices", list(entries[0]), [list(entry.values()) for entry in entries])
     found = versions()
     print(f"jax {found['jax_version']}, jaxlib {found['jaxlib_version']}, jaxent {found['jaxent_version']}")
     if all(entry["platform"] == "cpu" for entry in entries):
@@ -249,7 +212,7 @@ def devices() -> None:
 @app.command
 def reproduce(
     *,
-    figure: Annotated[tuple[Literal["1", "2", "3", "4", "4-large"], ...], Parameter(negative="")] = (),
+    figure: Annotated[tuple[Literal["1", "2", "3", "4", "4-large", "offsets"], ...], Parameter(negative="")] = (),
     quick: Annotated[bool, Parameter(negative="")] = False,
     out: Path = Path("reproduction"),
 ) -> None:
@@ -258,7 +221,7 @@ def reproduce(
     Parameters
     ----------
     figure
-        Figure to draw; may be repeated. All by default. 4-large goes beyond the paper, to N = 1000.
+        Figure to draw; may be repeated. All by default. 4-large and offsets go beyond the paper.
     quick
         A coarse version, in a minute or two.
     out
@@ -267,14 +230,14 @@ def reproduce(
     from jaxent.sweep import output_folder
 
     folder = output_folder(out)
-    _library()
+    console.library()
     from jaxent import paper
     from jaxent.claims import claims_table
     from jaxent.sweep import save
 
     wanted = tuple(dict.fromkeys(figure)) or tuple(paper.FIGURES)
     datasets, written = {}, []
-    with _progress(paper.seconds(wanted, quick)) as report:
+    with console.progress(paper.seconds(wanted, quick)) as report:
         for number in wanted:
             name = "figure_" + number.replace("-", "_")
             data = datasets[number] = paper.FIGURES[number].compute(quick, report)
@@ -286,41 +249,5 @@ def reproduce(
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     table = "\n".join("| " + " | ".join(row) + " |" for row in [heads, ["---"] * 3, *escaped]) + "\n"
     written.append(save(folder / "claims.md", lambda path: path.write_text(table, encoding="utf-8")))
-    _print_table("the paper's claims", heads, rows)
+    console.print_table("the paper's claims", heads, rows)
     print("wrote " + ", ".join(str(path) for path in written))
-
-
-def _alone(values):
-    """One value for all where only one is given."""
-    return values[0] if values is not None and len(values) == 1 else values
-
-
-def _print_table(title: str, heads: list[str], rows: list[list[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-
-
-def _progress(total: float):
-    """A progress bar on standard error, none where it is not a terminal; gives the function that advances it."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    @contextmanager
-    def bar():
-        console = Console(stderr=True)
-        columns = [TextColumn("computing"), BarColumn(), TextColumn("{task.percentage:3.0f} %")]
-        columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
-        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task("computing", total=total)
-            yield lambda seconds: progress.advance(task, seconds)
-
-    return bar()

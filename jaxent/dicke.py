@@ -378,7 +378,7 @@ def _stirling_error(xp: Any, n):
     large = xp.where(small, 16.0, n)
     square = large * large
     series = 1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / (1188 * square)) / square) / square) / square
-    table = xp.take(xp.asarray(_STIRLING_ERROR), xp.where(small, n, 0).astype(int))
+    table = xp.take(xp.asarray(_STIRLING_ERROR, series.dtype), xp.where(small, n, 0).astype(int))
     return xp.where(small, table, series / large)
 
 

@@ -8,7 +8,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-__all__ = ["draw_figure_four", "draw_figure_one", "draw_figure_three", "draw_figure_two"]
+__all__ = [
+    "draw_figure_four",
+    "draw_figure_one",
+    "draw_figure_three",
+    "draw_figure_two",
+    "draw_history",
+    "draw_offsets",
+]
 
 _STYLE: Any = {
     "font.size": 8,
@@ -134,6 +141,53 @@ def draw_figure_four(data: xr.Dataset) -> Figure:
         for axes in panels[::2]:
             axes.set_ylabel("log negativity (bits)")
         panels[1].legend(loc="upper right")
+        return figure
+
+
+def draw_offsets(data: xr.Dataset) -> Figure:
+    """The gain of the best phase offset over the textbook's, and both offsets, in four directions."""
+    labels = {
+        "n_atoms": "atoms per ensemble N",
+        "n_ensembles": "ensembles M",
+        "dephasing_rate": "dephasing rate γ (units of the coupling)",
+        "time": "interaction time t (1/coupling)",
+    }
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 4.4), layout="constrained")
+        panels = figure.subplots(2, 4, sharex="col")
+        for column, (direction, label) in enumerate(labels.items()):
+            gain_axes, offset_axes = panels[:, column]
+            at = data[direction].values
+            gain = data[f"best_{direction}"].values - data[f"textbook_{direction}"].values
+            gain_axes.errorbar(at, 1e3 * gain, 1e3 * data[f"error_{direction}"].values, fmt="o-", ms=3, color="C0")
+            gain_axes.axhline(0, color="0.6", lw=0.6)
+            offset_axes.plot(at, data[f"best_offset_{direction}"], "o-", ms=3, color="C0", label="best")
+            offset_axes.plot(at, data[f"textbook_offset_{direction}"], "--", color="0.3", label="textbook, t/4")
+            offset_axes.set(xlabel=label, ylim=(0, None))
+            gain_axes.set_title(f"({'abcd'[column]})", loc="left", fontsize=8, fontweight="bold")
+            if direction == "dephasing_rate":
+                gain_axes.set_xscale("log")
+        panels[0, 0].set_ylabel("gain of the best offset ($10^{-3}$ bits)")
+        panels[1, 0].set_ylabel("phase offset φ (rad)")
+        panels[1, 0].legend(loc="lower right")
+        return figure
+
+
+def draw_history(history, objective: str) -> Figure:
+    """The objective and the norm of its gradient at every step of every start of an optimization."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 2.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        steps = np.arange(1, len(history.value) + 1)
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, history.value.shape[1]))
+        for colour, value, slope in zip(colours, history.value.T, history.slope.T, strict=True):
+            left.plot(steps, value, color=colour, marker=".", ms=3)
+            right.semilogy(steps, np.where(slope > 0, slope, np.nan), color=colour, marker=".", ms=3)
+        left.set(xlabel="step", ylabel=objective.replace("_", " "))
+        right.set(xlabel="step", ylabel="norm of its gradient")
+        for axes, letter in ((left, "(a)"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+            axes.xaxis.get_major_locator().set_params(integer=True)
         return figure
 
 

@@ -92,7 +92,7 @@ def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:
     """
     if not arguments.is_integer(n_atoms) or n_atoms < 1:
         raise ValueError(f"Argument `n_atoms` must be an integer of at least 1, but is {n_atoms!r}.")
-    if max_levels is not None and not arguments.is_integer(max_levels):
+    if max_levels is not None and (not arguments.is_integer(max_levels) or max_levels < 2):
         raise ValueError(f"Argument `max_levels` must be an integer of at least 2, but is {max_levels!r}.")
     time = pi_fractions_up_to(max(2, math.isqrt(n_atoms)) if max_levels is None else max_levels)
     levels = magic_levels(time)
@@ -198,8 +198,8 @@ def robustness_table(
         below = end_to_end_entropy(Chain(m, n - 1, window), times) if n > 1 else np.zeros(len(levels))
         in_atoms[i, j] = (above - below) / 2
         clean[i, j] = end_to_end_log_negativity(chain, times, 0.0)
+        noisy[i, j], slopes[i, j] = _noisy(chain, jnp.asarray(times.value), jnp.asarray(rates))
         for k, r in enumerate(levels):
-            noisy[i, j, k], slopes[i, j, k] = _noisy(chain, float(times.value[k]), rates)
             try:
                 width[i, j, k] = half_width(chain, r)
             except ValueError:  # a dip too shallow for the level
@@ -226,11 +226,11 @@ def robustness_table(
     )
 
 
-def _noisy(chain: Chain, time: float, rates: np.ndarray):
-    def at(rate):
-        return end_to_end_log_negativity(chain, time, rate)
-
-    return jax.lax.map(jax.value_and_grad(at), jnp.asarray(rates))
+@functools.partial(jax.jit, static_argnums=0)
+def _noisy(chain: Chain, times: jax.Array, rates: jax.Array):
+    """Log negativity and its slope in the rate, each of shape (times, rates)."""
+    slope = jax.value_and_grad(lambda rate, time: end_to_end_log_negativity(chain, time, rate))
+    return jax.lax.map(lambda time: jax.lax.map(lambda rate: slope(rate, time), rates), times)
 
 
 # -------------------------------------------------------------------- the finder

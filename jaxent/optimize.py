@@ -259,7 +259,9 @@ class _Run(NamedTuple):
         knobs, history = self._walk(starts, time)
         best = int(np.argmax(_last_finite(history.value)))
         single = jax.tree.map(lambda x: x[best], knobs)
-        single, value, slope = self._polish(single)
+        value, slope = history.value[-1, best], history.slope[-1, best]
+        if not slope <= self.tolerance:  # the last step, if not the one before, moved the knobs
+            single, value, slope = self._polish(single)
         return self._optimum(single, time, value, 0.0, slope, history)
 
     def sampled(self, starts, time) -> Optimum:

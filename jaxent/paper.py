@@ -9,7 +9,7 @@ from typing import NamedTuple
 import xarray as xr
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from jaxent import figures, section_five, section_four
+from jaxent import figures, offsets, section_five, section_four
 from jaxent.claims import Claim, silent
 from jaxent.sweep import Report
 
@@ -29,12 +29,13 @@ FIGURES = {
     "3": Figure(section_five.figure_three, figures.draw_figure_three),
     "4": Figure(section_five.figure_four, figures.draw_figure_four),
     "4-large": Figure(section_five.figure_four_large, figures.draw_figure_four),
+    "offsets": Figure(offsets.figure_offsets, figures.draw_offsets),
 }
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimated seconds that the figures and their claims will report."""
-    return section_four.seconds(numbers, quick) + section_five.seconds(numbers, quick)
+    return section_four.seconds(numbers, quick) + section_five.seconds(numbers, quick) + offsets.seconds(numbers, quick)
 
 
 def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
@@ -45,4 +46,4 @@ def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report 
         quick: fewer atoms where dips are counted.
         report: called with estimated seconds of work done.
     """
-    return section_four.claims(datasets, quick, report) + section_five.claims(datasets)
+    return section_four.claims(datasets, quick, report) + section_five.claims(datasets) + offsets.claims(datasets)

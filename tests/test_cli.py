@@ -1,9 +1,11 @@
 """The command line: right numbers, one sentence for each error, nothing half-written."""
 
 import json
+import math
 import subprocess
 import sys
 
+import numpy as np
 import oracles
 import pytest
 import xarray as xr
@@ -66,6 +68,12 @@ def test_a_tolerance_chooses_a_window_with_a_proven_error(jaxent_command):
         (["entropy", "0", "-n", "5", "--outcomes", "2"], "probability zero"),
         (["entropy", "1", "-n", "5", "--tolerance", "0"], "`tolerance` must be positive"),
         (["entropy", "1", "-n", "5", "--tolerance", "1", "--window", "2"], "`tolerance` must come without `window`"),
+        (["magic", "-n", "5", "--max-levels", "1"], "`max_levels` must be an integer of at least 2, but is 1"),
+        (["optimize", "1", "-n", "5", "-m", "2"], "must have inner ensembles"),
+        (["optimize", "1", "-n", "5", "--plot", "steps.txt"], "`plot` must end in .png or .pdf"),
+        (["optimize", "1", "-n", "5", "--starts", "0"], "`n_starts` must be an integer of at least 1, but is 0"),
+        (["optimize", "1", "-n", "5", "-m", "6"], "`samples` must be given for n_ensembles = 6"),
+        (["optimize", "1", "-n", "5", "--objective", "decoded_fidelity"], "`levels` is missing"),
     ],
 )
 def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
@@ -139,3 +147,31 @@ def test_negativity_of_a_point_agrees_with_brute_force(jaxent_command):
     assert code == 0
     exact = oracles.state_log_negativity_bits(oracles.dephased_state(3, 3, 0.7, [0.01, 0.02, 0.03], [2]))
     assert json.loads(out)["log_negativity_bits"] == pytest.approx(exact, abs=1e-11)
+
+
+def test_magic_times_come_with_their_entanglement_and_widths(jaxent_command):
+    code, out, _ = jaxent_command("magic", "-n", "6", "--max-levels", "3", "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert result["time"] == ["2pi/3", "pi"]
+    assert result["levels"] == [3, 2]
+    exact = [float(oracles.entropy_mp(6, 2 * math.pi / r, 6)) for r in (3, 2)]
+    assert result["entropy_bits"] == pytest.approx(exact, abs=1e-11)
+    beside = float(oracles.entropy_mp(6, math.pi - result["half_width"][1], 6))
+    assert abs(beside - exact[1]) == pytest.approx(0.05, abs=1e-7)
+    code, out, _ = jaxent_command("magic", "-n", "6", "--find")
+    assert code == 0
+    assert "3.1415926536" in out
+
+
+def test_optimize_finds_what_a_scan_finds_and_draws_its_steps(jaxent_command, tmp_path):
+    plot = tmp_path / "steps.png"
+    code, out, err = jaxent_command("optimize", "pi/2", "-n", "6", "--starts", "2", "--plot", str(plot), "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    scan = [oracles.average_entropy(3, 6, math.pi / 2, x) for x in np.linspace(0, math.pi / 2, 50)]
+    assert result["value"] >= max(scan)
+    at = oracles.average_entropy(3, 6, math.pi / 2, result["phase_offset"][0])
+    assert result["value"] == pytest.approx(at, abs=1e-10)
+    assert result["gradient_norm"] < 1e-8
+    assert plot.read_bytes().startswith(b"\x89PNG")

@@ -1,9 +1,13 @@
 """Every public function in single precision: right to its rounding, or refused."""
 
+import subprocess
+import sys
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracles
 import pytest
 from cases import FUNCTIONS
 
@@ -35,3 +39,23 @@ def test_float32_is_refused_where_it_would_be_noise():
 def test_float32_refuses_fractions_of_pi_that_do_not_fit_its_integers():
     with pytest.raises(ValueError, match=r"`time` = π·p/r with p = 1000000000001 needs 64-bit integers"):
         jaxent.end_to_end_entropy(jaxent.Chain(3, 20), jaxent.pi_fraction(10**12 + 1, 7))
+
+
+def test_what_was_computed_in_float32_does_not_stay_in_float64():
+    """A program that turns float64 on late gets float64 from then on; a process of its own keeps the caches apart."""
+    script = """
+import jax, jaxent
+jax.config.update("jax_enable_x64", False)
+for n in (6, 7):
+    jaxent.outcome_probabilities(jaxent.Chain(3, n), 0.7, 0.3)
+    jaxent.end_to_end_log_negativity(jaxent.Chain(3, n), 0.7, 0.1)
+jax.config.update("jax_enable_x64", True)
+for n in (6, 7, 12):
+    print(float(jaxent.outcome_probabilities(jaxent.Chain(3, n), 0.7, 0.3).sum()) - 1)
+print(float(jaxent.end_to_end_log_negativity(jaxent.Chain(3, 6), 0.7, 0.1)))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=200)
+    *excess, negativity = map(float, run.stdout.split())
+    np.testing.assert_allclose(excess, 0.0, atol=1e-13)
+    exact = oracles.state_log_negativity_bits(oracles.dephased_state(3, 6, 0.7, 0.1, [6]))
+    assert negativity == pytest.approx(exact, abs=1e-12)

@@ -8,6 +8,7 @@ import pytest
 import jaxent
 
 LAYERS = [
+    "console",
     "times",
     "arguments",
     "dicke",
@@ -32,8 +33,10 @@ LAYERS = [
     "claims",
     "section_four",
     "section_five",
+    "offsets",
     "figures",
     "paper",
+    "searches",
     "cli",
 ]
 FOLDER = Path(jaxent.__file__).parent

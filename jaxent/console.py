@@ -1,0 +1,120 @@
+"""What the commands share: numbers and times as they are typed, tables, progress. Nothing heavy is imported here."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = [
+    "alone",
+    "library",
+    "live_line",
+    "or_nan",
+    "parse_time",
+    "pi_text",
+    "print_table",
+    "progress",
+    "whole_number",
+    "whole_numbers",
+]
+
+_TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
+
+
+def library():
+    """Import jaxent with float64 on: late, so that --help stays quick."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import jaxent
+
+    return jaxent
+
+
+def whole_number(_, tokens) -> int:
+    """An integer as it was typed; 10.6 is an error, not 11."""
+    return whole_numbers(_, tokens)[0]
+
+
+def whole_numbers(_, tokens) -> list[int]:
+    """Integers as they were typed."""
+    for token in tokens:
+        if not re.fullmatch(r"[+-]?\d+", token.value):
+            raise ValueError(f"it must be a whole number, but is {token.value!r}.")
+    return [int(token.value) for token in tokens]
+
+
+def parse_time(text: str):
+    """A time from text: a number, or an exact multiple of π such as pi, 2pi/3 or pi/1000.
+
+    Raises:
+        ValueError: when it is neither.
+    """
+    from jaxent.times import pi_fraction
+
+    match = _TIME.fullmatch(text)
+    if match:
+        numerator = int(match["numerator"] or 1) * (-1 if match["sign"] else 1)
+        return pi_fraction(numerator, int(match["denominator"] or 1))
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}.") from None
+
+
+def pi_text(numerator: int, denominator: int) -> str:
+    """A multiple of π as `parse_time` reads it."""
+    return ("" if numerator == 1 else str(numerator)) + "pi" + ("" if denominator == 1 else f"/{denominator}")
+
+
+def or_nan(compute: Callable[[], float]) -> float:
+    """What is computed, NaN where the library says that there is no such number."""
+    try:
+        return compute()
+    except ValueError:
+        return float("nan")
+
+
+def alone(values):
+    """One value for all where only one is given."""
+    return values[0] if values is not None and len(values) == 1 else values
+
+
+def print_table(title: str, heads: list[str], rows: list[list[str]]) -> None:
+    """Print a table, as wide as the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+@contextmanager
+def progress(total: float) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error, none where it is not a terminal; gives the function that advances it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [TextColumn("computing"), BarColumn(), TextColumn("{task.percentage:3.0f} %")]
+    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("computing", total=total)
+        yield lambda amount: bar.advance(task, amount)
+
+
+@contextmanager
+def live_line() -> Iterator[Callable[[str], None]]:
+    """A line on standard error that is written over, none where it is no terminal; gives what writes it."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("compiling") as status:
+        yield status.update

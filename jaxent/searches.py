@@ -1,0 +1,206 @@
+"""Commands that search: magic times, and optimal offsets."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from jaxent import console
+
+__all__ = ["magic", "optimize"]
+
+
+def magic(
+    *,
+    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
+    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
+    max_levels: Annotated[int | None, Parameter(converter=console.whole_number)] = None,
+    window: float | None = None,
+    find: Annotated[bool, Parameter(negative="")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Magic times 2πp/r: the entanglement there and the widths of their dips, or all peaks and dips of E(t).
+
+    Parameters
+    ----------
+    n_atoms
+        Atoms per ensemble, N.
+    n_ensembles
+        Ensembles in the chain, M.
+    max_levels
+        Largest r; √N, but at most 12, by default.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    find
+        Search E(t) in [0, π] for its peaks and dips instead, without using what magic times are.
+    as_json
+        Print one line of JSON.
+    """
+    jaxent = console.library()
+    chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    if find:
+        with console.progress(1.0) as advance:
+            done = [0.0]
+
+            def report(share: float) -> None:
+                advance(share - done[0])
+                done[0] = share
+
+            found = jaxent.find_extrema(chain, report=report)
+        result = {name: column.tolist() for name, column in found._asdict().items()}
+        heads = ["t", "kind", "E (bits)", "stands out by (bits)", "r"]
+        rows = [
+            [f"{t:.10f}", "peak" if peak else "dip", f"{e:.6f}", f"{p:.4f}", str(r) if r else ""]
+            for t, e, peak, p, r in zip(*found, strict=True)
+        ]
+    else:
+        most = max(2, min(12, int(n_atoms**0.5))) if max_levels is None else max_levels
+        times, levels, limits = jaxent.magic_times(n_atoms, most)
+        entropies = jaxent.end_to_end_entropy(chain, times)
+        widths = {}
+        with console.progress(len(set(levels.tolist()))) as advance:
+            for r in sorted(set(levels.tolist())):
+                widths[r] = console.or_nan(lambda r=r: jaxent.half_width(chain, r))
+                advance(1.0)
+        names = [console.pi_text(a, b) for a, b in zip(times.numerator, times.denominator, strict=True)]
+        result = {
+            "time": names,
+            "levels": levels.tolist(),
+            "limit_bits": limits.tolist(),
+            "entropy_bits": [float(e) for e in entropies],
+            "half_width": [None if widths[r] != widths[r] else widths[r] for r in levels.tolist()],
+        }
+        heads = ["t", "r", "log2 r", "E (bits)", "half-width of the dip, for 0.05 bits"]
+        rows = [
+            [name, str(r), f"{limit:.6f}", f"{e:.6f}", "none" if widths[r] != widths[r] else f"{widths[r]:.6g}"]
+            for name, r, limit, e in zip(names, levels.tolist(), limits, result["entropy_bits"], strict=True)
+        ]
+    if as_json:
+        print(json.dumps({"n_ensembles": n_ensembles, "n_atoms": n_atoms, "window": window} | result))
+        return
+    console.print_table(f"M = {n_ensembles}, N = {n_atoms}", heads, rows)
+
+
+def optimize(
+    time: str,
+    *,
+    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
+    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
+    objective: Literal[
+        "average_entropy", "average_log_negativity", "decoded_fidelity", "entropy_times_probability"
+    ] = "average_entropy",
+    dephasing_rate: Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"])] = None,
+    levels: Annotated[int | None, Parameter(converter=console.whole_number)] = None,
+    outcomes: Annotated[
+        list[int] | None, Parameter(consume_multiple=True, negative="", converter=console.whole_numbers)
+    ] = None,
+    phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
+    per_ensemble: Annotated[bool, Parameter(negative="")] = False,
+    vary_time: Annotated[bool, Parameter(negative="")] = False,
+    starts: Annotated[int, Parameter(converter=console.whole_number)] = 8,
+    steps: Annotated[int, Parameter(converter=console.whole_number)] = 100,
+    samples: Annotated[int | None, Parameter(converter=console.whole_number)] = None,
+    seed: Annotated[int, Parameter(converter=console.whole_number)] = 0,
+    window: float | None = None,
+    plot: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Find the phase offsets, and the time if wanted, that maximize the entanglement.
+
+    Parameters
+    ----------
+    time
+        Interaction time: a number, or an exact multiple of π such as 2pi/3.
+    n_atoms
+        Atoms per ensemble, N.
+    n_ensembles
+        Ensembles in the chain, M.
+    objective
+        What to maximize.
+    dephasing_rate
+        Rate γ for average_log_negativity.
+    levels
+        L of the magic time 2π/L for decoded_fidelity.
+    outcomes
+        Measured outcomes for entropy_times_probability; all N by default. One number stands for all.
+    phase_offset
+        Where the first start begins, in radians; one number, or one per inner ensemble.
+    per_ensemble
+        Vary the offset of each inner ensemble by itself.
+    vary_time
+        Vary the time too.
+    starts
+        Number of starting points.
+    steps
+        Most steps of each start.
+    samples
+        Draw this many outcomes in each step instead of summing over all; needed beyond M = 4.
+    seed
+        Seed of the draws.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    plot
+        File for a plot of all steps, PNG or PDF by its ending.
+    as_json
+        Print one line of JSON.
+    """
+    if plot is not None and plot.suffix.lower() not in (".png", ".pdf"):
+        raise ValueError(f"Argument `plot` must end in .png or .pdf, but is {str(plot)!r}.")
+    if n_ensembles > 4 and samples is None and objective != "entropy_times_probability":
+        raise ValueError(
+            f"Argument `samples` must be given for n_ensembles = {n_ensembles}, as all outcomes can be summed for at "
+            "most 4; 200 are a good start."
+        )
+    jaxent = console.library()
+    import jax
+
+    chain, t = jaxent.Chain(n_ensembles, n_atoms, window), console.parse_time(time)
+    typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": console.alone(outcomes)}
+    with console.live_line() as show:
+        found = jaxent.maximize(
+            objective,
+            chain,
+            t,
+            None if phase_offset is None else console.alone(phase_offset),
+            per_ensemble=per_ensemble,
+            vary_time=vary_time,
+            n_starts=starts,
+            n_steps=steps,
+            key=None if samples is None else jax.random.key(seed),
+            n_samples=2 if samples is None else samples,
+            callback=lambda step, value, slope: show(f"step {step} of {steps}: {value:.8f}, gradient {slope:.1e}"),
+            **{name: value for name, value in typed.items() if value is not None},
+        )
+    if plot is not None:
+        from jaxent.figures import draw_history
+        from jaxent.sweep import save
+
+        save(plot, draw_history(found.history, objective).savefig)
+    result = {
+        "objective": objective,
+        "value": found.value,
+        "standard_error": found.standard_error,
+        "phase_offset": found.phase_offset.tolist(),
+        "time": found.time,
+        "gradient_norm": found.slope,
+        "steps": len(found.history.value),
+        "n_ensembles": n_ensembles,
+        "n_atoms": n_atoms,
+        "window": window,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    error = f" ± {found.standard_error:.1e}" if found.standard_error else ""
+    console.print_table(
+        f"M = {n_ensembles}, N = {n_atoms}, best of {starts} starts",
+        ["quantity", "value"],
+        [
+            [objective.replace("_", " "), f"{found.value:.10g}{error}"],
+            ["phase offset φ", " ".join(f"{x:.8g}" for x in found.phase_offset) + " rad"],
+            ["time t", f"{found.time:.10g}" if vary_time else time],
+            ["norm of the gradient", f"{found.slope:.1e}"],
+            ["steps", str(len(found.history.value))],
+        ],
+    )

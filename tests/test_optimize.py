@@ -1,0 +1,150 @@
+"""Optimal offsets against the textbook's, scans and the oracle."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+
+import jaxent
+from jaxent import optimize
+
+QUARTER = jaxent.pi_fraction(1, 2)  # 2π/4
+KEY = jax.random.key(2)
+
+
+def test_from_any_start_fifty_atoms_reach_the_textbook_value():
+    steps = []
+    found = jaxent.maximize(
+        "average_entropy", jaxent.Chain(3, 50), QUARTER, n_starts=5, callback=lambda *step: steps.append(step)
+    )
+    starts, reached = found.history.phase_offset[0, :, 0], optimize._last_finite(found.history.value)
+    np.testing.assert_allclose(starts, np.pi / 4 * (np.arange(5) + 0.5) / 5)
+    assert (reached >= 1.99404).all()
+    textbook = jaxent.average_entropy(jaxent.Chain(3, 50), QUARTER, optimize.textbook_offset(QUARTER)).value
+    assert found.value >= float(textbook)
+    assert found.slope <= 1e-8
+    assert [number for number, _, _ in steps] == list(range(1, len(found.history.value) + 1))
+    assert steps[-1][1] == pytest.approx(found.value, abs=1e-6)
+
+
+def test_the_slope_vanishes_at_the_answer_and_the_oracle_agrees():
+    chain = jaxent.Chain(3, 12)
+    found = jaxent.maximize("average_entropy", chain, QUARTER, n_starts=3)
+    slope = jax.grad(lambda x: jaxent.average_entropy(chain, QUARTER, x).value)(float(found.phase_offset[0]))
+    assert abs(float(slope)) < 1e-8
+    here, left, right = (
+        oracles.average_entropy(3, 12, np.pi / 2, float(found.phase_offset[0]) + s) for s in (0, -1e-3, 1e-3)
+    )
+    assert found.value == pytest.approx(here, abs=1e-10)
+    assert left < here > right
+    scan = max(oracles.average_entropy(3, 12, np.pi / 2, x) for x in np.linspace(0, np.pi / 2, 60))
+    assert found.value >= scan
+
+
+def test_four_ensembles_do_at_least_as_well_as_the_textbook():
+    found = jaxent.maximize("average_entropy", jaxent.Chain(4, 20), QUARTER, np.pi / 8, n_starts=1)
+    assert found.value >= 1.82133
+    assert found.slope <= 1e-8
+
+
+def test_an_offset_for_each_ensemble_and_a_time_only_gain():
+    chain, time = jaxent.Chain(4, 4), 2.2
+    one = jaxent.maximize("average_entropy", chain, time, n_starts=3)
+    each = jaxent.maximize(
+        "average_entropy", chain, time, np.full(2, float(one.phase_offset[0])), per_ensemble=True, n_starts=2
+    )
+    timed = jaxent.maximize(
+        "average_entropy", chain, time, float(one.phase_offset[0]), vary_time=True, n_starts=2, n_steps=60
+    )
+    assert one.phase_offset.shape == (1,)
+    assert each.phase_offset.shape == (2,)
+    assert each.value >= one.value - 1e-10
+    assert timed.value > one.value + 1e-3
+    assert timed.time != time
+    value = jaxent.average_entropy(chain, timed.time, float(timed.phase_offset[0])).value
+    assert timed.value == pytest.approx(float(value), abs=1e-10)
+
+
+def test_noise_moves_the_best_offset():
+    chain = jaxent.Chain(3, 4)
+    found = jaxent.maximize("average_log_negativity", chain, jaxent.pi_fraction(1), n_starts=2, dephasing_rate=0.05)
+
+    def oracle(offset):
+        total = 0.0
+        for q in range(5):
+            rho = oracles.dephased_state(3, 4, np.pi, 0.05, [q], offset)
+            p = np.einsum("abab->", rho).real
+            total += p * oracles.state_log_negativity_bits(rho / p)
+        return total
+
+    assert found.value == pytest.approx(oracle(float(found.phase_offset[0])), abs=1e-9)
+    assert found.value >= max(oracle(x) for x in np.linspace(0, np.pi, 40)) - 1e-9
+
+
+def test_other_objectives_reach_the_best_of_a_scan():
+    chain, grid = jaxent.Chain(3, 6), np.linspace(0, np.pi, 200)
+    fidelity = jaxent.maximize("decoded_fidelity", chain, QUARTER, levels=4, n_starts=4)
+    scan = [jaxent.average_decoded_fidelity(chain, 4, phase_offset=x).value for x in grid[:100:4]]
+    assert fidelity.value >= float(max(scan)) - 1e-9
+    product = jaxent.maximize("entropy_times_probability", chain, 1.1, outcomes=4, n_starts=4)
+    scan = jax.vmap(
+        lambda x: jaxent.end_to_end_entropy(chain, 1.1, 4, x) * jaxent.outcome_probability(chain, 1.1, 4, x)
+    )(grid)
+    assert product.value >= float(max(scan)) - 1e-9
+
+
+def test_an_objective_of_ones_own():
+    def closeness(chain, time, phase_offset, key, n_samples):
+        return jaxent.OutcomeAverage(-jnp.sum((phase_offset - 0.3) ** 2), jnp.zeros(()), jnp.ones(()))
+
+    found = jaxent.maximize(closeness, jaxent.Chain(3, 4), 1.0)
+    assert found.phase_offset[0] == pytest.approx(0.3, abs=1e-8)
+    assert found.value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_sampled_objectives_climb():
+    chain = jaxent.Chain(5, 4)
+    found = jaxent.maximize(
+        "average_entropy", chain, jaxent.pi_fraction(1), 0.1, n_starts=1, n_steps=30, key=KEY, n_samples=40
+    )
+    before = jaxent.average_entropy(chain, jaxent.pi_fraction(1), 0.1, KEY, 400)
+    assert found.value > float(before.value) + 4 * float(before.standard_error)
+    assert 0 < found.standard_error < 0.1
+    assert found.history.value.shape == (30, 1)
+
+
+def test_where_the_objective_ends_the_history_is_kept():
+    def cliff(chain, time, phase_offset, key, n_samples):
+        value = jnp.where(phase_offset[0] > 0.5, jnp.nan, phase_offset[0])
+        return jaxent.OutcomeAverage(value, jnp.zeros(()), jnp.ones(()))
+
+    with pytest.raises(jaxent.OptimizationError, match="finite at no start") as caught:
+        jaxent.maximize(cliff, jaxent.Chain(3, 4), 1.0, 0.6, n_starts=1)
+    assert caught.value.history.phase_offset[0, 0, 0] == pytest.approx(0.6)
+    found = jaxent.maximize(cliff, jaxent.Chain(3, 4), 1.0, 0.4, n_starts=1, n_steps=5)
+    assert 0.4 <= found.value <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"objective": "entropy"}, "`objective` must be one of average_entropy, .*but is 'entropy'"),
+        ({"method": "newton"}, "`method` must be 'lbfgs' or 'adam' but is 'newton'"),
+        ({"key": KEY, "method": "lbfgs"}, "`method` must be 'adam', as draws change"),
+        ({"n_starts": 0}, "`n_starts` must be an integer of at least 1"),
+        ({"n_steps": 1.5}, "`n_steps` must be"),
+        ({"tolerance": -1.0}, "`tolerance` must be positive"),
+        ({"chain": jaxent.Chain(2, 4)}, "must have inner ensembles"),
+        ({"time": jaxent.BondTimes([0.1, 0.2])}, "`time` must be one time for all bonds here"),
+        ({"phase_offset": [0.1, 0.2]}, "`per_ensemble` must be True"),
+        ({"levels": 3}, "`levels` is none of this objective"),
+        ({"objective": "average_log_negativity"}, "`dephasing_rate` is missing"),
+        ({"chain": jaxent.Chain(6, 4)}, "pass a `key` for a sampled average"),
+        ({"time": float("inf")}, "`time` must be finite"),
+    ],
+)
+def test_arguments_out_of_range_are_refused_by_name(overrides, words):
+    arguments = {"objective": "average_entropy", "chain": jaxent.Chain(4, 3), "time": 1.0} | overrides
+    with pytest.raises(ValueError, match=words):
+        jaxent.maximize(**arguments)
