@@ -297,11 +297,14 @@ def find_extrema(
     heights = np.where(is_peak, heights, np.minimum(values[turning], values[turning + 1]))
     kept = _prominences(heights, is_peak, values) >= 0.8 * min_prominence
     turning, is_peak = turning[kept], is_peak[kept]
-    low, high = grid[turning], grid[turning + 1]
+    # at a magic time dE/dt vanishes as δ³ log δ, below its own rounding for a while: the two slopes at a distance tell
+    distance = 1e-5 / chain.n_atoms
+    low, high = grid[turning] - distance, grid[turning + 1] + distance
     halvings = max(1, math.ceil(math.log2(spacing / _FINEST)))
     for halving in range(halvings):
         middle = (low + high) / 2
-        _, slope = _tiled(evaluate, middle, tile) if len(middle) else (middle, middle)
+        beside = np.concatenate([middle - distance, middle + distance])
+        slope = _tiled(evaluate, beside, tile)[1].reshape(2, -1).sum(axis=0) if len(middle) else middle
         before = (slope > 0) == is_peak
         low, high = np.where(before, middle, low), np.where(before, high, middle)
         report(0.7 + 0.3 * (halving + 1) / halvings)

@@ -63,7 +63,7 @@ def magic(
             for r in sorted(set(levels.tolist())):
                 widths[r] = console.or_nan(lambda r=r: jaxent.half_width(chain, r))
                 advance(1.0)
-        names = [console.pi_text(a, b) for a, b in zip(times.numerator, times.denominator, strict=True)]
+        names = [console.pi_text(int(a), int(b)) for a, b in zip(times.numerator, times.denominator, strict=True)]
         result = {
             "time": names,
             "levels": levels.tolist(),

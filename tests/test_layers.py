@@ -8,8 +8,8 @@ import pytest
 import jaxent
 
 LAYERS = [
-    "console",
     "times",
+    "console",
     "arguments",
     "dicke",
     "spectral",
