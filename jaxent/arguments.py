@@ -222,7 +222,8 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     dtype = jnp.result_type(int)
     if outcomes is None:
         return jnp.full((inner,), n_atoms, dtype)
-    array = jnp.asarray(outcomes)
+    on_host = not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(outcomes))
+    array = np.asarray(outcomes) if on_host else jnp.asarray(outcomes)  # not yet in JAX's integers, which may wrap
     if not jnp.issubdtype(array.dtype, jnp.integer) and array.size:
         raise ValueError(f"Argument `outcomes` must be integers, but is {outcomes!r}.")
     if array.shape not in ((), (inner,)):
@@ -234,4 +235,4 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     if values is not None and ((values < 0) | (values > n_atoms)).any():
         bad = values[(values < 0) | (values > n_atoms)].flat[0]
         raise ValueError(f"Argument `outcomes` must lie in 0…{n_atoms} (n_atoms), but holds {bad}.")
-    return jnp.broadcast_to(array.astype(dtype), (inner,))
+    return jnp.broadcast_to(jnp.asarray(array, dtype), (inner,))

@@ -27,6 +27,11 @@ def main(words: list[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         print(f"jaxent: {error}", file=sys.stderr)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        print("jaxent: out of memory; ask for fewer atoms, a smaller window or fewer outcomes", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("jaxent: interrupted", file=sys.stderr)
         sys.exit(130)

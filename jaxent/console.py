@@ -1,5 +1,6 @@
 """What the commands share: numbers and times as they are typed, tables, progress. Nothing heavy is imported here."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -22,10 +23,21 @@ _TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\
 
 
 def library():
-    """Import jaxent with float64 on: late, so that --help stays quick."""
+    """Import jaxent with float64 on: late, so that --help stays quick.
+
+    Raises:
+        ValueError: when JAX finds no device of the platforms it was told to use.
+    """
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError):  # the latter where the plugin of a known platform is not installed
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        raise ValueError(
+            f"Variable `JAX_PLATFORMS` must name platforms that JAX finds here (cpu is always one), but is {wanted!r}."
+        ) from None
     import jaxent
 
     return jaxent

@@ -139,7 +139,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
 
 
 def _dip_atoms(quick: bool) -> tuple[int, ...]:
-    return (50, 100) if quick else (25, 50, 100, 200)
+    return (25, 50) if quick else (25, 50, 100, 200)
 
 
 def _dip_chain(n_atoms: int) -> jaxent.Chain:

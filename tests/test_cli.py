@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -110,6 +111,31 @@ def test_a_folder_that_cannot_be_written_is_refused_before_work_starts(jaxent_co
     assert out == ""
     assert "`out` must be a folder that can be written to" in err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("platforms", ["rocm", "banana"])
+def test_a_platform_that_is_not_there_is_told_in_one_sentence(platforms):
+    command = [sys.executable, "-m", "jaxent", "entropy", "1", "-n", "10"]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=100, env=os.environ | {"JAX_PLATFORMS": platforms}
+    )
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert (
+        f"`JAX_PLATFORMS` must name platforms that JAX finds here (cpu is always one), but is '{platforms}'"
+        in run.stderr
+    )
+    assert "Traceback" not in run.stderr
+
+
+def test_running_out_of_memory_is_one_sentence(jaxent_command, monkeypatch):
+    def exhausted(*_, **__):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+
+    monkeypatch.setattr("jaxent.end_to_end_entropy", exhausted)
+    code, out, err = jaxent_command("entropy", "1", "-n", "10")
+    assert (code, out) == (2, "")
+    assert err.startswith("jaxent: out of memory; ask for")
 
 
 def test_devices_are_shown_with_their_precision(jaxent_command):
