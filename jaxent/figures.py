@@ -149,8 +149,8 @@ def draw_offsets(data: xr.Dataset) -> Figure:
     labels = {
         "n_atoms": "atoms per ensemble N",
         "n_ensembles": "ensembles M",
-        "dephasing_rate": "dephasing rate γ (units of the coupling)",
-        "time": "interaction time t (1/coupling)",
+        "dephasing_rate": "rate γ (coupling)",
+        "time": "time t (1/coupling)",
     }
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_DOUBLE_COLUMN, 4.4), layout="constrained")
@@ -159,9 +159,12 @@ def draw_offsets(data: xr.Dataset) -> Figure:
             gain_axes, offset_axes = panels[:, column]
             at = data[direction].values
             gain = data[f"best_{direction}"].values - data[f"textbook_{direction}"].values
-            gain_axes.errorbar(at, 1e3 * gain, 1e3 * data[f"error_{direction}"].values, fmt="o-", ms=3, color="C0")
+            line = (
+                "o" if direction == "time" else "o-"
+            )  # between two times the best offset jumps from maximum to maximum
+            gain_axes.errorbar(at, 1e3 * gain, 1e3 * data[f"error_{direction}"].values, fmt=line, ms=3, color="C0")
             gain_axes.axhline(0, color="0.6", lw=0.6)
-            offset_axes.plot(at, data[f"best_offset_{direction}"], "o-", ms=3, color="C0", label="best")
+            offset_axes.plot(at, data[f"best_offset_{direction}"], line, ms=3, color="C0", label="best")
             offset_axes.plot(at, data[f"textbook_offset_{direction}"], "--", color="0.3", label="textbook, t/4")
             offset_axes.set(xlabel=label, ylim=(0, None))
             gain_axes.set_title(f"({'abcd'[column]})", loc="left", fontsize=8, fontweight="bold")
