@@ -9,6 +9,8 @@ from knobs import KNOBS, central_differences, scalar
 import jaxent
 from jaxent.master import measure_density
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 # of several knobs and large programs only the first two are taken twice
 FEW = 2
 

@@ -9,6 +9,8 @@ import pytest
 import jaxent
 from jaxent import optimize
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 QUARTER = jaxent.pi_fraction(1, 2)  # 2π/4
 KEY = jax.random.key(2)
 
