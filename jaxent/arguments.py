@@ -58,9 +58,16 @@ def concrete(value: Any) -> np.ndarray | None:
 
 def is_zero(value: Offsets) -> bool:
     """Whether an offset or rate is known to be zero when the function is traced, so that symmetries may be used."""
-    if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)):
-        return False  # keeps the same program for every array
-    return not np.any(np.asarray(value))
+    return _on_host(value) and not np.any(np.asarray(value))  # JAX's arrays keep one program for every value
+
+
+def as_given(value: Any) -> np.ndarray | jax.Array:
+    """An array on the host where no part of it is JAX's: not yet in JAX's dtypes, in which large integers may wrap."""
+    return np.asarray(value) if _on_host(value) else jnp.asarray(value)
+
+
+def _on_host(value: Any) -> bool:
+    return not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value))
 
 
 def check_precision(n_atoms: int, time: Time) -> None:
@@ -222,8 +229,7 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     dtype = jnp.result_type(int)
     if outcomes is None:
         return jnp.full((inner,), n_atoms, dtype)
-    on_host = not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(outcomes))
-    array = np.asarray(outcomes) if on_host else jnp.asarray(outcomes)  # not yet in JAX's integers, which may wrap
+    array = as_given(outcomes)
     if not jnp.issubdtype(array.dtype, jnp.integer) and array.size:
         raise ValueError(f"Argument `outcomes` must be integers, but is {outcomes!r}.")
     if array.shape not in ((), (inner,)):

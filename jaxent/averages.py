@@ -267,7 +267,7 @@ def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> Outco
 
 
 def _chosen(chain: Chain, outcomes: Chosen) -> jax.Array:
-    grid = jnp.asarray(outcomes)
+    grid = arguments.as_given(outcomes)
     inner = chain.n_ensembles - 2
     if grid.ndim == 1 and inner == 1:
         grid = grid[:, None]
@@ -282,7 +282,7 @@ def _chosen(chain: Chain, outcomes: Chosen) -> jax.Array:
         host is not None and ((host < 0) | (host > chain.n_atoms)).any()
     ):
         raise ValueError(f"Argument `outcomes` must be integers in 0…{chain.n_atoms} (n_atoms), but is {outcomes!r}.")
-    return grid
+    return jnp.asarray(grid)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

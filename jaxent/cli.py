@@ -41,15 +41,13 @@ def main(words: list[str] | None = None) -> None:
 def entropy(
     time: str,
     *,
-    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
-    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
+    n_atoms: console.Atoms,
+    n_ensembles: console.Ensembles = 3,
     window: float | None = None,
     tolerance: float | None = None,
-    outcomes: Annotated[
-        list[int] | None, Parameter(consume_multiple=True, negative="", converter=console.whole_numbers)
-    ] = None,
-    phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    outcomes: console.Outcomes = None,
+    phase_offset: console.Offsets = None,
+    as_json: console.AsJson = False,
 ) -> None:
     """Entanglement of the two ends at one time.
 
@@ -119,18 +117,16 @@ def entropy(
 def negativity(
     time: str,
     *,
-    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
+    n_atoms: console.Atoms,
     dephasing_rate: Annotated[
         list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="")
     ],
-    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
+    n_ensembles: console.Ensembles = 3,
     collective_rate: float = 0.0,
     window: float | None = None,
-    outcomes: Annotated[
-        list[int] | None, Parameter(consume_multiple=True, negative="", converter=console.whole_numbers)
-    ] = None,
-    phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    outcomes: console.Outcomes = None,
+    phase_offset: console.Offsets = None,
+    as_json: console.AsJson = False,
 ) -> None:
     """Logarithmic negativity of the two ends under dephasing, at one time.
 
@@ -218,7 +214,7 @@ def devices() -> None:
 def reproduce(
     *,
     figure: Annotated[tuple[Literal["1", "2", "3", "4", "4-large", "offsets"], ...], Parameter(negative="")] = (),
-    quick: Annotated[bool, Parameter(negative="")] = False,
+    quick: console.Switch = False,
     out: Path = Path("reproduction"),
 ) -> None:
     """Draw the paper's figures and check its claims.

@@ -5,18 +5,26 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Annotated
+
+from cyclopts import Parameter
 
 __all__ = [
+    "AsJson",
+    "Atoms",
+    "Ensembles",
+    "Offsets",
+    "Outcomes",
+    "Switch",
+    "WholeNumber",
     "alone",
     "library",
     "live_line",
-    "or_nan",
     "parse_time",
     "pi_text",
     "print_table",
     "progress",
-    "whole_number",
-    "whole_numbers",
+    "progress_by_share",
 ]
 
 _TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
@@ -56,6 +64,15 @@ def whole_numbers(_, tokens) -> list[int]:
     return [int(token.value) for token in tokens]
 
 
+WholeNumber = Annotated[int, Parameter(converter=whole_number)]
+Atoms = Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=whole_number)]
+Ensembles = Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=whole_number)]
+Outcomes = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", converter=whole_numbers)]
+Offsets = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")]
+Switch = Annotated[bool, Parameter(negative="")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+
+
 def parse_time(text: str):
     """A time from text: a number, or an exact multiple of π such as pi, 2pi/3 or pi/1000.
 
@@ -79,14 +96,6 @@ def pi_text(numerator: int, denominator: int) -> str:
     return ("" if numerator == 1 else str(numerator)) + "pi" + ("" if denominator == 1 else f"/{denominator}")
 
 
-def or_nan(compute: Callable[[], float]) -> float:
-    """What is computed, NaN where the library says that there is no such number."""
-    try:
-        return compute()
-    except ValueError:
-        return float("nan")
-
-
 def alone(values):
     """One value for all where only one is given."""
     return values[0] if values is not None and len(values) == 1 else values
@@ -108,6 +117,19 @@ def print_table(title: str, heads: list[str], rows: list[list[str]]) -> None:
 @contextmanager
 def progress(total: float) -> Iterator[Callable[[float], None]]:
     """A progress bar on standard error, none where it is not a terminal; gives the function that advances it."""
+    with _bar(total) as (bar, task):
+        yield lambda amount: bar.advance(task, amount)
+
+
+@contextmanager
+def progress_by_share() -> Iterator[Callable[[float], None]]:
+    """The same bar; gives the function that sets it to a share of the whole."""
+    with _bar(1.0) as (bar, task):
+        yield lambda share: bar.update(task, completed=share)
+
+
+@contextmanager
+def _bar(total: float):
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -115,8 +137,7 @@ def progress(total: float) -> Iterator[Callable[[float], None]]:
     columns = [TextColumn("computing"), BarColumn(), TextColumn("{task.percentage:3.0f} %")]
     columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("computing", total=total)
-        yield lambda amount: bar.advance(task, amount)
+        yield bar, bar.add_task("computing", total=total)
 
 
 @contextmanager

@@ -139,6 +139,14 @@ def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float 
     return min(_first_crossing(lambda x, s=side: excess(s * x), chain, levels, change) for side in (1, -1))
 
 
+def half_width_or_nan(chain: Chain, levels: int) -> float:
+    """`half_width` of the dip at 2π/r for 0.05 bits; NaN where the dip is too shallow for it."""
+    try:
+        return half_width(chain, levels)
+    except ValueError:
+        return math.nan
+
+
 def _first_crossing(excess: Callable, chain: Chain, levels: int, change: float) -> float:
     inner, outer = 0.0, 0.02 / chain.n_atoms
     while excess(outer) < 0:
@@ -199,11 +207,7 @@ def robustness_table(
         in_atoms[i, j] = (above - below) / 2
         clean[i, j] = end_to_end_log_negativity(chain, times, 0.0)
         noisy[i, j], slopes[i, j] = _noisy(chain, jnp.asarray(times.value), jnp.asarray(rates))
-        for k, r in enumerate(levels):
-            try:
-                width[i, j, k] = half_width(chain, r)
-            except ValueError:  # a dip too shallow for the level
-                width[i, j, k] = np.nan
+        width[i, j] = [half_width_or_nan(chain, r) for r in levels]
         report((done + 1) / (shape[0] * shape[1]))
     where, everywhere = ("n_ensembles", "n_atoms", "levels"), ("n_ensembles", "n_atoms", "levels", "dephasing_rate")
     bits = {"units": "bit"}
@@ -293,8 +297,8 @@ def find_extrema(
     values, slopes = _tiled(evaluate, grid, tile, lambda share: report(0.7 * share))
     turning = np.flatnonzero(np.sign(slopes[:-1]) * np.sign(slopes[1:]) < 0)
     is_peak = slopes[turning] > 0
-    heights = np.where(is_peak, np.maximum(values[turning], values[turning + 1]), 0.0)
-    heights = np.where(is_peak, heights, np.minimum(values[turning], values[turning + 1]))
+    left, right = values[turning], values[turning + 1]
+    heights = np.where(is_peak, np.maximum(left, right), np.minimum(left, right))
     kept = _prominences(heights, is_peak, values) >= 0.8 * min_prominence
     turning, is_peak = turning[kept], is_peak[kept]
     # at a magic time dE/dt vanishes as δ³ log δ, below its own rounding for a while: the two slopes at a distance tell

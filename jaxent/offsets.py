@@ -15,6 +15,7 @@ import xarray as xr
 
 import jaxent
 from jaxent.claims import Claim, attributes, silent
+from jaxent.optimize import textbook_offset
 from jaxent.sweep import Report
 
 __all__ = ["claims", "figure_offsets", "seconds"]
@@ -71,26 +72,24 @@ def _compare(direction: str, value: float, quick: bool) -> tuple[float, float, f
     """The best offset, the textbook's, the averages of both, and the standard error of their difference."""
     chain = jaxent.Chain(int(value) if direction == "n_ensembles" else 3, int(value) if direction == "n_atoms" else 10)
     time = float(value) if direction == "time" else QUARTER
-    textbook = (value if direction == "time" else float(np.asarray(QUARTER.value))) / 4
+    textbook = value / 4 if direction == "time" else textbook_offset(QUARTER)
+    settings: dict[str, Any]
+    steps: dict[str, Any] = {}
+    draws: dict[str, Any] = {}
     if direction == "dephasing_rate":
-        best = jaxent.maximize(
-            "average_log_negativity", chain, time, textbook, n_starts=1 if quick else 3, dephasing_rate=value
-        )
-        there = jaxent.average_log_negativity(chain, time, value, textbook)
-    elif chain.n_ensembles > 4:
-        # the same draws for both offsets of a comparison, so that their difference is quieter than either
-        key = jax.random.key(chain.n_ensembles)
-        best = jaxent.maximize(
-            "average_entropy", chain, time, textbook, n_starts=1, n_steps=60, n_samples=_SAMPLES, key=key
-        )
-        found = jaxent.average_entropy(chain, time, best.phase_offset[0], key, 50 * _SAMPLES)
-        there = jaxent.average_entropy(chain, time, textbook, key, 50 * _SAMPLES)
-        error = float(np.hypot(found.standard_error, there.standard_error))
-        return _folded(best.phase_offset[0]), textbook, float(found.value), float(there.value), error
+        objective, average, settings = "average_log_negativity", jaxent.average_log_negativity, {direction: value}
     else:
-        best = jaxent.maximize("average_entropy", chain, time, textbook, n_starts=1 if quick else 4)
-        there = jaxent.average_entropy(chain, time, textbook)
-    return _folded(best.phase_offset[0]), textbook, best.value, float(there.value), 0.0
+        objective, average, settings = "average_entropy", jaxent.average_entropy, {}
+    if chain.n_ensembles > 4:  # outcomes are drawn
+        key = jax.random.key(chain.n_ensembles)
+        steps, draws = {"n_steps": 60, "n_samples": _SAMPLES, "key": key}, {"n_samples": 50 * _SAMPLES, "key": key}
+    n_starts = 1 if quick or draws else 4
+    best = jaxent.maximize(objective, chain, time, textbook, n_starts=n_starts, **steps, **settings)
+    here, there = (
+        average(chain, time, phase_offset=offset, **draws, **settings) for offset in (best.phase_offset[0], textbook)
+    )
+    error = np.hypot(here.standard_error, there.standard_error)
+    return _folded(best.phase_offset[0]), textbook, float(here.value), float(there.value), float(error)
 
 
 def _folded(offset: float) -> float:
@@ -103,29 +102,18 @@ def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
     if "offsets" not in datasets:
         return []
     data = datasets["offsets"]
-
-    def gains(direction):
-        return data[f"best_{direction}"].values - data[f"textbook_{direction}"].values
-
     found = []
-    small = gains("n_atoms")
-    found.append(
-        Claim(
-            "φ = π/(2L) is the best offset at t = 2π/L (predecessor paper; L = 4, M = 3)",
-            "gain of the best offset: "
-            + ", ".join(f"N = {n}: {g:.1e}" for n, g in zip(data.n_atoms.values, small, strict=True)),
-            bool((small < 1e-3).all()),
-        )
-    )
     for direction, words, unit in (
+        ("n_atoms", "φ = π/(2L) is the best offset at t = 2π/L (predecessor paper; L = 4, M = 3)", "N"),
         ("n_ensembles", "φ = π/(2L) stays the best in longer chains (N = 10, L = 4)", "M"),
         ("dephasing_rate", "φ = π/(2L) stays the best under dephasing (N = 10, L = 4)", "γ"),
         ("time", "φ = t/4 is the best offset at other times too (N = 10)", "t"),
     ):
+        gains, errors = data[f"best_{direction}"] - data[f"textbook_{direction}"], data[f"error_{direction}"]
         shown = ", ".join(
             f"{unit} = {x:g}: {g:.1e}" + (f" ± {e:.0e}" if e else "")
-            for x, g, e in zip(data[direction].values, gains(direction), data[f"error_{direction}"].values, strict=True)
+            for x, g, e in zip(data[direction].values, gains.values, errors.values, strict=True)
         )
-        significant = gains(direction) > np.maximum(1e-3, 3 * data[f"error_{direction}"].values)
+        significant = gains.values > np.maximum(1e-3, 3 * errors.values)
         found.append(Claim(words, f"gain of the best offset in bits: {shown}", not bool(significant.any())))
     return found

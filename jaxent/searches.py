@@ -1,6 +1,7 @@
 """Commands that search: magic times, and optimal offsets."""
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,12 +14,12 @@ __all__ = ["magic", "optimize"]
 
 def magic(
     *,
-    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
-    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
-    max_levels: Annotated[int | None, Parameter(converter=console.whole_number)] = None,
+    n_atoms: console.Atoms,
+    n_ensembles: console.Ensembles = 3,
+    max_levels: console.WholeNumber | None = None,
     window: float | None = None,
-    find: Annotated[bool, Parameter(negative="")] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    find: console.Switch = False,
+    as_json: console.AsJson = False,
 ) -> None:
     """Magic times 2πp/r: the entanglement there and the widths of their dips, or all peaks and dips of E(t).
 
@@ -40,13 +41,7 @@ def magic(
     jaxent = console.library()
     chain = jaxent.Chain(n_ensembles, n_atoms, window)
     if find:
-        with console.progress(1.0) as advance:
-            done = [0.0]
-
-            def report(share: float) -> None:
-                advance(share - done[0])
-                done[0] = share
-
+        with console.progress_by_share() as report:
             found = jaxent.find_extrema(chain, report=report)
         result = {name: column.tolist() for name, column in found._asdict().items()}
         heads = ["t", "kind", "E (bits)", "stands out by (bits)", "r"]
@@ -55,13 +50,17 @@ def magic(
             for t, e, peak, p, r in zip(*found, strict=True)
         ]
     else:
+        from jaxent.magic import half_width_or_nan
+
         most = max(2, min(12, int(n_atoms**0.5))) if max_levels is None else max_levels
         times, levels, limits = jaxent.magic_times(n_atoms, most)
         entropies = jaxent.end_to_end_entropy(chain, times)
+        different = sorted(set(levels.tolist()))
         widths = {}
-        with console.progress(len(set(levels.tolist()))) as advance:
-            for r in sorted(set(levels.tolist())):
-                widths[r] = console.or_nan(lambda r=r: jaxent.half_width(chain, r))
+        with console.progress(len(different)) as advance:
+            for r in different:
+                width = half_width_or_nan(chain, r)
+                widths[r] = None if math.isnan(width) else width
                 advance(1.0)
         names = [console.pi_text(int(a), int(b)) for a, b in zip(times.numerator, times.denominator, strict=True)]
         result = {
@@ -69,11 +68,11 @@ def magic(
             "levels": levels.tolist(),
             "limit_bits": limits.tolist(),
             "entropy_bits": [float(e) for e in entropies],
-            "half_width": [None if widths[r] != widths[r] else widths[r] for r in levels.tolist()],
+            "half_width": [widths[r] for r in levels.tolist()],
         }
         heads = ["t", "r", "log2 r", "E (bits)", "half-width of the dip, for 0.05 bits"]
         rows = [
-            [name, str(r), f"{limit:.6f}", f"{e:.6f}", "none" if widths[r] != widths[r] else f"{widths[r]:.6g}"]
+            [name, str(r), f"{limit:.6f}", f"{e:.6f}", "none" if widths[r] is None else f"{widths[r]:.6g}"]
             for name, r, limit, e in zip(names, levels.tolist(), limits, result["entropy_bits"], strict=True)
         ]
     if as_json:
@@ -85,26 +84,24 @@ def magic(
 def optimize(
     time: str,
     *,
-    n_atoms: Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=console.whole_number)],
-    n_ensembles: Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=console.whole_number)] = 3,
+    n_atoms: console.Atoms,
+    n_ensembles: console.Ensembles = 3,
     objective: Literal[
         "average_entropy", "average_log_negativity", "decoded_fidelity", "entropy_times_probability"
     ] = "average_entropy",
     dephasing_rate: Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"])] = None,
-    levels: Annotated[int | None, Parameter(converter=console.whole_number)] = None,
-    outcomes: Annotated[
-        list[int] | None, Parameter(consume_multiple=True, negative="", converter=console.whole_numbers)
-    ] = None,
-    phase_offset: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
-    per_ensemble: Annotated[bool, Parameter(negative="")] = False,
-    vary_time: Annotated[bool, Parameter(negative="")] = False,
-    starts: Annotated[int, Parameter(converter=console.whole_number)] = 8,
-    steps: Annotated[int, Parameter(converter=console.whole_number)] = 100,
-    samples: Annotated[int | None, Parameter(converter=console.whole_number)] = None,
-    seed: Annotated[int, Parameter(converter=console.whole_number)] = 0,
+    levels: console.WholeNumber | None = None,
+    outcomes: console.Outcomes = None,
+    phase_offset: console.Offsets = None,
+    per_ensemble: console.Switch = False,
+    vary_time: console.Switch = False,
+    starts: console.WholeNumber = 8,
+    steps: console.WholeNumber = 100,
+    samples: console.WholeNumber | None = None,
+    seed: console.WholeNumber = 0,
     window: float | None = None,
     plot: Path | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: console.AsJson = False,
 ) -> None:
     """Find the phase offsets, and the time if wanted, that maximize the entanglement.
 
