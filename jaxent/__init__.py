@@ -7,6 +7,7 @@ from jaxent.averages import (
     average_log_negativity,
     outcome_probabilities,
 )
+from jaxent.band import BandPlan
 from jaxent.chain import Chain
 from jaxent.decoding import decode_outcomes, decoded_fidelity, decoded_target
 from jaxent.dephasing import (
@@ -40,14 +41,18 @@ from jaxent.stochastic import EstimatedLogNegativity, estimate_log_negativity
 from jaxent.swapping import (
     end_to_end_amplitudes,
     end_to_end_entropy,
+    end_to_end_renyi_entropy,
     end_to_end_schmidt_coefficients,
     log_outcome_probability,
     outcome_probability,
+    plan_entropy,
+    planned_entropy,
 )
 from jaxent.times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 from jaxent.truncation import chain_for_tolerance, entropy_error_bound, entropy_error_estimate
 
 __all__ = [
+    "BandPlan",
     "BondTimes",
     "Chain",
     "EnsembleRates",
@@ -74,6 +79,7 @@ __all__ = [
     "end_to_end_coherent_information",
     "end_to_end_entropy",
     "end_to_end_log_negativity",
+    "end_to_end_renyi_entropy",
     "end_to_end_schmidt_coefficients",
     "end_to_end_state",
     "entanglement_entropy",
@@ -94,6 +100,8 @@ __all__ = [
     "outcome_probability",
     "pi_fraction",
     "pi_fractions_up_to",
+    "plan_entropy",
+    "planned_entropy",
     "purity",
     "renyi_entropy",
     "robustness_table",

@@ -79,7 +79,7 @@ def renyi_entropy(amplitudes: ArrayLike, alpha: float) -> Float[Array, ""]:
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `schmidt_coefficients`.
     """
-    _check_order(alpha)
+    check_renyi_order(alpha)
     return spectral.of_singular_values(functools.partial(_renyi_of_coefficients, alpha), [_squared(amplitudes)])
 
 
@@ -122,7 +122,7 @@ def state_renyi_entropy(rho: ArrayLike, alpha: float) -> Float[Array, ""]:
 
     Arguments and errors: `rho` as `von_neumann_entropy`, `alpha` as `renyi_entropy`.
     """
-    _check_order(alpha)
+    check_renyi_order(alpha)
     return _of_density(functools.partial(_renyi_of_eigenvalues, alpha), rho)
 
 
@@ -259,19 +259,20 @@ def _entropy_of_coefficients(coefficients: jax.Array) -> jax.Array:
 
 def _renyi_of_coefficients(alpha: float, coefficients: jax.Array) -> jax.Array:
     noise = jnp.finfo(coefficients.dtype).eps * coefficients.shape[-1]
-    return _renyi(coefficients**2, alpha, noise**2)
+    return renyi_of_probabilities(coefficients**2, alpha, noise**2)
 
 
 def _renyi_of_eigenvalues(alpha: float, eigenvalues: jax.Array) -> jax.Array:
-    return _renyi(eigenvalues, alpha, jnp.finfo(eigenvalues.dtype).eps * eigenvalues.shape[-1])
+    return renyi_of_probabilities(eigenvalues, alpha, jnp.finfo(eigenvalues.dtype).eps * eigenvalues.shape[-1])
 
 
-def _check_order(alpha: float) -> None:
+def check_renyi_order(alpha: float) -> None:
+    """Refuse an order that is negative or NaN."""
     if not alpha >= 0:
         raise ValueError(f"Argument `alpha` must be a number of at least 0, but is {alpha!r}.")
 
 
-def _renyi(probabilities: jax.Array, alpha: float, noise: Any) -> jax.Array:
+def renyi_of_probabilities(probabilities: jax.Array, alpha: float, noise: Any) -> jax.Array:
     """S_α in bits; below order 1, where small p weigh most, those that may be rounding (below `noise`) count as 0."""
     if alpha == 1:
         return shannon_entropy(probabilities)

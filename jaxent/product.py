@@ -32,7 +32,7 @@ import numpy as np
 
 from jaxent import arguments, dicke, spectral
 from jaxent.chain import Chain
-from jaxent.entanglement import shannon_entropy
+from jaxent.entanglement import renyi_of_probabilities, shannon_entropy
 from jaxent.times import BondTimes, cos_sin_turns, turns, turns_of_products, unit
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "log_probability",
     "normalized_amplitudes",
     "overlap",
+    "renyi",
     "schmidt",
 ]
 
@@ -97,6 +98,25 @@ def entropy(chain, time, outcomes, offsets, top, real):
         bits, log_share = rule(functools.partial(_entropy_and_log_norm, state.power), state.blocks)
         log_norm = state.log_norm + log_share
     return bits + jnp.where(log_norm > -jnp.inf, 0.0, jnp.nan), log_norm
+
+
+@functools.cache
+def renyi(alpha: float) -> Callable:
+    """The kernel like `entropy` for the Rényi entropy of order α."""
+
+    def of_values(power, values):
+        probabilities, log_norm = _probabilities(power, values)
+        noise = (jnp.finfo(values.dtype).eps * len(values)) ** (2 * power)
+        return jnp.stack([renyi_of_probabilities(probabilities, alpha, noise), log_norm])
+
+    def kernel(chain, time, outcomes, offsets, top, real):
+        state = _end_state(chain, time, outcomes, offsets, top, real)
+        rule = spectral.of_eigenvalues if state.hermitian else spectral.of_singular_values
+        bits, log_share = rule(functools.partial(of_values, state.power), state.blocks)
+        log_norm = state.log_norm + log_share
+        return bits + jnp.where(log_norm > -jnp.inf, 0.0, jnp.nan), log_norm
+
+    return kernel
 
 
 def schmidt(chain, time, outcomes, offsets, top, real):

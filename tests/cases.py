@@ -31,6 +31,7 @@ FUNCTIONS = {
     "entropy of long chain": lambda t, x, q: jaxent.end_to_end_entropy(LONG, t, q, x),
     "entropy, outcomes N": lambda t, x, q: jaxent.end_to_end_entropy(SHORT, t + 0 * x),
     "entropy, outcomes N, even M": lambda t, x, q: jaxent.end_to_end_entropy(EVEN, t + 0 * x),
+    "Rényi entropy": lambda t, x, q: jaxent.end_to_end_renyi_entropy(EVEN, t, 2.0, q, x),
     "Schmidt coefficients": lambda t, x, q: jaxent.end_to_end_schmidt_coefficients(LONG, t, q, x),
     "all probabilities": lambda t, x, q: jaxent.outcome_probabilities(SHORT, t, x),
     "average entropy": lambda t, x, q: jaxent.average_entropy(SHORT, t, x).value,

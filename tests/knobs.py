@@ -56,6 +56,8 @@ BONDS_OF_FOUR = np.array([0.7, 0.9, 0.6, 0.3, -0.2])
 NOISE_OF_FOUR = np.array([0.7, 0.02, 0.05, 0.03, 0.04, 0.01, 0.3, -0.2])
 NOISE_OF_THREE = np.array([0.7, 0.08, 0.05, 0.06, 0.03, 0.3])
 SMALL = jaxent.Chain(4, 2)
+PLAN = jaxent.plan_entropy(jaxent.Chain(3, 30), 0.7, tolerance=1e-9)
+PLAN_WITH_OFFSET = jaxent.plan_entropy(jaxent.Chain(3, 30), 0.7, 29, 0.3, tolerance=1e-9)
 
 # name → (function of all knobs, a generic point); complex and array results are summed with irregular weights
 KNOBS = {
@@ -81,6 +83,16 @@ KNOBS = {
     ),
     "entropy, all outcomes N, odd M: time": (lambda x: jaxent.end_to_end_entropy(LONG, x[0]), np.array([0.7])),
     "entropy, all outcomes N, even M: time": (lambda x: jaxent.end_to_end_entropy(EVEN, x[0]), np.array([0.7])),
+    "Rényi entropy: bonds, offsets": (
+        lambda x: jaxent.end_to_end_renyi_entropy(LONG, jaxent.BondTimes(x[:4]), 2.5, [3, 1, 2], x[4:]),
+        BONDS_OF_FIVE,
+    ),
+    "planned entropy: time": (lambda x: jaxent.planned_entropy(PLAN, x[0]), np.array([0.7])),
+    "planned Rényi entropy: time": (lambda x: jaxent.planned_entropy(PLAN, x[0], alpha=2.0), np.array([0.7])),
+    "planned entropy: time, offset": (
+        lambda x: jaxent.planned_entropy(PLAN_WITH_OFFSET, x[0], x[1]),
+        np.array([0.7, 0.3]),
+    ),
     "Schmidt coefficients: bonds, offsets": (
         lambda x: jaxent.end_to_end_schmidt_coefficients(EVEN, jaxent.BondTimes(x[:3]), [2, 4], x[3:]),
         BONDS_OF_FOUR,

@@ -1,0 +1,66 @@
+"""Phases of the Dicke states on the host, and their arithmetic: winding, resonances, windows.
+
+A phase d t is wanted in turns modulo 1, for d = k - N/2 up to 10^7 and more, to float64's rounding. The half time is
+reduced once, in Python's integers, to 96 binary digits of a turn; its multiples by the integers 2d then cost two
+machine multiplications, the first of them exact modulo 2^64. Nothing is lost at any N.
+
+>>> reduced(math.pi / 2) == reduced(PiFraction(1, 2))
+False
+>>> print(multiples(np.array([2 * 10**12 + 2]), reduced(PiFraction(1, 3))) * 6)     # (10^12 + 1) π/3 is -π/3
+[-1.]
+"""
+
+import fractions
+import math
+
+import numpy as np
+
+from jaxent.times import PiFraction
+
+__all__ = ["multiples", "reduced", "resonances"]
+
+BITS = 96
+# 2^256/2π, rounded: enough for the last digits of any float64 up to 2^50
+_TURN_BITS = 256
+_INVERSE_TWO_PI = 0x28BE60DB9391054A7F09D5F47D4D377036D8A5664F10E4107F9458EAF7AEF158
+
+
+def reduced(time: float | PiFraction) -> int:
+    """Half of a time as a phase: t/4π modulo 1, in units of 2^-96 turns."""
+    if isinstance(time, PiFraction):
+        turn = fractions.Fraction(int(time.numerator), 4 * int(time.denominator))
+        return round(turn % 1 * 2**BITS) % 2**BITS
+    exact = fractions.Fraction(float(time))
+    turns = exact.numerator * _INVERSE_TWO_PI // (2 * exact.denominator)  # of 2^-256
+    return (turns >> (_TURN_BITS - BITS)) % 2**BITS
+
+
+def multiples(integers: np.ndarray, half_turn: int) -> np.ndarray:
+    """n times a phase of `reduced`, in turns in [-1/2, 1/2]; |n| up to 2^40."""
+    high, low = half_turn >> 32, half_turn & (2**32 - 1)
+    with np.errstate(over="ignore"):
+        wound = integers.astype(np.int64).view(np.uint64) * np.uint64(high)  # exact modulo one turn
+    turns = wound.view(np.int64) * 2.0**-64 + integers * (low * 2.0**-BITS)
+    return turns - np.round(turns)
+
+
+def resonances(half_turn: int, largest: int) -> list[tuple[int, float]]:
+    """Denominators r ≤ `largest` of the convergents of t/2π, and how far r t is from a multiple of 2π, in radians.
+
+    Args:
+        half_turn: the time, from `reduced`.
+        largest: largest r.
+
+    Returns:
+        list of (r, |r t mod 2π|), r increasing.
+    """
+    numerator, denominator = 2 * half_turn % 2**BITS, 2**BITS
+    found, before, here = [], 0, 1  # denominators of the convergents
+    while here <= largest:
+        distance = abs((here * 2 * half_turn + 2 ** (BITS - 1)) % 2**BITS - 2 ** (BITS - 1))
+        found.append((here, 2 * math.pi * distance / 2**BITS))
+        if numerator == 0:
+            break
+        (quotient, rest), denominator = divmod(denominator, numerator), numerator
+        before, here, numerator = here, quotient * here + before, rest
+    return found

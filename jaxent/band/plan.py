@@ -1,0 +1,313 @@
+"""What one time needs: which Dicke states, in which order, how wide a band, and what that costs. All on the host.
+
+Three ensembles with the outcome q leave the end-to-end matrix A[d, d'] = √w_d f_q((d - d')t + φ) √w_d', d = k - N/2.
+Its kernel f_q is a narrow peak (two of them, ±α_q, for q < N), so what matters is which phases d t lie close to each
+other on the circle: in the order of the phases the matrix is a band.
+
+- All outcomes N, φ = 0 (`mirrored` is false). The parity d → -d splits the states into |d⟩ ± |-d⟩, d ≥ 0, and takes
+  the phase θ to -θ: with θ folded to [0, π] and sorted, both sectors are plain bands,
+  √w_d [cos^N((θ - θ')/2) ± cos^N((θ + θ')/2)] √w_d', positive semidefinite. For any M the Schmidt probabilities are
+  the powers y^(M-1) of their eigenvalues, because a chain of odd M is a product of (M-1)/2 such matrices; so they are
+  for even M, because the last bond's Σ_l w_l e^(i(d-d')lt) is the same cos^N up to local phases.
+- Otherwise, M = 3 (`mirrored` is true). The columns are reversed, d' → -d': a symmetric matrix of f_q(θ + θ') with
+  θ = d t + φ/2, a band in the order of |θ|.
+
+Signs (-1)^N that come with each winding of a phase are those of a diagonal matrix ±1, and change nothing.
+
+Close to a rational time 2πp/r (or to t = 0) the phases of each residue class d mod r run slowly, many fall within the
+peak, and the band grows wide. But there the matrix is smooth along each class, so every m-th member with the weight √m
+gives the same spectrum (Poisson's sum formula).
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import scipy.optimize
+
+from jaxent import dicke
+from jaxent.band.phases import multiples, resonances
+from jaxent.chain import Chain
+
+__all__ = ["BandPlan", "make_plan", "window_for"]
+
+_WIDTH_RATIO, _SIZE_RATIO = 2**0.5, 1.25  # between the half-bandwidths, and the sizes, that programs are compiled for
+# shares of the tolerance; a quarter is left to the quadrature
+_BAND_SHARE, _WINDOW_SHARE, _EDGE_SHARE = 1 / 8, 1 / 4, 1 / 2
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class BandPlan:
+    """The states of one time in the order that makes the matrix a band (host arrays, n states in both sectors).
+
+    Attributes:
+        chain: the chain.
+        outcome: q of the middle ensemble, N if not `mirrored`.
+        mirrored: which of the two forms.
+        half_bandwidth: b.
+        tolerance: what the errors were planned for, in bits.
+        phases: θ/2π in turns, shape (n,), at the reference time.
+        slopes: dθ/dt / 2π, shape (n,).
+        roots: √weight, shape (n,); zero for padding.
+        time: reference time; `jaxent.band.evaluate` follows the phases from there to nearby times.
+        phase_offset: reference φ.
+        band_error: bound in bits on what lies outside the band.
+        coarse_error: estimate in bits of what the left-out members of the residue classes change (the smoothness it
+            rests on counts states beyond the chain's window, too); 0 if none are.
+        window_error: bound in bits on what a window chosen by the plan leaves out; 0 for the chain's own.
+    """
+
+    chain: Chain = dataclasses.field(metadata={"static": True})
+    outcome: int = dataclasses.field(metadata={"static": True})
+    mirrored: bool = dataclasses.field(metadata={"static": True})
+    half_bandwidth: int = dataclasses.field(metadata={"static": True})
+    tolerance: float = dataclasses.field(metadata={"static": True})
+    phases: Any
+    slopes: Any
+    roots: Any
+    time: Any
+    phase_offset: Any
+    band_error: Any
+    coarse_error: Any
+    window_error: Any
+
+    @property
+    def n_states(self) -> int:
+        """n, the number of states in each sector, padding included."""
+        return self.phases.shape[-1]
+
+    @property
+    def operations(self) -> int:
+        """Multiplications of one factorization of all sectors."""
+        return self.n_states * self.half_bandwidth**2 * (1 if self.mirrored else 2)
+
+    def enlarged(self, n_states: int, half_bandwidth: int) -> "BandPlan":
+        """The same plan padded to a larger size, to share its compiled program."""
+        padding = n_states - self.n_states
+        return dataclasses.replace(
+            self,
+            half_bandwidth=half_bandwidth,
+            phases=np.pad(self.phases, (0, padding), mode="edge"),
+            slopes=np.pad(self.slopes, (0, padding)),
+            roots=np.pad(self.roots, (0, padding)),
+        )
+
+
+# -------------------------------------------------------------------- the plan
+
+
+def make_plan(
+    chain: Chain,
+    half_turn: int,
+    time: float,
+    outcome: int,
+    phase_offset: float,
+    tolerance: float,
+    log_probability: float,
+) -> BandPlan:
+    """Plan one time; arguments are taken as checked.
+
+    Args:
+        chain: the chain; without a window the plan chooses one.
+        half_turn: the time, from `phases.reduced`.
+        time: the same as a number.
+        outcome: q of the middle ensemble; N unless M = 3.
+        phase_offset: φ in radians; 0 unless M = 3.
+        tolerance: the error to plan for, in bits.
+        log_probability: log p of the outcome, or a lower bound.
+
+    Returns:
+        BandPlan: of the states and order that cost least.
+    """
+    n_atoms, mirrored = chain.n_atoms, outcome != chain.n_atoms or phase_offset != 0.0
+    distance = distance_for(_BAND_SHARE * tolerance, n_atoms)  # as much for the coarse-graining
+    threshold = _kernel_threshold(chain, distance, log_probability)
+    cut = _kernel_width(n_atoms, outcome, math.log(threshold)) / (2 * math.pi)
+    lost = _loss_allowed(chain, distance_for(_WINDOW_SHARE * tolerance / 2, n_atoms), log_probability)
+    negligible = window_for(n_atoms, lost)
+    window = negligible if chain.window is None else chain.window
+
+    def ordered(doubled: np.ndarray, multiplicity: int):
+        return _Order.of(n_atoms, half_turn, phase_offset, mirrored, doubled, multiplicity, cut)
+
+    best, coarse_error = ordered(_doubled_states(n_atoms, window), 1), 0.0
+    # what is neglected counts the more, the less likely the outcome is
+    rarity = math.exp(max(0.0, -log_probability - math.log(math.pi * n_atoms) / 2))
+    if edge_is_negligible(chain, tolerance / rarity):
+        wide = negligible if window is None or negligible is None else max(window, negligible)
+        for levels, multiplicity in _coarse_grainings(n_atoms, half_turn, distance / rarity):
+            states = _doubled_states(n_atoms, wide)
+            found = ordered(states[_is_kept(states, levels, multiplicity)], multiplicity)
+            if found.cost < best.cost:
+                best, coarse_error = found, _BAND_SHARE * tolerance + rarity * edge_effect(chain.window)
+    size = best.size if coarse_error == 0.0 else _bucket(best.size, _SIZE_RATIO)
+    width = min(_bucket(best.half_bandwidth, _WIDTH_RATIO), max(size - 1, 1))
+    plan = BandPlan(
+        chain=chain,
+        outcome=outcome,
+        mirrored=mirrored,
+        half_bandwidth=width,
+        tolerance=tolerance,
+        phases=best.phases,
+        slopes=best.slopes,
+        roots=best.roots,
+        time=np.asarray(time),
+        phase_offset=np.asarray(phase_offset),
+        band_error=np.asarray(_BAND_SHARE * tolerance if width < size - 1 else 0.0),
+        coarse_error=np.asarray(coarse_error),
+        window_error=np.asarray(_WINDOW_SHARE * tolerance if chain.window is None and window is not None else 0.0),
+    )
+    return plan.enlarged(size, width)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Order:
+    """States in the order of their phases, and the half-bandwidth they need."""
+
+    phases: np.ndarray
+    slopes: np.ndarray
+    roots: np.ndarray
+    half_bandwidth: int
+
+    @classmethod
+    def of(cls, n_atoms, half_turn, phase_offset, mirrored, doubled, multiplicity, cut) -> "_Order":
+        turns = multiples(doubled, half_turn)
+        slopes = doubled / (4 * math.pi)
+        roots = np.exp(dicke.log_weights_host(n_atoms, (doubled + n_atoms) // 2) / 2) * math.sqrt(multiplicity)
+        if mirrored:
+            turns = turns + phase_offset / (4 * math.pi)
+            turns = turns - np.round(turns)
+        else:
+            positive = doubled >= 0
+            turns, slopes, roots = turns[positive], slopes[positive], roots[positive]
+            turns, slopes = abs(turns), np.where(turns < 0, -slopes, slopes)
+            roots = np.where(slopes == 0.0, roots * math.sqrt(0.5), roots)  # d = 0 is its own mirror image
+        order = np.argsort(abs(turns), kind="stable")
+        turns, slopes, roots = turns[order], slopes[order], roots[order]
+        distances = abs(turns)
+        reach = np.searchsorted(distances, distances + cut, side="right") - np.arange(len(turns)) - 1
+        return cls(turns, slopes, roots, max(1, int(reach.max())))
+
+    @property
+    def size(self) -> int:
+        return len(self.phases)
+
+    @property
+    def cost(self) -> float:
+        return self.size * self.half_bandwidth**2
+
+
+def _doubled_states(n_atoms: int, window: float | None) -> np.ndarray:
+    """2d = 2k - N of the states in the window."""
+    return 2 * dicke.window_states(n_atoms, window) - n_atoms
+
+
+def _coarse_grainings(n_atoms: int, half_turn: int, distance: float) -> list[tuple[int, int]]:
+    """Pairs (r, m): every m-th member of each class modulo r; for odd m the choice is symmetric under d → -d.
+
+    Summed over a class are Gaussians in d: the weights, of width σ = √N/2, and what the kernel leaves of products
+    √w √w', of width 2/(σ δ), δ = |r t mod 2π|. Taking every m-th member adds aliases of the relative size
+    exp(-L), 1/L = (m r/σ)²/2π² + 2 (m δ σ)²/π²: those of the product of both.
+    """
+    sigma, exponent = math.sqrt(n_atoms) / 2, math.log(1 / distance)
+    largest = math.floor(sigma * math.sqrt(2 * math.pi**2 / exponent) / 3)
+    found = []
+    for levels, residue in resonances(half_turn, largest):
+        per_member = (levels / sigma) ** 2 / (2 * math.pi**2) + 2 * (residue * sigma / math.pi) ** 2
+        multiplicity = math.floor(1 / math.sqrt(exponent * per_member))
+        if multiplicity >= 3:
+            found.append((levels, multiplicity - 1 + multiplicity % 2))
+    return found
+
+
+def _is_kept(doubled: np.ndarray, levels: int, multiplicity: int) -> np.ndarray:
+    """One member of each class modulo r in every m r consecutive states: r of them around each multiple of m r."""
+    period = 2 * multiplicity * levels
+    remainder = np.mod(doubled + period // 2, period) - period // 2
+    return (abs(remainder) < levels) | (remainder == -period // 2)
+
+
+def _bucket(size: int, ratio: float) -> int:
+    """The next of a geometric series of integers, so that many sizes share few compiled programs."""
+    return math.ceil(8 * ratio ** math.ceil(math.log(max(size, 8) / 8, ratio) - 1e-9) - 1e-6)
+
+
+# ---------------------------------------------------------------- errors in bits
+
+
+def entropy_change(distance: float, n_atoms: int) -> float:
+    """Fannes-Audenaert bound on the change of an entropy in bits by a trace distance T ≤ 1/2: T log2 N + h(T)."""
+    binary = -(distance * math.log2(distance) + (1 - distance) * math.log1p(-distance) / math.log(2))
+    return distance * math.log2(n_atoms) + binary
+
+
+def distance_for(bits: float, n_atoms: int) -> float:
+    """The trace distance whose `entropy_change` is `bits`; at most 1/2."""
+    if entropy_change(0.5, n_atoms) <= bits:
+        return 0.5
+    return math.exp(_root(lambda log_t: entropy_change(math.exp(log_t), n_atoms) - bits, -600.0, math.log(0.5)))
+
+
+def edge_effect(window: float | None) -> float:
+    """About what the edge of a window of c standard deviations changes in E: the weight beyond it, of both ends."""
+    return 0.0 if window is None else 2 * math.erfc(window / math.sqrt(2))
+
+
+def edge_is_negligible(chain: Chain, tolerance: float) -> bool:
+    """Whether it makes no difference within the tolerance that states beyond the window are counted."""
+    return edge_effect(chain.window) <= _EDGE_SHARE * tolerance
+
+
+def window_for(n_atoms: int, lost: float) -> float | None:
+    """The window outside which less than `lost` of the weight lies (Hoeffding's inequality); None: the full basis."""
+    window = math.sqrt(2 * math.log(2 / lost)) + 2 / math.sqrt(n_atoms)
+    return window if 2 * dicke.window_half_width(n_atoms, window) < n_atoms else None
+
+
+def _loss_allowed(chain: Chain, distance: float, log_probability: float) -> float:
+    """Weight that a window may leave out for a trace distance T of the end-to-end state.
+
+    For M = 3 the share ε of the outcome's probability that is lost is at most the weight divided by p, and T ≤ ε. For
+    other M, with Y_c = ΠYΠ and ‖Y - Y_c‖_1 ≤ 2√weight, T ≤ (M-1) ‖Y - Y_c‖_1 / ‖Y‖.
+    """
+    if chain.n_ensembles == 3:
+        return distance * math.exp(log_probability)
+    return (distance / (2 * (chain.n_ensembles - 1) * math.sqrt(math.pi * chain.n_atoms))) ** 2
+
+
+def _kernel_threshold(chain: Chain, distance: float, log_probability: float) -> float:
+    """The kernel below which entries may be dropped for a trace distance T of the end-to-end state.
+
+    All that is dropped, F in Frobenius norm, is at most the threshold, because the weights add up to one. For M = 3,
+    T ≤ 2F/√p; for M = 2, T ≤ √D F; beyond, T ≤ (M-1) F / ‖Y‖ and ‖Y‖ ≥ Tr Y² ≥ 1/√(πN).
+    """
+    if chain.n_ensembles == 3:
+        return distance * math.exp(log_probability / 2) / 2
+    if chain.n_ensembles == 2:
+        return distance / (4 * chain.n_atoms**0.25 + 4)
+    return distance / ((chain.n_ensembles - 1) * math.sqrt(math.pi * chain.n_atoms))
+
+
+def _kernel_width(n_atoms: int, outcome: int, log_threshold: float) -> float:
+    """Distance from α = 0 beyond which |f_q(α)| is below a threshold, at most π."""
+    missing = n_atoms - outcome
+    if missing == 0:
+        return 2 * math.asin(math.sqrt(-math.expm1(2 * log_threshold / n_atoms)))
+    log_binomial = math.lgamma(n_atoms + 1) - math.lgamma(outcome + 1) - math.lgamma(missing + 1)
+
+    def excess(angle: float) -> float:
+        cos, sin = math.cos(angle / 2), math.sin(angle / 2)
+        return log_binomial / 2 + outcome * math.log(cos) + missing * math.log(sin) - log_threshold
+
+    peak, last = 2 * math.atan2(math.sqrt(missing), math.sqrt(outcome)), math.pi - 1e-9
+    if outcome == 0 or excess(last) >= 0:
+        return math.pi
+    return _root(excess, peak, last) if excess(peak) > 0 else peak
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    return float(scipy.optimize.root_scalar(function, bracket=(low, high), method="brentq").root)

@@ -1,0 +1,282 @@
+"""The band engine against dense matrices, LAPACK and its own promises."""
+
+import math
+
+import chex
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+import scipy.linalg
+
+import jaxent
+from jaxent import Chain, band, pi_fraction
+from jaxent.band import engine
+
+TOLERANCE = 1e-8
+# generic; a plain magic time; close to magic times, where members of the residue classes are left out; a short time
+TIMES = [1.0, 2.345, 2 * math.pi / 3, 2 * math.pi / 5 + 1e-4, math.pi - 3e-3, 1e-3]
+
+
+def by_band(chain, times, outcomes=None, offset=None, tolerance=TOLERANCE, order=1.0):
+    """Entropies through the engine even where a dense matrix would be cheaper, and the errors it reports."""
+    outcomes = None if outcomes is None else np.array([outcomes])
+    offset = None if offset is None else np.array([offset])
+    plans = band.make_plans(chain, times, outcomes, offset, tolerance)
+    found = band.entropies(plans, order)
+    planned = [float(plan.band_error + plan.coarse_error + plan.window_error) for plan in plans]
+    return found, found.quadrature_error + np.array(planned), plans
+
+
+# ---------------------------------------------------------------------- the entropy
+
+
+@pytest.mark.parametrize("n_atoms", [2500, 2501])
+def test_agrees_with_the_dense_method_within_the_error_it_reports(n_atoms):
+    found, reported, plans = by_band(Chain(3, n_atoms, 6.0), TIMES)
+    exact = [oracles.method_two_entropy(n_atoms, 6.0, t) for t in TIMES]
+    assert (abs(found.entropy - exact) <= reported).all()
+    assert (reported <= TOLERANCE).all()
+    assert 0 < sum(float(plan.coarse_error) > 0 for plan in plans) < len(plans)
+
+
+def test_a_narrow_window_is_kept_to_its_edge():
+    chain = Chain(3, 2500, 2.0)
+    found, reported, plans = by_band(chain, TIMES)
+    exact = [oracles.method_two_entropy(2500, 2.0, t) for t in TIMES]
+    assert (abs(found.entropy - exact) <= reported).all()
+    assert all(plan.coarse_error == 0 for plan in plans)
+
+
+def test_without_a_window_the_full_basis_is_reached():
+    found, reported, plans = by_band(Chain(3, 2500), TIMES)
+    exact = [oracles.method_two_entropy(2500, 12.0, t) for t in TIMES]
+    assert (abs(found.entropy - exact) <= reported).all()
+    assert all(plan.window_error > 0 for plan in plans)
+
+
+def test_probabilities_come_with_the_entropies():
+    chain = Chain(3, 2500, 6.0)
+    found, _, plans = by_band(chain, TIMES)
+    exact = np.array([float(jaxent.log_outcome_probability(chain, t)) for t in TIMES])
+    fine = np.array([plan.coarse_error == 0 for plan in plans])
+    np.testing.assert_allclose(found.log_probability[fine], exact[fine], atol=1e-11, rtol=0)
+    np.testing.assert_allclose(found.log_probability, exact, atol=1e-8, rtol=0)  # of the full basis where coarse
+
+
+@pytest.mark.parametrize("n_ensembles", [2, 4, 5, 6])
+def test_chains_of_any_length_are_powers_of_the_same_band(n_ensembles):
+    times = [1.0, 2.345, 2 * math.pi / 3]
+    chain = Chain(n_ensembles, 900, 7.0)
+    found, reported, _ = by_band(chain, times)
+    exact = np.asarray(jaxent.end_to_end_entropy(chain, times, tolerance=0))
+    assert (abs(found.entropy - exact) <= reported + 1e-9).all()
+    exact_p = np.asarray(jaxent.log_outcome_probability(chain, times))
+    np.testing.assert_allclose(found.log_probability, exact_p, atol=1e-8)
+
+
+@pytest.mark.parametrize(("outcome", "offset"), [(900, 0.3), (900, -1e-3), (899, 0.0), (897, 0.2), (880, 0.0)])
+def test_offsets_and_other_outcomes(outcome, offset):
+    times = [1.0, 2 * math.pi / 3 + 1e-3]
+    chain = Chain(3, 900, 6.0)
+    found, reported, plans = by_band(chain, times, outcome, offset)
+    exact = np.asarray(jaxent.end_to_end_entropy(chain, times, outcome, offset, tolerance=0))
+    assert (abs(found.entropy - exact) <= reported).all()
+    assert (reported <= TOLERANCE).all()
+    assert all(plan.mirrored for plan in plans)
+    log_p = jaxent.log_outcome_probability(chain, times, outcome, offset)
+    np.testing.assert_allclose(found.log_probability, log_p, atol=1e-8)
+
+
+@pytest.mark.parametrize("offset", [None, 0.2])
+@pytest.mark.parametrize("order", [0.5, 0.8, 2.0, 3.0])
+def test_renyi_entropies_come_from_the_same_determinants(order, offset):
+    chain = Chain(3, 900, 6.0)
+    found, _, _ = by_band(chain, [1.0], offset=offset, order=order)
+    exact = float(jaxent.end_to_end_renyi_entropy(chain, 1.0, order, None, offset or 0.0, tolerance=0))
+    assert abs(found.entropy[0] - exact) <= found.quadrature_error[0] + 1e-8
+
+
+@pytest.mark.parametrize("n_ensembles", [3, 4, 5])
+@pytest.mark.parametrize("order", [0.5, 2.0, 1.0, math.inf])
+def test_renyi_entropies_of_the_dense_route_agree_with_plain_numpy(n_ensembles, order):
+    for outcomes, offset in ((None, 0.0), ([2, 1, 3][: n_ensembles - 2], 0.3)):
+        numbers = outcomes or [4] * (n_ensembles - 2)
+        matrix = oracles.end_to_end(n_ensembles, 4, 0.7, numbers, offset)
+        found = jaxent.end_to_end_renyi_entropy(Chain(n_ensembles, 4), 0.7, order, outcomes, offset)
+        assert float(found) == pytest.approx(oracles.renyi_bits(matrix, order), abs=1e-11)
+
+
+def test_a_hundred_million_atoms_agree_with_lapack():
+    (plan,) = band.make_plans(Chain(3, 10**7, 2.0), 2.345, None, None, TOLERANCE)
+    columns = np.asarray(engine.band_columns(plan))
+    values = np.concatenate([scipy.linalg.eigvals_banded(sector.T) for sector in columns])
+    shares = values[values > 0] ** 2 / np.sum(values**2)
+    assert abs(float(engine.evaluate(plan).entropy) + np.sum(shares * np.log2(shares))) <= 1e-9
+
+
+def test_the_tabulated_entropies_of_many_atoms():
+    assert abs(float(jaxent.end_to_end_entropy(Chain(3, 10**6, 3.0), 1.0)) - 9.471671) <= 1e-6
+    for levels in (1, 2, 3, 7):
+        time = pi_fraction(2, levels)
+        assert abs(float(jaxent.end_to_end_entropy(Chain(3, 10**9), time)) - math.log2(levels)) <= 1e-8
+
+
+def test_time_is_exact_at_ten_billion_atoms():
+    # t and 2π - t, t + 2π have the same entropy; their phases are reduced from different numbers
+    chain, exact = Chain(3, 10**10, 0.3), pi_fraction(3, 10**4 + 7)
+    mirrored = pi_fraction(2 * (10**4 + 7) - 3, 10**4 + 7)
+    one, two = (float(jaxent.end_to_end_entropy(chain, t)) for t in (exact, mirrored))
+    assert abs(one - two) <= 1e-9
+    assert one > 2
+
+
+# --------------------------------------------------------------------- plans and routes
+
+
+def test_a_plan_serves_traced_times_and_offsets():
+    chain = Chain(3, 900, 6.0)
+    plan = jaxent.plan_entropy(chain, 1.0, None, 0.3)
+    near = np.array([[1.0, 0.3], [1.0 + 2e-5, 0.3], [1.0, 0.301], [1.0 - 1e-5, 0.2995]])
+    planned = jax.jit(jax.vmap(lambda x: jaxent.planned_entropy(plan, x[0], x[1])))(near)
+    dense = [float(jaxent.end_to_end_entropy(chain, t, None, x, tolerance=0)) for t, x in near]
+    np.testing.assert_allclose(planned, dense, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+def test_a_plan_lowers_for_every_platform(platform, offset):
+    plan = jaxent.plan_entropy(Chain(3, 900, 6.0), 1.0, None, offset)
+    lowered = jax.export.export(jax.jit(lambda t: jaxent.planned_entropy(plan, t)), platforms=[platform])(1.0)
+    assert lowered.platforms == (platform,)
+
+
+def test_derivatives_agree_with_the_dense_route():
+    chain = Chain(3, 900, 6.0)
+    plan = jaxent.plan_entropy(chain, 1.0)
+    for transform in (jax.grad, jax.jacfwd):
+        slope = jax.jit(transform(lambda t: jaxent.planned_entropy(plan, t)))(1.0)
+        assert float(slope) == pytest.approx(
+            float(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t))(1.0)), rel=1e-7
+        )
+    offset = jaxent.plan_entropy(chain, 1.0, None, 0.3)
+    slopes = jax.jit(jax.grad(lambda x: jaxent.planned_entropy(offset, x[0], x[1])))(jnp.array([1.0, 0.3]))
+    dense = jax.grad(lambda x: jaxent.end_to_end_entropy(chain, x[0], None, x[1]))(jnp.array([1.0, 0.3]))
+    np.testing.assert_allclose(slopes, dense, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_derivatives_at_a_magic_time_and_at_no_time():
+    chain = Chain(3, 900, 7.0)
+    for time in (2 * math.pi / 3, 0.0):
+        plan = jaxent.plan_entropy(chain, time)
+        assert abs(float(jax.grad(lambda t, plan=plan: jaxent.planned_entropy(plan, t))(time))) <= 1e-3
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_second_derivatives_agree_with_the_dense_route():
+    chain = Chain(3, 400, 6.0)
+    plan = jaxent.plan_entropy(chain, 1.0)
+    second = jax.jit(jax.jacfwd(jax.grad(lambda t: jaxent.planned_entropy(plan, t))))(1.0)
+    dense = jax.jacfwd(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t)))(1.0)
+    assert float(second) == pytest.approx(float(dense), rel=1e-5)
+
+
+def test_a_grid_of_times_compiles_a_handful_of_programs():
+    chain = Chain(3, 10**4, 6.0)
+    rng = np.random.default_rng(2)
+    counter = jax.jit(chex.assert_max_traces(lambda plans: jax.vmap(engine.evaluate)(plans), 6))
+    original, band.batches._evaluate_all = band.batches._evaluate_all, lambda plans, order: counter(plans)
+    try:
+        jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 100))
+        jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 100))
+    finally:
+        band.batches._evaluate_all = original
+
+
+def test_the_route_is_chosen_by_cost_time_by_time(monkeypatch):
+    chain = Chain(3, 7000, 6.0)
+    times = np.array([1.0, math.pi - 3e-3, 2.345, 0.02])
+    dense = np.asarray(jaxent.end_to_end_entropy(chain, times, tolerance=0))
+    np.testing.assert_allclose(jaxent.end_to_end_entropy(chain, times), dense, atol=TOLERANCE)
+    assert not band.worth_planning(Chain(3, 100), 1.0, None, None, TOLERANCE)
+    costs = iter([0.0, math.inf, 0.0, math.inf] + 100 * [0.0])
+    monkeypatch.setattr(band, "banded_seconds", lambda plan, order: next(costs))
+    found = np.asarray(jaxent.end_to_end_entropy(chain, times.reshape(2, 2)))
+    assert found.shape == (2, 2)
+    np.testing.assert_allclose(found.ravel()[[1, 3]], dense[[1, 3]], atol=1e-13, rtol=0)  # dense, to rounding
+    assert 0 < abs(found.ravel()[[0, 2]] - dense[[0, 2]]).max() < TOLERANCE
+
+
+def test_what_the_engine_cannot_certify_goes_to_the_dense_route():
+    chain = Chain(12, 10**4, 7.0)  # y^11: no rule of the family is good to 1e-10
+    found = float(jaxent.end_to_end_entropy(chain, 1.0))
+    assert found == pytest.approx(float(jaxent.end_to_end_entropy(chain, 1.0, tolerance=0)), abs=1e-12)
+
+
+def test_traced_times_take_the_dense_route():
+    chain = Chain(3, 10**4, 6.0)
+    traced = float(jax.jit(lambda t: jaxent.end_to_end_entropy(chain, t))(1.0))
+    assert traced == pytest.approx(float(jaxent.end_to_end_entropy(chain, 1.0, tolerance=0)), abs=1e-12)
+
+
+def test_a_trillion_atoms_are_planned_with_their_cost():
+    plan = jaxent.plan_entropy(Chain(3, 10**12, 1.0), 1.0)
+    assert 1e7 < plan.operations < 1e9
+    assert plan.n_states == 5 * 10**5 + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        ((Chain(3, 900, 6.0), [1.0, 2.0]), {}, r"`time` must be one time, but has shape \(2,\)"),
+        ((Chain(3, 900, 6.0), 1.0), {"tolerance": 0.0}, r"`tolerance` must be positive, but is 0\.0"),
+        ((Chain(5, 900, 6.0), 1.0, 3), {}, r"n_ensembles = 5 needs all outcomes N and no offset"),
+        ((Chain(4, 900, 3.0), 1.0), {}, r"window = 3\.0 is too narrow"),
+        ((Chain(3, 900, 6.0), jaxent.BondTimes([1.0, 2.0])), {}, "one time for all bonds"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_in_one_sentence(arguments, keywords, message):
+    with pytest.raises(ValueError, match=message):
+        jaxent.plan_entropy(*arguments, **keywords)
+
+
+def test_other_arguments_are_refused_in_one_sentence():
+    with pytest.raises(ValueError, match=r"`tolerance` must be at least 0, but is -1"):
+        jaxent.end_to_end_entropy(Chain(3, 10), 1.0, tolerance=-1)
+    with pytest.raises(ValueError, match=r"`phase_offset` needs a plan that was made with an offset"):
+        jaxent.planned_entropy(jaxent.plan_entropy(Chain(3, 900, 6.0), 1.0), 1.0, 0.1)
+    plan = jaxent.plan_entropy(Chain(2, 900), 1.0)
+    with pytest.raises(ValueError, match=r"`plan` and `alpha` = 0\.5 need a quadrature of 1e-10, which no rule"):
+        jaxent.planned_entropy(plan, alpha=0.5)
+    with pytest.raises(ValueError, match=r"`alpha` must be a number of at least 0, but is -1"):
+        jaxent.end_to_end_renyi_entropy(Chain(3, 10), 1.0, -1)
+    with pytest.raises(ValueError, match=r"phases of n_atoms = 1e\+14 lose too many digits"):
+        jaxent.plan_entropy(Chain(3, 10**14, 6.0), 1.0)
+
+
+def test_a_band_that_does_not_fit_is_refused_with_its_cost(monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**20}))
+    with pytest.raises(ValueError, match=r"n_atoms = 10000000 .* s per time\) needs .* GiB are free; use a narrower"):
+        jaxent.end_to_end_entropy(Chain(3, 10**7, 3.0), 1.0)
+
+
+@pytest.mark.usefixtures("float32")
+def test_the_engine_stays_out_of_float32():
+    assert band.obstacle(Chain(3, 100), 1.0, None, None, TOLERANCE) == "it needs float64"
+    (plan,) = band.make_plans(Chain(3, 100), 1.0, None, None, TOLERANCE)
+    with pytest.raises(ValueError, match=r"`plan` needs float64"):
+        jaxent.planned_entropy(plan)
+
+
+# ------------------------------------------------------------------- small chains too
+
+
+@pytest.mark.parametrize("n_atoms", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("time", [0.0, 1.0, math.pi / 2])
+def test_a_few_atoms_agree_too(n_atoms, time):
+    found, _, _ = by_band(Chain(3, n_atoms), time)
+    exact = oracles.entropy_bits(oracles.end_to_end(3, n_atoms, time, [n_atoms], [0.0], None))
+    assert abs(found.entropy[0] - exact) <= 1e-8
