@@ -9,6 +9,7 @@ from jaxent.averages import (
 )
 from jaxent.band import BandPlan
 from jaxent.chain import Chain
+from jaxent.curves import EntropyCurve, entropy_curve
 from jaxent.decoding import decode_outcomes, decoded_fidelity, decoded_target
 from jaxent.dephasing import (
     EnsembleRates,
@@ -49,13 +50,21 @@ from jaxent.swapping import (
     planned_entropy,
 )
 from jaxent.times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
-from jaxent.truncation import chain_for_tolerance, entropy_error_bound, entropy_error_estimate
+from jaxent.truncation import (
+    EntropyWithErrors,
+    chain_for_tolerance,
+    entropy_error_bound,
+    entropy_error_estimate,
+    entropy_with_errors,
+)
 
 __all__ = [
     "BandPlan",
     "BondTimes",
     "Chain",
     "EnsembleRates",
+    "EntropyCurve",
+    "EntropyWithErrors",
     "EstimatedLogNegativity",
     "Extrema",
     "MagicTimes",
@@ -83,8 +92,10 @@ __all__ = [
     "end_to_end_schmidt_coefficients",
     "end_to_end_state",
     "entanglement_entropy",
+    "entropy_curve",
     "entropy_error_bound",
     "entropy_error_estimate",
+    "entropy_with_errors",
     "estimate_log_negativity",
     "evolve_density",
     "find_extrema",

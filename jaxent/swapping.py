@@ -1,7 +1,6 @@
 """The protocol from end to end: amplitudes, probabilities and entanglement of the two ends of any chain.
 
-The public layer: arguments are checked here, batches of times are cut into tiles, and each tile is one compiled call
-of a kernel of `jaxent.product`. Entropies of large ensembles at known times come from `jaxent.band` where that is
+The public layer. Entropies of large ensembles at known times come from the band engine (`jaxent.band`) where that is
 cheaper; traced times (under `jit`, `vmap`, `grad`) take the dense matrix, unless a plan is made beforehand
 (`plan_entropy`) and evaluated inside (`planned_entropy`).
 
@@ -10,19 +9,15 @@ cheaper; traced times (under `jit`, `vmap`, `grad`) take the dense matrix, unles
 2.0
 """
 
-import dataclasses
-import functools
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments, band, product
 from jaxent.chain import Chain
 from jaxent.entanglement import check_renyi_order
-from jaxent.times import BondTimes, PiFraction, Time, batch_shape
+from jaxent.routes import Problem
+from jaxent.times import BondTimes, Time, batch_shape
 
 __all__ = [
     "end_to_end_amplitudes",
@@ -34,9 +29,6 @@ __all__ = [
     "plan_entropy",
     "planned_entropy",
 ]
-
-_TILE_BYTES = 256 * 2**20  # memory a tile of times may take; more buys no speed
-_UNLIKELY = -46.0  # log probability below which rounding may be all there is (1e-20)
 
 
 # ------------------------------------------------------------------- public
@@ -62,7 +54,7 @@ def end_to_end_amplitudes(
     Raises:
         ValueError: on any argument out of range, and where the matrix does not fit in memory.
     """
-    return _Problem.of(chain, time, outcomes, phase_offset).over_times(product.amplitudes, bytes_per_entry=64)
+    return Problem.of(chain, time, outcomes, phase_offset).over_times(product.amplitudes, bytes_per_entry=64)
 
 
 def outcome_probability(
@@ -85,7 +77,7 @@ def log_outcome_probability(
     impossible outcomes.
     """
     sums_only = chain.n_ensembles == 3 and not isinstance(time, BondTimes)
-    problem = _Problem.of(chain, time, outcomes, phase_offset)
+    problem = Problem.of(chain, time, outcomes, phase_offset)
     return problem.over_times(product.log_probability, bytes_per_entry=0 if sums_only else 64)
 
 
@@ -122,10 +114,10 @@ def end_to_end_entropy(
         ValueError: as `end_to_end_amplitudes`, for a negative tolerance, and when the outcomes have probability zero
             (to rounding) at one of the times. Under a transformation the entropy is NaN instead.
     """
-    problem = _Problem.of(chain, time, outcomes, phase_offset)
-    entropy, log_probability = problem.entropies(1.0, tolerance)
-    problem.refuse_impossible(log_probability)
-    return entropy
+    problem = Problem.of(chain, time, outcomes, phase_offset)
+    found = problem.entropies(1.0, tolerance)
+    problem.refuse_impossible(found.log_probability)
+    return found.entropy
 
 
 def end_to_end_renyi_entropy(
@@ -154,10 +146,10 @@ def end_to_end_renyi_entropy(
         ValueError: when `alpha` is negative or NaN, and as `end_to_end_entropy`.
     """
     check_renyi_order(alpha)
-    problem = _Problem.of(chain, time, outcomes, phase_offset)
-    entropy, log_probability = problem.entropies(float(alpha), tolerance)
-    problem.refuse_impossible(log_probability)
-    return entropy
+    problem = Problem.of(chain, time, outcomes, phase_offset)
+    found = problem.entropies(float(alpha), tolerance)
+    problem.refuse_impossible(found.log_probability)
+    return found.entropy
 
 
 def plan_entropy(
@@ -183,7 +175,7 @@ def plan_entropy(
     Raises:
         ValueError: on any argument out of range or traced, for a batch of times, and where the engine does not apply.
     """
-    problem = _Problem.of(chain, time, outcomes, phase_offset)
+    problem = Problem.of(chain, time, outcomes, phase_offset)
     if not tolerance > 0:
         raise ValueError(f"Argument `tolerance` must be positive, but is {tolerance!r}.")
     if batch_shape(problem.time):
@@ -246,120 +238,7 @@ def end_to_end_schmidt_coefficients(
 
     Arguments and errors as `end_to_end_entropy`. Returns a real array of shape (..., D).
     """
-    problem = _Problem.of(chain, time, outcomes, phase_offset)
+    problem = Problem.of(chain, time, outcomes, phase_offset)
     coefficients, log_probability = problem.over_times(product.schmidt)
     problem.refuse_impossible(log_probability)
     return coefficients
-
-
-# -------------------------------------------------- arguments, tiles, checks
-
-
-@dataclasses.dataclass(frozen=True)
-class _Problem:
-    """Checked arguments of one call, with what is static about them."""
-
-    chain: Chain
-    time: Time
-    outcomes: jax.Array
-    offsets: jax.Array
-    top: bool  # all outcomes are N
-    real: bool  # all offsets are zero
-
-    @classmethod
-    def of(cls, chain, time, outcomes, phase_offset) -> "_Problem":
-        arguments.check_precision(chain.n_atoms, time)
-        time = arguments.checked_time(time, chain.n_ensembles)
-        top, real = outcomes is None, arguments.is_zero(phase_offset)
-        outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
-        offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
-        return cls(chain, time, outcomes, offsets, top, real)
-
-    def over_times(self, kernel: Callable, bytes_per_entry: int = 32):
-        """A kernel of `jaxent.product` for each time."""
-        chain = self.chain
-        needed = bytes_per_entry * chain.dimension**2 + 256 * chain.dimension
-        arguments.check_memory(
-            needed,
-            f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "
-            f"({chain.dimension} states per end)",
-            "use a smaller window",
-        )
-        tile = max(1, _TILE_BYTES // needed)
-        return _over_times(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets)
-
-    def band_arguments(self) -> tuple[jax.Array | None, jax.Array | None]:
-        """Outcomes and offsets as `jaxent.band` takes them: None where all are N, or 0."""
-        return None if self.top else self.outcomes, None if self.real else self.offsets
-
-    def entropies(self, alpha: float, tolerance: float):
-        """Entropy and log probability for each time, by the cheaper route."""
-        if not tolerance >= 0:
-            raise ValueError(f"Argument `tolerance` must be at least 0, but is {tolerance!r}.")
-        kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
-        if not band.worth_planning(self.chain, self.time, *self.band_arguments(), tolerance):
-            return self.over_times(kernel)
-        plans = band.make_plans(self.chain, self.time, *self.band_arguments(), tolerance)
-        results = np.empty((2, len(plans)))
-        dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored) if plans else 0.0
-        banded = np.array([band.banded_seconds(plan, alpha) < dense for plan in plans], bool)
-        found = band.entropies([plan for plan, yes in zip(plans, banded, strict=True) if yes], alpha)
-        results[:, banded] = found.entropy, found.log_probability
-        banded[banded] = found.quadrature_error <= tolerance / 4
-        if not banded.all():
-            rest = dataclasses.replace(self, time=jax.tree.map(lambda x: jnp.ravel(x)[~banded], self.time))
-            results[:, ~banded] = rest.over_times(kernel)
-        return tuple(jnp.asarray(result.reshape(batch_shape(self.time))) for result in results)
-
-    def refuse_impossible(self, log_probability: jax.Array) -> None:
-        """Raise where the outcomes cannot occur: probability zero, or one that a rounding of the arguments changes."""
-        host = arguments.concrete(log_probability)
-        inputs = [arguments.concrete(leaf) for leaf in jax.tree.leaves((self.time, self.outcomes, self.offsets))]
-        if host is None or any(value is None for value in inputs):
-            return
-        doubtful = np.asarray(~(host >= _UNLIKELY))
-        if not doubtful.any():
-            return
-        step = 8 * float(jnp.finfo(self.offsets.dtype).eps)
-        nudged = dataclasses.replace(
-            self,
-            time=jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, self.time),
-            offsets=self.offsets * (1 + step) + step,
-            real=False,
-        ).over_times(product.log_probability)
-        # sums over the odd ensembles can cancel to nothing but rounding, which no nudge shows
-        least = 2 * np.log(4 * float(jnp.finfo(self.offsets.dtype).eps) * self.chain.dimension)
-        cancelled = np.asarray(self.over_times(product.cancellation)) < least
-        doubtful &= cancelled | ~(abs(np.asarray(nudged) - host) < 0.5)
-        if doubtful.any():
-            shown = np.asarray(self.outcomes).tolist() if self.chain.n_ensembles < 12 else "(as given)"
-            raise ValueError(
-                f"Argument `outcomes` = {shown} has probability zero to rounding at {_nth_time(self.time, doubtful)}, "
-                "so there is no state to take the entropy of; choose outcomes that can occur "
-                "(jaxent.sample_outcomes draws some)."
-            )
-
-
-def _nth_time(time: Time, where: np.ndarray) -> str:
-    index = tuple(np.argwhere(where)[0])
-    inner = time.times if isinstance(time, BondTimes) else time
-    if isinstance(inner, PiFraction):
-        return f"time = π·{np.asarray(inner.numerator)[index]}/{np.asarray(inner.denominator)[index]}"
-    return f"time = {np.asarray(inner)[index]}"
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _over_times(chain, kernel, top, real, tile, time, outcomes, offsets):
-    """Apply the kernel to each time of a batch, a tile of times at once."""
-    shape = batch_shape(time)
-
-    def single(one):
-        result = kernel(chain, one, outcomes, offsets, top, real)
-        return result if top else arguments.nan_unless_possible(result, outcomes, chain.n_atoms)
-
-    if not shape:
-        return single(time)
-    flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1, *jnp.shape(x)[len(shape) :])), time)
-    count = jax.tree.leaves(flat)[0].shape[0]
-    result = jax.vmap(single)(flat) if count <= tile else jax.lax.map(single, flat, batch_size=tile)
-    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), result)

@@ -20,6 +20,7 @@ True
 import dataclasses
 import functools
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,10 +29,17 @@ from jaxtyping import Array, Float
 
 from jaxent import arguments, dicke, product
 from jaxent.chain import Chain
+from jaxent.routes import Problem
 from jaxent.swapping import end_to_end_entropy
 from jaxent.times import BondTimes, Time, batch_shape, turns
 
-__all__ = ["chain_for_tolerance", "entropy_error_bound", "entropy_error_estimate"]
+__all__ = [
+    "EntropyWithErrors",
+    "chain_for_tolerance",
+    "entropy_error_bound",
+    "entropy_error_estimate",
+    "entropy_with_errors",
+]
 
 _WIDER = 2.0  # standard deviations by which the estimate widens a window
 
@@ -83,6 +91,53 @@ def entropy_error_estimate(
         wide, time, outcomes, phase_offset
     )
     return jnp.abs(difference)
+
+
+class EntropyWithErrors(NamedTuple):
+    """An entropy and what its error is made of, in bits; arrays of the shape of the times.
+
+    Attributes:
+        entropy: E.
+        window: the states beyond the window: a bound for M = 3 and where the band engine chose the window, an estimate
+            for other M.
+        band: bound on the entries beyond the band (0 for a dense matrix, as the next two).
+        coarse_graining: estimate of what leaving out members of the residue classes changes.
+        quadrature: bound on the error of the quadrature rule.
+    """
+
+    entropy: jax.Array
+    window: jax.Array
+    band: jax.Array
+    coarse_graining: jax.Array
+    quadrature: jax.Array
+
+    @property
+    def total(self) -> jax.Array:
+        """The sum of all errors."""
+        return self.window + self.band + self.coarse_graining + self.quadrature
+
+
+def entropy_with_errors(
+    chain: Chain,
+    time: Time,
+    outcomes: arguments.Outcomes | None = None,
+    phase_offset: arguments.Offsets = 0.0,
+    *,
+    tolerance: float = 1e-8,
+) -> EntropyWithErrors:
+    """`end_to_end_entropy` with each part of its error.
+
+    Arguments and errors as `end_to_end_entropy`; all arguments must be known. Rounding, about 1e-12, is not included.
+    """
+    problem = Problem.of(chain, time, outcomes, phase_offset)
+    found = problem.entropies(1.0, tolerance)
+    problem.refuse_impossible(found.log_probability)
+    window = found.window_error
+    if chain.window is not None:
+        proven = chain.n_ensembles == 3 and not isinstance(time, BondTimes)
+        rule = entropy_error_bound if proven else entropy_error_estimate
+        window = rule(chain, time, outcomes, phase_offset)
+    return EntropyWithErrors(found.entropy, window, found.band_error, found.coarse_error, found.quadrature_error)
 
 
 def chain_for_tolerance(

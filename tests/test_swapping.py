@@ -27,6 +27,7 @@ from jaxent import (
     log_outcome_probability,
     outcome_probability,
     pi_fraction,
+    routes,
     swapping,
 )
 from jaxent.chain import apply_phase_offset, evolve, initial_state, project_outcomes
@@ -417,7 +418,7 @@ def test_exact_times_agree_with_their_floating_values():
 def test_tiles_do_not_show(tile, monkeypatch):
     chain = Chain(3, 6)
     expected = [oracles.entropy_bits(oracles.end_to_end(3, 6, t, [5], 0.2)) for t in BATCH]
-    monkeypatch.setattr(swapping, "_TILE_BYTES", tile * (32 * chain.dimension**2 + 256 * chain.dimension) + 31)
+    monkeypatch.setattr(routes, "_TILE_BYTES", tile * (32 * chain.dimension**2 + 256 * chain.dimension) + 31)
     entropy = end_to_end_entropy(chain, BATCH.reshape(2, 3), 5, 0.2)
     assert distance(entropy, np.reshape(expected, (2, 3))) <= 1e-13
     top = end_to_end_schmidt_coefficients(chain, pi_fraction([1, 1, 1, 2, 1, 0], [1, 2, 3, 3, 5, 1]))
@@ -428,7 +429,7 @@ def test_tiles_do_not_show(tile, monkeypatch):
 @pytest.mark.parametrize("tile", [1, 5, 6, 7])
 def test_batches_beyond_a_tile_are_worked_off_in_a_loop(tile, monkeypatch):
     chain = Chain(2, 6)
-    monkeypatch.setattr(swapping, "_TILE_BYTES", tile * (64 * chain.dimension**2 + 256 * chain.dimension))
+    monkeypatch.setattr(routes, "_TILE_BYTES", tile * (64 * chain.dimension**2 + 256 * chain.dimension))
     program = str(jax.make_jaxpr(lambda t: end_to_end_amplitudes(chain, t))(BATCH))
     assert ("scan[" in program) == (tile < 6)
 

@@ -10,7 +10,15 @@ In the order of their phases the Dicke states make the end-to-end matrix a narro
 9.47168
 """
 
-from jaxent.band.batches import banded_seconds, dense_seconds, entropies, make_plans, obstacle, worth_planning
+from jaxent.band.batches import (
+    banded_seconds,
+    dense_seconds,
+    entropies,
+    make_plans,
+    obstacle,
+    plans_at,
+    worth_planning,
+)
 from jaxent.band.engine import BandedEntropy, evaluate, is_certain
 from jaxent.band.plan import BandPlan
 
@@ -24,5 +32,6 @@ __all__ = [
     "is_certain",
     "make_plans",
     "obstacle",
+    "plans_at",
     "worth_planning",
 ]

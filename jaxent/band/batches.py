@@ -20,7 +20,7 @@ from jaxent.band.plan import BandPlan, edge_is_negligible, make_plan
 from jaxent.chain import Chain
 from jaxent.times import BondTimes, PiFraction, Time
 
-__all__ = ["banded_seconds", "dense_seconds", "entropies", "make_plans", "obstacle", "worth_planning"]
+__all__ = ["banded_seconds", "dense_seconds", "entropies", "make_plans", "obstacle", "plans_at", "worth_planning"]
 
 _LEAST_DIMENSION = 500  # below, a dense matrix takes less than 15 ms, which is no reason to compile more programs
 _CACHE_BYTES = 512 * 2**10  # windows of a tile that stay in a CPU core's cache
@@ -64,24 +64,30 @@ def obstacle(chain: Chain, time: Time, outcomes, phase_offset, tolerance: float)
 
 def make_plans(chain: Chain, time: Time, outcomes, phase_offset, tolerance: float) -> list[BandPlan]:
     """A plan for each of a batch of times; arguments as `worth_planning`, and no `obstacle`."""
-    time = time if isinstance(time, PiFraction) else np.asarray(time)
-    outcome = chain.n_atoms if outcomes is None else int(outcomes[0])
-    offset = 0.0 if phase_offset is None else float(np.asarray(phase_offset)[0])
-    offset = math.remainder(offset, 2 * math.pi)
     if isinstance(time, PiFraction):
         pairs = zip(np.ravel(time.numerator).tolist(), np.ravel(time.denominator).tolist(), strict=True)
         each = [PiFraction(*pair) for pair in pairs]
         values = [math.pi * one.numerator / one.denominator for one in each]
     else:
+        time = np.asarray(time)
         each = values = time.ravel().tolist()
-    least = -math.log(math.pi * chain.n_atoms) / 2  # log Σ w²: all outcomes N of three ensembles are as likely at least
+    outcome = chain.n_atoms if outcomes is None else int(outcomes[0])
+    offset = 0.0 if phase_offset is None else math.remainder(float(phase_offset[0]), 2 * math.pi)
     if outcome == chain.n_atoms and offset == 0.0:
-        log_probability = np.full(len(values), least)
-    else:
-        log_probability = _log_probabilities(chain, time, outcome, offset)
+        return plans_at(chain, [reduced(one) for one in each], values, tolerance)
+    log_probability = _log_probabilities(chain, time, outcome, offset)
     return [
         make_plan(chain, reduced(one), value, outcome, offset, tolerance, max(float(log_p), -200.0))
         for one, value, log_p in zip(each, values, log_probability, strict=True)
+    ]
+
+
+def plans_at(chain: Chain, half_turns: Sequence[int], times: Sequence[float], tolerance: float) -> list[BandPlan]:
+    """Plans for all outcomes N and no offset at times as `jaxent.band.phases` reduces them, known beyond float64."""
+    least = -math.log(math.pi * chain.n_atoms) / 2  # log Σ w²: three ensembles have that probability at least
+    return [
+        make_plan(chain, half_turn, time, chain.n_atoms, 0.0, tolerance, least)
+        for half_turn, time in zip(half_turns, times, strict=True)
     ]
 
 

@@ -1,0 +1,154 @@
+"""The way from checked arguments to numbers: dense matrices in tiles, or the band engine, and what cannot occur.
+
+`Problem` holds the arguments of one call of `jaxent.swapping`. A batch of times is cut into tiles, each one compiled
+call of a kernel of `jaxent.product`; entropies at known times go to `jaxent.band` where that is cheaper, time by time.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxent import arguments, band, product
+from jaxent.chain import Chain
+from jaxent.times import BondTimes, PiFraction, Time, batch_shape
+
+__all__ = ["Entropies", "Problem"]
+
+_TILE_BYTES = 256 * 2**20  # memory a tile of times may take; more buys no speed
+_UNLIKELY = -46.0  # log probability below which rounding may be all there is (1e-20)
+
+
+class Entropies(NamedTuple):
+    """Entropies of a batch of times, and what the band engine allows itself (0 for dense matrices), in bits."""
+
+    entropy: jax.Array
+    log_probability: jax.Array
+    window_error: jax.Array
+    band_error: jax.Array
+    coarse_error: jax.Array
+    quadrature_error: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Checked arguments of one call, with what is static about them."""
+
+    chain: Chain
+    time: Time
+    outcomes: jax.Array
+    offsets: jax.Array
+    top: bool  # all outcomes are N
+    real: bool  # all offsets are zero
+
+    @classmethod
+    def of(cls, chain, time, outcomes, phase_offset) -> "Problem":
+        """Check the arguments; ValueError where one is out of range."""
+        arguments.check_precision(chain.n_atoms, time)
+        time = arguments.checked_time(time, chain.n_ensembles)
+        top, real = outcomes is None, arguments.is_zero(phase_offset)
+        outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+        offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
+        return cls(chain, time, outcomes, offsets, top, real)
+
+    def over_times(self, kernel: Callable, bytes_per_entry: int = 32):
+        """A kernel of `jaxent.product` for each time."""
+        chain = self.chain
+        needed = bytes_per_entry * chain.dimension**2 + 256 * chain.dimension
+        arguments.check_memory(
+            needed,
+            f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "
+            f"({chain.dimension} states per end)",
+            "use a smaller window",
+        )
+        tile = max(1, _TILE_BYTES // needed)
+        return _over_times(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets)
+
+    def band_arguments(self) -> tuple[jax.Array | None, jax.Array | None]:
+        """Outcomes and offsets as `jaxent.band` takes them: None where all are N, or 0."""
+        return None if self.top else self.outcomes, None if self.real else self.offsets
+
+    def entropies(self, alpha: float, tolerance: float) -> Entropies:
+        """Entropy of order α and log probability for each time, by the cheaper route."""
+        if not tolerance >= 0:
+            raise ValueError(f"Argument `tolerance` must be at least 0, but is {tolerance!r}.")
+        kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
+        if not band.worth_planning(self.chain, self.time, *self.band_arguments(), tolerance):
+            entropy, log_probability = self.over_times(kernel)
+            return Entropies(entropy, log_probability, *[jnp.zeros(entropy.shape)] * 4)
+        plans = band.make_plans(self.chain, self.time, *self.band_arguments(), tolerance)
+        dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored) if plans else 0.0
+        banded = np.array([band.banded_seconds(plan, alpha) < dense for plan in plans], bool)
+        found = band.entropies([plan for plan, yes in zip(plans, banded, strict=True) if yes], alpha)
+        planned = [
+            [float(x) for x in (plan.window_error, plan.band_error, plan.coarse_error)]
+            for plan, yes in zip(plans, banded, strict=True)
+            if yes
+        ]
+        results = np.zeros((6, len(plans)))
+        results[:2, banded] = found.entropy, found.log_probability
+        results[2:5, banded] = np.reshape(planned, (-1, 3)).T
+        results[5, banded] = found.quadrature_error
+        banded &= results[5] <= tolerance / 4  # the share that is left to the quadrature
+        if not banded.all():
+            rest = dataclasses.replace(self, time=jax.tree.map(lambda x: jnp.ravel(x)[~banded], self.time))
+            results[:, ~banded] = 0.0
+            results[:2, ~banded] = rest.over_times(kernel)
+        return Entropies(*[jnp.asarray(result.reshape(batch_shape(self.time))) for result in results])
+
+    def refuse_impossible(self, log_probability: jax.Array) -> None:
+        """Raise where the outcomes cannot occur: probability zero, or one that a rounding of the arguments changes."""
+        host = arguments.concrete(log_probability)
+        inputs = [arguments.concrete(leaf) for leaf in jax.tree.leaves((self.time, self.outcomes, self.offsets))]
+        if host is None or any(value is None for value in inputs):
+            return
+        doubtful = np.asarray(~(host >= _UNLIKELY))
+        if not doubtful.any():
+            return
+        step = 8 * float(jnp.finfo(self.offsets.dtype).eps)
+        nudged = dataclasses.replace(
+            self,
+            time=jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, self.time),
+            offsets=self.offsets * (1 + step) + step,
+            real=False,
+        ).over_times(product.log_probability)
+        # sums over the odd ensembles can cancel to nothing but rounding, which no nudge shows
+        least = 2 * np.log(4 * float(jnp.finfo(self.offsets.dtype).eps) * self.chain.dimension)
+        cancelled = np.asarray(self.over_times(product.cancellation)) < least
+        doubtful &= cancelled | ~(abs(np.asarray(nudged) - host) < 0.5)
+        if doubtful.any():
+            shown = np.asarray(self.outcomes).tolist() if self.chain.n_ensembles < 12 else "(as given)"
+            raise ValueError(
+                f"Argument `outcomes` = {shown} has probability zero to rounding at {_nth_time(self.time, doubtful)}, "
+                "so there is no state to take the entropy of; choose outcomes that can occur "
+                "(jaxent.sample_outcomes draws some)."
+            )
+
+
+def _nth_time(time: Time, where: np.ndarray) -> str:
+    index = tuple(np.argwhere(where)[0])
+    inner = time.times if isinstance(time, BondTimes) else time
+    if isinstance(inner, PiFraction):
+        return f"time = π·{np.asarray(inner.numerator)[index]}/{np.asarray(inner.denominator)[index]}"
+    return f"time = {np.asarray(inner)[index]}"
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _over_times(chain, kernel, top, real, tile, time, outcomes, offsets):
+    """Apply the kernel to each time of a batch, a tile of times at once."""
+    shape = batch_shape(time)
+
+    def single(one):
+        result = kernel(chain, one, outcomes, offsets, top, real)
+        return result if top else arguments.nan_unless_possible(result, outcomes, chain.n_atoms)
+
+    if not shape:
+        return single(time)
+    flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1, *jnp.shape(x)[len(shape) :])), time)
+    count = jax.tree.leaves(flat)[0].shape[0]
+    result = jax.vmap(single)(flat) if count <= tile else jax.lax.map(single, flat, batch_size=tile)
+    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), result)
