@@ -136,7 +136,8 @@ def main() -> None:
         rows.append(row)
         shown = [row.get(f"{name}_seconds_per_time", math.nan) for name in sides]
         print(
-            f"{n_atoms:20.0e} {row['engine_seconds_per_time']:10.2e} {shown[0]:10.2e} {shown[1]:10.2e} {shown[2]:10.2e} "
+            f"{n_atoms:20.0e} {row['engine_seconds_per_time']:10.2e}"
+            f"{shown[0]:11.2e}{shown[1]:11.2e}{shown[2]:11.2e}"
             f"{row['memory_gib']:10.2f} {row['median_half_bandwidth']:5.0f} {difference:12.1e}",
             flush=True,
         )

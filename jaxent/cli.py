@@ -10,6 +10,8 @@ from cyclopts import App, Parameter
 
 from jaxent import console, searches
 
+_MOST_ATOMS_BY_BOUND = 10**6
+
 app = App(name="jaxent", help="Entanglement distributed along chains of atomic ensembles.", version_flags=["--version"])
 
 
@@ -76,21 +78,24 @@ def entropy(
     if tolerance is not None:
         if window is not None or n_ensembles != 3:
             raise ValueError("Argument `tolerance` must come without `window` and with n_ensembles = 3.")
-        chain = jaxent.chain_for_tolerance(n_atoms, t, tolerance, q, offsets)
+        if not tolerance > 0:
+            raise ValueError(f"Argument `tolerance` must be positive, but is {tolerance}.")
+        # the band engine of many atoms chooses its own window
+        few = n_atoms <= _MOST_ATOMS_BY_BOUND
+        chain = jaxent.chain_for_tolerance(n_atoms, t, tolerance, q, offsets) if few else jaxent.Chain(3, n_atoms)
     else:
         chain = jaxent.Chain(n_ensembles, n_atoms, window)
-    value = float(jaxent.end_to_end_entropy(chain, t, q, offsets))
+    found = jaxent.entropy_with_errors(chain, t, q, offsets, tolerance=tolerance or 1e-8)
+    value, error = float(found.entropy), float(found.window)
     log_p = float(jaxent.log_outcome_probability(chain, t, q, offsets))
-    if n_ensembles == 3:
-        error, kind = float(jaxent.entropy_error_bound(chain, t, q, offsets)), "proven bound"
-    else:
-        error, kind = float(jaxent.entropy_error_estimate(chain, t, q, offsets)), "estimate"
+    kind = "proven bound" if n_ensembles == 3 or chain.window is None else "estimate"
     result = {
         "entropy_bits": value,
         "normalized_entropy": float(jaxent.normalized_entropy(value, n_atoms)),
         "log10_probability": log_p / 2.302585092994046,
         "window_error_bits": error,
         "window_error_kind": kind,
+        "numerical_error_bits": float(found.total) - error,
         "n_ensembles": n_ensembles,
         "n_atoms": n_atoms,
         "window": chain.window,
@@ -109,6 +114,7 @@ def entropy(
             ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
             ["Dicke states per ensemble", f"{chain.dimension} of {n_atoms + 1}"],
             [f"error of the window ({kind})", f"{error:.1e} bits"],
+            ["error of the band engine", f"{result['numerical_error_bits']:.1e} bits"],
         ],
     )
 
@@ -213,7 +219,9 @@ def devices() -> None:
 @app.command
 def reproduce(
     *,
-    figure: Annotated[tuple[Literal["1", "2", "3", "4", "4-large", "offsets"], ...], Parameter(negative="")] = (),
+    figure: Annotated[
+        tuple[Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "offsets"], ...], Parameter(negative="")
+    ] = (),
     quick: console.Switch = False,
     out: Path = Path("reproduction"),
 ) -> None:
@@ -222,7 +230,7 @@ def reproduce(
     Parameters
     ----------
     figure
-        Figure to draw; may be repeated. All by default. 4-large and offsets go beyond the paper.
+        Figure to draw; may be repeated. All by default. 1-large, zoom, 4-large and offsets go beyond the paper.
     quick
         A coarse version, in a minute or two.
     out

@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 
 __all__ = [
     "draw_figure_four",
+    "draw_figure_large",
     "draw_figure_one",
     "draw_figure_three",
     "draw_figure_two",
     "draw_history",
     "draw_offsets",
+    "draw_zoom",
 ]
 
 _STYLE: Any = {
@@ -36,7 +38,7 @@ _TIME_LABEL = "interaction time t (units of π / coupling)"
 
 def _label(n_atoms: int) -> str:
     exponent = round(math.log10(n_atoms))
-    return f"$10^{exponent}$" if n_atoms >= 1000 and n_atoms == 10**exponent else str(n_atoms)
+    return f"$10^{{{exponent}}}$" if n_atoms >= 1000 and n_atoms == 10**exponent else str(n_atoms)
 
 
 def draw_figure_one(data: xr.Dataset) -> Figure:
@@ -74,6 +76,84 @@ def _label_curves(axes, marks, data) -> None:
         text = f"N = {_label(int(n_atoms))}  (D = {int(chain.dimension)})"
         axes.annotate(
             text, (1.0, placed), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7
+        )
+
+
+def draw_figure_large(data: xr.Dataset) -> Figure:
+    """E(t), and E(t) / log2(N+1), for large N: lines through evenly spaced times, dots at the magic times between."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2, sharex=True)
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+            curve = data.sel(n_atoms=n_atoms)
+            keep = np.isfinite(curve.time.values)
+            time, entropy, magic = (curve[name].values[keep] for name in ("time", "entropy", "levels"))
+            for axes, scale in ((left, 1.0), (right, math.log2(n_atoms + 1))):
+                even, dips = magic == 0, magic > 0
+                name = f"N = {_label(int(n_atoms))}"
+                axes.plot(time[even] / np.pi, entropy[even] / scale, color=colour, lw=0.8, label=name)
+                axes.plot(time[dips] / np.pi, entropy[dips] / scale, ".", color=colour, ms=2.5)
+        left.plot([], [], ".", color="0.3", ms=2.5, label="at 2πp/r")
+        right.axhline(0.5, color="0.2", lw=0.8, ls="--", zorder=5)
+        right.annotate("1/2", (1.0, 0.5), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
+        left.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", xlim=(0, 1), ylim=(0, None))
+        right.set(xlabel=_TIME_LABEL, ylabel="$E\\,/\\,\\log_2(N+1)$", ylim=(0, 0.7))
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=7)
+        for axes, letter in ((left, "(a)"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def draw_zoom(data: xr.Dataset) -> Figure:
+    """E(t) around the dip at π/2 at three depths, with its magic times, and the floor of the dip for several N."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 4.6), layout="constrained")
+        panels = figure.subplots(2, 2).ravel()
+        for axes, half_width in zip(panels, data.half_width.values, strict=False):
+            one = data.sel(half_width=half_width)
+            keep = np.isfinite(one.distance.values)
+            exponent = math.floor(math.log10(half_width))
+            distance = one.distance.values[keep] / 10.0**exponent
+            entropy, levels = one.entropy.values[keep], one.levels.values[keep].astype(int)
+            magic = levels > 0
+            axes.plot(distance, entropy, color="0.55", lw=0.7)
+            axes.plot(distance[~magic], entropy[~magic], ".", ms=3, color="#0072B2", label="evenly spaced")
+            axes.plot(distance[magic], entropy[magic], "v", ms=3, color="#D55E00", label="magic times 2πp/r")
+            _name_deepest(axes, distance[magic], entropy[magic], levels[magic])
+            axes.set(xlabel=f"t − π/2  ($10^{{{exponent}}}$ / coupling)", ylabel="E (bits)", ylim=(0, 16))
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=7)
+        floor = panels[3]
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        for colour, style, n_atoms in zip(colours, ("-", "--", "-.", ":"), data.n_atoms.values, strict=False):
+            line = data.floor_entropy.sel(n_atoms=n_atoms)
+            floor.plot(data.scaled_distance, line, style, color=colour, lw=1.4, label=f"N = {_label(int(n_atoms))}")
+        floor.set(xlabel="N (t − π/2)  (1 / coupling)", ylabel="E (bits)", ylim=(1.9, None))
+        floor.legend(loc="upper center", fontsize=7)
+        titles = [f"(a)  N = {_label(int(data.attrs['n_atoms_zoomed']))}", "(b)", "(c)", "(d)"]
+        for axes, title in zip(panels, titles, strict=True):
+            axes.set_title(title, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _name_deepest(axes, distance, entropy, levels) -> None:
+    """Write r below the deepest dips, where there is room for it."""
+    named: list[float] = []
+    for index in np.argsort(levels, kind="stable"):
+        if min((abs(distance[index] - x) for x in named), default=math.inf) < 0.12 * np.ptp(distance):
+            continue
+        named.append(distance[index])
+        axes.annotate(
+            f"r = {levels[index]}" if index == np.argmin(levels) else str(levels[index]),
+            (distance[index], entropy[index]),
+            xytext=(0, -4),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=6,
+            color="#D55E00",
         )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import xarray as xr
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from jaxent import figures, offsets, section_five, section_four
+from jaxent import crevasse, figures, offsets, section_five, section_four
 from jaxent.claims import Claim, silent
 from jaxent.sweep import Report
 
@@ -25,6 +25,8 @@ class Figure(NamedTuple):
 
 FIGURES = {
     "1": Figure(section_four.figure_one, figures.draw_figure_one),
+    "1-large": Figure(crevasse.figure_large, figures.draw_figure_large),
+    "zoom": Figure(crevasse.figure_zoom, figures.draw_zoom),
     "2": Figure(section_four.figure_two, figures.draw_figure_two),
     "3": Figure(section_five.figure_three, figures.draw_figure_three),
     "4": Figure(section_five.figure_four, figures.draw_figure_four),
@@ -35,7 +37,8 @@ FIGURES = {
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimated seconds that the figures and their claims will report."""
-    return section_four.seconds(numbers, quick) + section_five.seconds(numbers, quick) + offsets.seconds(numbers, quick)
+    parts = (section_four, crevasse, section_five, offsets)
+    return sum(part.seconds(numbers, quick) for part in parts)
 
 
 def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
@@ -46,4 +49,5 @@ def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report 
         quick: fewer atoms where dips are counted.
         report: called with estimated seconds of work done.
     """
-    return section_four.claims(datasets, quick, report) + section_five.claims(datasets) + offsets.claims(datasets)
+    others = [claim for part in (crevasse, section_five, offsets) for claim in part.claims(datasets)]
+    return section_four.claims(datasets, quick, report) + others

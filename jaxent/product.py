@@ -19,10 +19,11 @@ symmetric,
 - otherwise: the product, scanned along the chain in O(M D³), normalized at each step so that nothing underflows.
 
 Every function takes one time, outcomes and offsets as arrays of shape (M-2,), and two static facts: `top`, all
-outcomes are N, and `real`, all offsets are zero. Nothing is checked here: `jaxent.swapping` does.
+outcomes are N, and `real`, all offsets are zero. Nothing is checked here.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ __all__ = [
     "schmidt",
 ]
 
+_ALL_DIFFERENCES = 10**5
 LONGEST_DIRECT = 20000  # weights that are convolved directly; longer vectors by transform
 
 
@@ -69,20 +71,18 @@ def normalized_amplitudes(chain, time, outcomes, offsets, top, real):
 def log_probability(chain, time, outcomes, offsets, top, real):
     """Log of Σ|A|²; for M = 3 a sum over the differences k_1 - k_3 alone."""
     if chain.n_ensembles == 3 and not isinstance(time, BondTimes):
-        values = _even_values(chain, time, outcomes[0], offsets[0], top)
+        differences, weights = _pair_weights(chain)
+        values = _even_values(chain, time, outcomes[0], offsets[0], top, differences)
         scale = jax.lax.stop_gradient(jnp.max(jnp.abs(values)))
         scaled = values / jnp.where(scale > 0, scale, 1.0)
-        total = jnp.sum(jnp.asarray(_pair_weights(chain), values.dtype) * scaled**2)
+        total = jnp.sum(jnp.asarray(weights, values.dtype) * scaled**2)
         safe = jnp.where(total > 0, total, 1.0)
         return jnp.where(total > 0, jnp.log(safe) + 2 * jnp.log(jnp.where(scale > 0, scale, 1.0)), -jnp.inf)
     return _reduced_matrix(chain, time, outcomes, offsets, top, real)[1]
 
 
 def cancellation(chain, time, outcomes, offsets, top, real):
-    """Log of the smallest share of Σ|A|² that a step of the product keeps of what it would be without cancellation.
-
-    Below 2 log(eps·D) what is left of that step is rounding.
-    """
+    """Log of the smallest share of Σ|A|² that cancellation leaves of a step; below 2 log(eps·D) it is rounding."""
     if chain.n_ensembles == 3:
         return jnp.zeros(())
     return _watched_matrix(chain, time, outcomes, offsets, top, real, True)[2]
@@ -178,12 +178,8 @@ def _entropy_and_log_norm(power, values):
 
 
 def _reduced_matrix(chain, time, outcomes, offsets, top, real):
-    """Amplitudes without their local phases, normalized, and the logarithm of their squared norm.
-
-    Real where all offsets are zero, all bonds have one time and M is odd; complex otherwise.
-    """
-    matrix, log_norm, _ = _watched_matrix(chain, time, outcomes, offsets, top, real, False)
-    return matrix, log_norm
+    """Normalized amplitudes without local phases, and log Σ|A|²; real for no offset, one time and odd M."""
+    return _watched_matrix(chain, time, outcomes, offsets, top, real, False)[:2]
 
 
 def _watched_matrix(chain, time, outcomes, offsets, top, real, watched):
@@ -199,9 +195,7 @@ def _watched_matrix(chain, time, outcomes, offsets, top, real, watched):
     if chain.n_ensembles == 2:
         return *_normalized(root[:, None] * last_factor()), jnp.zeros(())
 
-    def parameters(
-        first,
-    ):  # of every second ensemble: outcome, offset and, if they differ, the times of both its bonds
+    def parameters(first):  # of every second ensemble: outcome, offset and, if they differ, the times of both its bonds
         chosen = (outcomes[first::2], offsets[first::2])
         if uniform:
             return chosen
@@ -286,9 +280,10 @@ def local_phases(chain, time, outcomes, offsets):
 # ------------------------------------------------ one time, Toeplitz factors
 
 
-def _even_values(chain, time, outcome, offset, top):
-    """f_q(d t + φ) for the differences d = -(D-1)…D-1."""
-    differences = np.arange(1 - chain.dimension, chain.dimension)
+def _even_values(chain, time, outcome, offset, top, differences=None):
+    """f_q(d t + φ) for the differences d, -(D-1)…D-1 unless given."""
+    if differences is None:
+        differences = np.arange(1 - chain.dimension, chain.dimension)
     half_angle = turns(differences, time, 1) + offset / (4 * jnp.pi)
     return overlap(chain.n_atoms, outcome, half_angle, top)
 
@@ -360,10 +355,22 @@ def _root_weights(chain):
 
 
 @functools.lru_cache(maxsize=8)
-def _pair_weights(chain: Chain) -> np.ndarray:
-    """W_d = Σ_k w_k w_(k+d) in the window, d = -(D-1)…D-1, so that p = Σ_d W_d f(d t + φ)² for M = 3."""
+def _pair_weights(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    """Differences d and W_d = Σ_k w_k w_(k+d) in the window, so that p = Σ_d W_d f(d t + φ)² for M = 3.
+
+    In the full basis W_d is a binomial of 2N trials; of many atoms only what exceeds 1e-32 of it is summed.
+    """
+    differences = np.arange(-largest_difference(chain), largest_difference(chain) + 1)
+    if chain.dimension == chain.n_atoms + 1:
+        return differences, np.exp(dicke.log_weights_host(2 * chain.n_atoms, chain.n_atoms + differences))
     weights = np.exp(dicke.log_weights_host(chain.n_atoms, chain.states))
-    return convolve(weights, weights)
+    return differences, convolve(weights, weights)
+
+
+def largest_difference(chain: Chain) -> int:
+    """Largest k - k' that counts in the probability of a chain of three."""
+    many = chain.dimension == chain.n_atoms + 1 and chain.n_atoms > _ALL_DIFFERENCES
+    return math.ceil(12 * math.sqrt(chain.n_atoms / 2)) if many else chain.dimension - 1
 
 
 def convolve(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -56,9 +56,10 @@ class Problem:
         return cls(chain, time, outcomes, offsets, top, real)
 
     def over_times(self, kernel: Callable, bytes_per_entry: int = 32):
-        """A kernel of `jaxent.product` for each time."""
+        """A kernel of `jaxent.product` for each time; 0 bytes for one that sums over differences only."""
         chain = self.chain
-        needed = bytes_per_entry * chain.dimension**2 + 256 * chain.dimension
+        states = chain.dimension if bytes_per_entry else product.largest_difference(chain)
+        needed = bytes_per_entry * states**2 + 256 * states
         arguments.check_memory(
             needed,
             f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "

@@ -6,6 +6,7 @@ beside their final name and renamed, so a reader never sees half of one.
 
 import contextlib
 import importlib.metadata
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,7 +30,8 @@ Report = Callable[[float], None]
 
 def estimated_seconds(chain: Chain, n_times: int) -> float:
     """Rough cost of an entropy grid on two CPU cores, compilation included: enough for an honest progress bar."""
-    return 1.5 + n_times * (2e-5 + 1.4e-11 * chain.dimension**3)
+    counted = min(chain.dimension, 16 * math.sqrt(chain.n_atoms))  # the band engine's window for the full basis
+    return 1.5 + n_times * (2e-5 + min(1.4e-11 * chain.dimension**3, 5e-6 * counted))
 
 
 def entropy_over_grid(

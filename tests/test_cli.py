@@ -132,7 +132,7 @@ def test_running_out_of_memory_is_one_sentence(jaxent_command, monkeypatch):
     def exhausted(*_, **__):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
 
-    monkeypatch.setattr("jaxent.end_to_end_entropy", exhausted)
+    monkeypatch.setattr("jaxent.entropy_with_errors", exhausted)
     code, out, err = jaxent_command("entropy", "1", "-n", "10")
     assert (code, out) == (2, "")
     assert err.startswith("jaxent: out of memory; ask for")
@@ -201,3 +201,16 @@ def test_optimize_finds_what_a_scan_finds_and_draws_its_steps(jaxent_command, tm
     assert result["value"] == pytest.approx(at, abs=1e-10)
     assert result["gradient_norm"] < 1e-8
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_billion_atoms_take_the_band_engine(jaxent_command):
+    code, out, _ = jaxent_command("entropy", "2pi/5", "-n", "1000000000", "--tolerance", "1e-6", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["entropy_bits"] == pytest.approx(math.log2(5), abs=1e-6)
+    assert found["log10_probability"] == pytest.approx(-math.log10(5), abs=1e-6)
+    assert 0 < found["window_error_bits"] < 1e-6
+    assert 0 < found["numerical_error_bits"] < 1e-6
+    code, out, err = jaxent_command("entropy", "1", "-n", "1000000000", "--tolerance", "0")
+    assert (code, out) == (2, "")
+    assert "`tolerance` must be positive, but is 0" in err

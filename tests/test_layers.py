@@ -35,6 +35,7 @@ LAYERS = [
     "sweep",
     "claims",
     "section_four",
+    "crevasse",
     "section_five",
     "offsets",
     "figures",

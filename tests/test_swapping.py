@@ -666,3 +666,10 @@ def test_a_matrix_that_does_not_fit_is_refused_before_it_is_allocated():
     for function, n_ensembles in ((end_to_end_amplitudes, 3), (dense_entropy, 3), (outcome_probability, 4)):
         with pytest.raises(ValueError, match=r"n_atoms = 1000000 .* GiB, but .* GiB are free; use a smaller window"):
             function(Chain(n_ensembles, 10**6), 1.0)
+
+
+@pytest.mark.parametrize("outcome", [None, 2 * 10**5 - 3])
+def test_the_probability_of_many_atoms_needs_no_window(outcome):
+    whole, wide = (outcome_probability(Chain(3, 2 * 10**5, c), [1.0, 1e-4], outcome) for c in (None, 10.0))
+    np.testing.assert_allclose(whole, wide, rtol=1e-12)
+    assert float(outcome_probability(Chain(3, 10**10), pi_fraction(2, 3))) == pytest.approx(1 / 3, abs=1e-12)

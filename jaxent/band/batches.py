@@ -159,9 +159,7 @@ def entropies(
             f"{first.half_bandwidth}, about {banded_seconds(first, order):.2g} s per time)",
             "use a narrower window",
         )
-        tile = _tile(first, nodes, len(indices))
-        for start in range(0, len(indices), tile):
-            chosen = indices[start : start + tile]
+        for chosen, tile in _tiles(indices, _tile(first, nodes)):
             filled = chosen + chosen[-1:] * (tile - len(chosen))  # every tile runs the same program
             stacked = jax.tree.map(
                 lambda *leaves: np.stack(leaves), *[plans[index].enlarged(*shape) for index in filled]
@@ -198,12 +196,21 @@ def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, i
     return groups
 
 
-def _tile(plan: BandPlan, nodes: int, count: int) -> int:
-    """How many plans of one shape run at once: a power of two."""
+def _tiles(indices: list[int], tile: int) -> list[tuple[list[int], int]]:
+    """Cut indices into tiles, and what is less than half of one into single plans: two programs for each shape."""
+    whole = len(indices) - len(indices) % tile
+    if len(indices) - whole >= tile / 2:
+        whole = len(indices)
+    pieces = [(indices[start : start + tile], tile) for start in range(0, whole, tile)]
+    return pieces + [([index], 1) for index in indices[whole:]]
+
+
+def _tile(plan: BandPlan, nodes: int) -> int:
+    """How many plans of one shape run at once."""
     on_cpu = jax.local_devices()[0].platform == "cpu"
     windows = nodes * (1 if plan.mirrored else 2) * 8 * plan.half_bandwidth**2
     most = _CACHE_BYTES // windows if on_cpu else _DEVICE_BYTES // _bytes(plan, nodes)
-    return 2 ** min(max(most, 1).bit_length() - 1, (count - 1).bit_length())
+    return max(1, most)
 
 
 @functools.partial(jax.jit, static_argnames="order")

@@ -1,0 +1,65 @@
+"""The figures beyond the paper: their points against the dense route, their claims, and their drawing."""
+
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import jaxent
+from jaxent import crevasse, figures
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The same figures of few atoms and few times."""
+    monkeypatch.setattr(crevasse, "_counts", lambda quick: {100: 6, 7000: 4})
+    monkeypatch.setattr(crevasse, "ZOOMED_ATOMS", 7000)
+    monkeypatch.setattr(crevasse, "FLOOR_ATOMS", (10**4, 10**6, 10**10))
+
+
+def test_the_large_figure_holds_entropies_of_its_times(small):
+    reported = []
+    data = crevasse.figure_large(True, reported.append)
+    assert sum(reported) == pytest.approx(crevasse.seconds(("1-large",), True))
+    for n_atoms in (100, 7000):
+        curve = data.sel(n_atoms=n_atoms)
+        keep = np.isfinite(curve.time.values)
+        window = None if n_atoms == 100 else 9.0
+        dense = jaxent.end_to_end_entropy(jaxent.Chain(3, n_atoms, window), curve.time.values[keep], tolerance=0)
+        np.testing.assert_allclose(curve.entropy.values[keep], dense, atol=crevasse.TOLERANCE)
+    drawing = figures.draw_figure_large(data)
+    assert [axes.get_ylabel() for axes in drawing.axes] == [
+        "end-to-end entanglement E (bits)",
+        "$E\\,/\\,\\log_2(N+1)$",
+    ]
+
+
+def test_the_zoom_descends_into_the_dip(small):
+    reported = []
+    data = crevasse.figure_zoom(True, reported.append)
+    assert sum(reported) == pytest.approx(crevasse.seconds(("zoom",), True))
+    for half_width in crevasse.HALF_WIDTHS:
+        panel = data.sel(half_width=half_width)
+        assert float(panel.entropy.where(panel.levels == 4).min()) == pytest.approx(2.0, abs=1e-4)
+        assert float(abs(panel.distance).max()) == pytest.approx(half_width)
+    assert float(data.floor_entropy.sel(scaled_distance=0.0).max()) == pytest.approx(2.0, abs=1e-4)
+    drawing = figures.draw_zoom(data)
+    assert [axes.get_xlabel()[:5] for axes in drawing.axes] == ["t − π"] * 3 + ["N (t "]
+
+
+def made_up(median: float, dip: float, floor: float) -> dict[str, xr.Dataset]:
+    atoms = [10**6, 10**10]
+    entropy = np.array([[median * math.log2(n + 1), dip] for n in atoms])
+    large = xr.Dataset(
+        {"entropy": (("n_atoms", "point"), entropy), "levels": (("n_atoms", "point"), [[0, 4], [0, 4]])},
+        {"n_atoms": atoms},
+    )
+    zoom = xr.Dataset({"floor_entropy": (("n_atoms", "x"), [[2.0, 3.0], [2.0, floor]])}, {"n_atoms": atoms})
+    return {"1-large": large, "zoom": zoom}
+
+
+def test_claims_hold_for_the_numbers_that_support_them_only():
+    assert [claim.holds for claim in crevasse.claims(made_up(0.5, 2.0, 3.0))] == [True, True, True]
+    assert [claim.holds for claim in crevasse.claims(made_up(0.7, 2.1, 3.1))] == [False, False, False]
+    assert crevasse.claims({}) == []
