@@ -64,7 +64,8 @@ class Problem:
             needed,
             f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "
             f"({chain.dimension} states per end)",
-            "use a smaller window",
+            "use a smaller window"
+            + (", or none: the band engine leaves out states close to rational times" if chain.window else ""),
         )
         tile = max(1, _TILE_BYTES // needed)
         return _over_times(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets)

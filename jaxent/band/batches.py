@@ -159,7 +159,7 @@ def entropies(
             f"{first.half_bandwidth}, about {banded_seconds(first, order):.2g} s per time)",
             "use a narrower window",
         )
-        for chosen, tile in _tiles(indices, _tile(first, nodes)):
+        for chosen, tile in _tiles(indices, _tile(first, nodes, len(indices))):
             filled = chosen + chosen[-1:] * (tile - len(chosen))  # every tile runs the same program
             stacked = jax.tree.map(
                 lambda *leaves: np.stack(leaves), *[plans[index].enlarged(*shape) for index in filled]
@@ -205,12 +205,12 @@ def _tiles(indices: list[int], tile: int) -> list[tuple[list[int], int]]:
     return pieces + [([index], 1) for index in indices[whole:]]
 
 
-def _tile(plan: BandPlan, nodes: int) -> int:
+def _tile(plan: BandPlan, nodes: int, count: int) -> int:
     """How many plans of one shape run at once."""
     on_cpu = jax.local_devices()[0].platform == "cpu"
     windows = nodes * (1 if plan.mirrored else 2) * 8 * plan.half_bandwidth**2
     most = _CACHE_BYTES // windows if on_cpu else _DEVICE_BYTES // _bytes(plan, nodes)
-    return max(1, most)
+    return max(1, min(most, 2 ** (count - 1).bit_length()))
 
 
 @functools.partial(jax.jit, static_argnames="order")

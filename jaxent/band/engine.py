@@ -133,8 +133,8 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
 def _largest_row(columns: jax.Array) -> jax.Array:
     """The largest sum of magnitudes in a row, which no eigenvalue exceeds."""
     size, width = columns.shape
-    sums = jnp.sum(jnp.abs(columns), axis=1)
-    for distance in range(1, width):
-        beside = jnp.abs(columns[distance:, width - 1 - distance])
-        sums = sums + jnp.pad(beside, (0, size - beside.shape[0]))
-    return jnp.max(sums)
+    magnitudes = jnp.abs(columns)
+    offset = jnp.arange(1, width)
+    row = jnp.arange(size)[:, None] + offset
+    beside = jnp.where(row < size, magnitudes[jnp.minimum(row, size - 1), width - 1 - offset], 0.0)
+    return jnp.max(jnp.sum(magnitudes, axis=1) + jnp.sum(beside, axis=1))
