@@ -246,6 +246,7 @@ def draw_offsets(data: xr.Dataset) -> Figure:
             gain_axes.axhline(0, color="0.6", lw=0.6)
             offset_axes.plot(at, data[f"best_offset_{direction}"], line, ms=3, color="C0", label="best")
             offset_axes.plot(at, data[f"textbook_offset_{direction}"], "--", color="0.3", label="textbook, t/4")
+            offset_axes.margins(y=0.15)
             offset_axes.set(xlabel=label, ylim=(0, None))
             gain_axes.set_title(f"({'abcd'[column]})", loc="left", fontsize=8, fontweight="bold")
             if direction == "dephasing_rate":

@@ -42,6 +42,14 @@ def test_agrees_with_the_dense_method_within_the_error_it_reports(n_atoms):
     assert 0 < sum(float(plan.coarse_error) > 0 for plan in plans) < len(plans)
 
 
+def test_classes_are_thinned_no_further_than_weights_and_kernel_allow_together():
+    chain, times = Chain(3, 10**5, 6.0), [1.256616314646449, 0.89757866614084]
+    found, _, plans = by_band(chain, times)
+    assert all(plan.coarse_error > 0 for plan in plans)
+    dense = np.asarray(jaxent.end_to_end_entropy(chain, times, tolerance=0))
+    assert (abs(found.entropy - dense) <= 2e-9).all()
+
+
 def test_a_narrow_window_is_kept_to_its_edge():
     chain = Chain(3, 2500, 2.0)
     found, reported, plans = by_band(chain, TIMES)
