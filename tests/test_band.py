@@ -30,6 +30,12 @@ def by_band(chain, times, outcomes=None, offset=None, tolerance=TOLERANCE, order
     return found, found.quadrature_error + np.array(planned), plans
 
 
+@pytest.fixture
+def also_few(monkeypatch):
+    """Let the engine be considered for matrices of any size."""
+    monkeypatch.setattr(band.batches, "_LEAST_DIMENSION", 1)
+
+
 # ---------------------------------------------------------------------- the entropy
 
 
@@ -177,7 +183,7 @@ def test_derivatives_agree_with_the_dense_route():
 
 @pytest.mark.usefixtures("quick_compilation")
 def test_derivatives_at_a_magic_time_and_at_no_time():
-    chain = Chain(3, 900, 7.0)
+    chain = Chain(3, 100, 7.0)
     for time in (2 * math.pi / 3, 0.0):
         plan = jaxent.plan_entropy(chain, time)
         assert abs(float(jax.grad(lambda t, plan=plan: jaxent.planned_entropy(plan, t))(time))) <= 1e-3
@@ -192,24 +198,23 @@ def test_second_derivatives_agree_with_the_dense_route():
     assert float(second) == pytest.approx(float(dense), rel=1e-5)
 
 
-def test_a_grid_of_times_compiles_a_handful_of_programs():
-    chain = Chain(3, 10**4, 6.0)
+@pytest.mark.usefixtures("quick_compilation", "also_few")
+def test_a_grid_of_times_compiles_a_handful_of_programs(monkeypatch):
+    chain = Chain(3, 2500, 6.0)
+    monkeypatch.setattr(band, "dense_seconds", lambda dimension, mirrored: math.inf)
     rng = np.random.default_rng(2)
     counter = jax.jit(chex.assert_max_traces(lambda plans: jax.vmap(engine.evaluate)(plans), 6))
-    original, band.batches._evaluate_all = band.batches._evaluate_all, lambda plans, order: counter(plans)
-    try:
-        jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 100))
-        jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 100))
-    finally:
-        band.batches._evaluate_all = original
+    monkeypatch.setattr(band.batches, "_evaluate_all", lambda plans, order: counter(plans))
+    jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
+    jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
 
 
+@pytest.mark.usefixtures("also_few")
 def test_the_route_is_chosen_by_cost_time_by_time(monkeypatch):
-    chain = Chain(3, 7000, 6.0)
+    chain = Chain(3, 900, 6.0)
     times = np.array([1.0, math.pi - 3e-3, 2.345, 0.02])
     dense = np.asarray(jaxent.end_to_end_entropy(chain, times, tolerance=0))
     np.testing.assert_allclose(jaxent.end_to_end_entropy(chain, times), dense, atol=TOLERANCE)
-    assert not band.worth_planning(Chain(3, 100), 1.0, None, None, TOLERANCE)
     costs = iter([0.0, math.inf, 0.0, math.inf] + 100 * [0.0])
     monkeypatch.setattr(band, "banded_seconds", lambda plan, order: next(costs))
     found = np.asarray(jaxent.end_to_end_entropy(chain, times.reshape(2, 2)))
@@ -218,14 +223,20 @@ def test_the_route_is_chosen_by_cost_time_by_time(monkeypatch):
     assert 0 < abs(found.ravel()[[0, 2]] - dense[[0, 2]]).max() < TOLERANCE
 
 
+def test_few_atoms_keep_to_the_dense_route():
+    assert not band.worth_planning(Chain(3, 100), 1.0, None, None, TOLERANCE)
+    assert band.worth_planning(Chain(3, 10**4, 6.0), 1.0, None, None, TOLERANCE)
+
+
 def test_what_the_engine_cannot_certify_goes_to_the_dense_route():
     chain = Chain(12, 10**4, 7.0)  # y^11: no rule of the family is good to 1e-10
     found = float(jaxent.end_to_end_entropy(chain, 1.0))
     assert found == pytest.approx(float(jaxent.end_to_end_entropy(chain, 1.0, tolerance=0)), abs=1e-12)
 
 
+@pytest.mark.usefixtures("also_few")
 def test_traced_times_take_the_dense_route():
-    chain = Chain(3, 10**4, 6.0)
+    chain = Chain(3, 900, 6.0)
     traced = float(jax.jit(lambda t: jaxent.end_to_end_entropy(chain, t))(1.0))
     assert traced == pytest.approx(float(jaxent.end_to_end_entropy(chain, 1.0, tolerance=0)), abs=1e-12)
 
