@@ -72,18 +72,12 @@ def figure_large(quick: bool = False, report: Report = silent) -> xr.Dataset:
                 report=part,
             )
         )
-    length = max(len(curve.time) for curve in curves)
-
-    def stacked(name: str) -> np.ndarray:
-        rows = [getattr(curve, name) * 1.0 for curve in curves]
-        return np.stack([np.pad(row, (0, length - len(row)), constant_values=np.nan) for row in rows])
-
     over = ("n_atoms", "point")
     return xr.Dataset(
         {
-            "time": (over, stacked("time"), {"units": "1/coupling", "long_name": "interaction time t"}),
-            "entropy": (over, stacked("entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
-            "levels": (over, stacked("levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
+            "time": (over, _stacked(curves, "time"), {"units": "1/coupling", "long_name": "interaction time t"}),
+            "entropy": (over, _stacked(curves, "entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
+            "levels": (over, _stacked(curves, "levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
         },
         coords={"n_atoms": list(_counts(quick))},
         attrs=attributes("Beyond the paper: Figure 1 up to 10^10 atoms") | {"tolerance_bits": TOLERANCE},
@@ -115,18 +109,12 @@ def figure_zoom(quick: bool = False, report: Report = silent) -> xr.Dataset:
         curve = jaxent.entropy_curve(jaxent.Chain(3, n_atoms), *ends, len(scaled), around=_CENTRE)
         floors.append(curve.entropy)
         report(_curve_seconds(10**4, 2 * count))
-    length = max(len(curve.time) for curve in curves)
-
-    def stacked(name: str) -> np.ndarray:
-        rows = [getattr(curve, name) * 1.0 for curve in curves]
-        return np.stack([np.pad(row, (0, length - len(row)), constant_values=np.nan) for row in rows])
-
     over = ("half_width", "point")
     return xr.Dataset(
         {
-            "distance": (over, stacked("distance"), {"units": "1/coupling", "long_name": "t - π/2"}),
-            "entropy": (over, stacked("entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
-            "levels": (over, stacked("levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
+            "distance": (over, _stacked(curves, "distance"), {"units": "1/coupling", "long_name": "t - π/2"}),
+            "entropy": (over, _stacked(curves, "entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
+            "levels": (over, _stacked(curves, "levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
             "floor_entropy": (("n_atoms", "scaled_distance"), np.stack(floors), {"units": "bit"}),
         },
         coords={
@@ -136,6 +124,13 @@ def figure_zoom(quick: bool = False, report: Report = silent) -> xr.Dataset:
         },
         attrs=attributes("Beyond the paper: the dip at π/2") | {"n_atoms_zoomed": ZOOMED_ATOMS},
     )
+
+
+def _stacked(curves: list[jaxent.EntropyCurve], name: str) -> np.ndarray:
+    """One array of all curves, rows padded with NaN."""
+    rows = [getattr(curve, name) * 1.0 for curve in curves]
+    length = max(len(row) for row in rows)
+    return np.stack([np.pad(row, (0, length - len(row)), constant_values=np.nan) for row in rows])
 
 
 def _part_reporter(report: Report, total: float):

@@ -75,12 +75,13 @@ class Problem:
         return None if self.top else self.outcomes, None if self.real else self.offsets
 
     def entropies(self, alpha: float, tolerance: float) -> Entropies:
-        """Entropy of order α and log probability for each time, by the cheaper route."""
+        """Entropy of order α and log probability for each time, by the cheaper route; refuses what cannot occur."""
         if not tolerance >= 0:
             raise ValueError(f"Argument `tolerance` must be at least 0, but is {tolerance!r}.")
         kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
         if not band.worth_planning(self.chain, self.time, *self.band_arguments(), tolerance):
             entropy, log_probability = self.over_times(kernel)
+            self.refuse_impossible(log_probability)
             return Entropies(entropy, log_probability, *[jnp.zeros(entropy.shape)] * 4)
         plans = band.make_plans(self.chain, self.time, *self.band_arguments(), tolerance)
         dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored) if plans else 0.0
@@ -100,7 +101,9 @@ class Problem:
             rest = dataclasses.replace(self, time=jax.tree.map(lambda x: jnp.ravel(x)[~banded], self.time))
             results[:, ~banded] = 0.0
             results[:2, ~banded] = rest.over_times(kernel)
-        return Entropies(*[jnp.asarray(result.reshape(batch_shape(self.time))) for result in results])
+        found = Entropies(*[jnp.asarray(result.reshape(batch_shape(self.time))) for result in results])
+        self.refuse_impossible(found.log_probability)
+        return found
 
     def refuse_impossible(self, log_probability: jax.Array) -> None:
         """Raise where the outcomes cannot occur: probability zero, or one that a rounding of the arguments changes."""

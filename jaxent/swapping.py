@@ -114,10 +114,7 @@ def end_to_end_entropy(
         ValueError: as `end_to_end_amplitudes`, for a negative tolerance, and when the outcomes have probability zero
             (to rounding) at one of the times. Under a transformation the entropy is NaN instead.
     """
-    problem = Problem.of(chain, time, outcomes, phase_offset)
-    found = problem.entropies(1.0, tolerance)
-    problem.refuse_impossible(found.log_probability)
-    return found.entropy
+    return Problem.of(chain, time, outcomes, phase_offset).entropies(1.0, tolerance).entropy
 
 
 def end_to_end_renyi_entropy(
@@ -146,10 +143,7 @@ def end_to_end_renyi_entropy(
         ValueError: when `alpha` is negative or NaN, and as `end_to_end_entropy`.
     """
     check_renyi_order(alpha)
-    problem = Problem.of(chain, time, outcomes, phase_offset)
-    found = problem.entropies(float(alpha), tolerance)
-    problem.refuse_impossible(found.log_probability)
-    return found.entropy
+    return Problem.of(chain, time, outcomes, phase_offset).entropies(float(alpha), tolerance).entropy
 
 
 def plan_entropy(

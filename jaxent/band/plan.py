@@ -139,8 +139,8 @@ def make_plan(
     rarity = math.exp(max(0.0, -log_probability - math.log(math.pi * n_atoms) / 2))
     if edge_is_negligible(chain, tolerance / rarity):
         wide = negligible if window is None or negligible is None else max(window, negligible)
+        states = _doubled_states(n_atoms, wide)
         for levels, multiplicity in _coarse_grainings(n_atoms, half_turn, distance / rarity):
-            states = _doubled_states(n_atoms, wide)
             found = ordered(states[_is_kept(states, levels, multiplicity)], multiplicity)
             if found.cost < best.cost:
                 best, coarse_error = found, _BAND_SHARE * tolerance + rarity * edge_effect(chain.window)
