@@ -49,6 +49,7 @@ from jaxent.swapping import (
     plan_entropy,
     planned_entropy,
 )
+from jaxent.sweep import Span, Sweep, open_sweep, read_sweep, run_sweep
 from jaxent.times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 from jaxent.truncation import (
     EntropyWithErrors,
@@ -74,6 +75,8 @@ __all__ = [
     "OutcomeAverage",
     "PiFraction",
     "Sensitivities",
+    "Span",
+    "Sweep",
     "average_decoded_fidelity",
     "average_entropy",
     "average_log_negativity",
@@ -107,6 +110,7 @@ __all__ = [
     "measure_density",
     "negativity",
     "normalized_entropy",
+    "open_sweep",
     "outcome_probabilities",
     "outcome_probability",
     "pi_fraction",
@@ -114,8 +118,10 @@ __all__ = [
     "plan_entropy",
     "planned_entropy",
     "purity",
+    "read_sweep",
     "renyi_entropy",
     "robustness_table",
+    "run_sweep",
     "sample_outcomes",
     "schmidt_coefficients",
     "sensitivities",

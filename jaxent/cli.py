@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from jaxent import console, searches
+from jaxent import console, searches, sweeps
 
 _MOST_ATOMS_BY_BOUND = 10**6
 
@@ -200,6 +200,9 @@ def negativity(
 
 app.command(searches.magic)
 app.command(searches.optimize)
+app.command(sweeps.sweep)
+app.command(sweeps.plot)
+app.command(sweeps.export)
 
 
 @app.command

@@ -18,15 +18,19 @@ __all__ = [
     "Switch",
     "WholeNumber",
     "alone",
+    "divide_processor",
     "library",
     "live_line",
     "parse_time",
     "pi_text",
+    "points_progress",
     "print_table",
     "progress",
     "progress_by_share",
 ]
 
+_MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
+_LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
 _TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
 
 
@@ -39,6 +43,7 @@ def library():
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    _keep_compiled_programs(jax)
     try:
         jax.devices()
     except (RuntimeError, AssertionError):  # the latter where the plugin of a known platform is not installed
@@ -49,6 +54,31 @@ def library():
     import jaxent
 
     return jaxent
+
+
+def _keep_compiled_programs(jax) -> None:
+    """Keep compiled programs between commands, at JAX_COMPILATION_CACHE_DIR or the user's folder for such things."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself; empty: nothing is kept
+        return
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("jaxent", appauthor=False) / "programs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a home that cannot be written to
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_max_size", _MOST_CACHE_BYTES)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_CACHED_SECONDS)
+
+
+def divide_processor(n_devices: int | None) -> None:
+    """Let JAX see the processor as so many devices; before anything is computed."""
+    if n_devices is not None:
+        import jax
+
+        jax.config.update("jax_num_cpu_devices", n_devices)
 
 
 def whole_number(_, tokens) -> int:
@@ -138,6 +168,34 @@ def _bar(total: float):
     columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         yield bar, bar.add_task("computing", total=total)
+
+
+@contextmanager
+def points_progress() -> Iterator[Callable]:
+    """A bar of points done, their rate and the time left; gives what takes a `jaxent.sweep.Progress`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    text = "{task.completed:.0f} of {task.total:.0f} points  {task.fields[rate]:.3g}/s  left {task.fields[left]}"
+    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn(text)]
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("computing", total=1, rate=0.0, left="…")
+
+        def show(progress) -> None:
+            minutes, seconds = divmod(round(progress.seconds_left), 60)
+            left = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+            failed = f", {progress.n_failed} failed" if progress.n_failed else ""
+            bar.update(
+                task,
+                description=f"process {progress.process}{failed}",
+                total=progress.n_points,
+                completed=progress.points_done,
+                rate=progress.points_per_second,
+                left=left,
+            )
+
+        yield show
 
 
 @contextmanager

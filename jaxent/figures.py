@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jaxent.views import View, cells
+
 __all__ = [
     "draw_figure_four",
     "draw_figure_large",
@@ -16,6 +18,7 @@ __all__ = [
     "draw_figure_two",
     "draw_history",
     "draw_offsets",
+    "draw_view",
     "draw_zoom",
 ]
 
@@ -273,6 +276,73 @@ def draw_history(history, objective: str) -> Figure:
             axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
             axes.xaxis.get_major_locator().set_params(integer=True)
         return figure
+
+
+def draw_view(view: View) -> Figure:
+    """Curves, a heat map or panels of a sweep's results."""
+    with mpl.rc_context(_STYLE):
+        if view.kind == "map":
+            return _draw_map(view)
+        count = view.values.shape[0]
+        columns = 2 if count in (2, 4) else min(count, 3)
+        rows = -(-count // columns)
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.4 if rows == 1 else 2.4 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for number, axes in enumerate(panels[:count]):
+            _draw_lines(axes, view, view.values[number])
+            title = view.panels.texts[number] if view.panels else view.title
+            axes.set_title(f"({'abcdef'[number]})  {title}" if count > 1 else title, loc="left", fontsize=8)
+            if number + columns >= count:
+                axes.set_xlabel(view.x.label)
+                axes.tick_params(labelbottom=True)
+            if number % columns == 0:
+                axes.set_ylabel(view.label)
+        for axes in panels[count:]:
+            axes.remove()
+        if view.lines:
+            handles, labels = panels[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside right upper", fontsize=7)
+        if view.panels and view.title:
+            figure.suptitle(view.title, fontsize=8, x=0.01, ha="left")
+        return figure
+
+
+def _draw_lines(axes, view: View, values: np.ndarray) -> None:
+    styles = ["-", "--", "-.", ":"]
+    numbers = view.x.values.dtype.kind in "fiu"
+    x = view.x.values if numbers else np.array(view.x.texts)
+    keep = view.x.values > 0 if view.x.logarithmic else np.full(len(x), True)
+    mark = "." if keep.sum() <= 40 else None
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(values)))
+    for index, (colour, line) in enumerate(zip(colours, values, strict=True)):
+        label = view.lines.texts[index] if view.lines else None
+        axes.plot(x[keep], line[keep], styles[index % 4], color=colour, marker=mark, ms=3, label=label)
+    if view.x.logarithmic:
+        axes.set_xscale("log")
+    if numbers:
+        axes.set_xlim(x[keep].min(), x[keep].max())
+    if np.nanmin(view.values, initial=0.0) >= 0:
+        axes.set_ylim(0, None)
+
+
+def _draw_map(view: View) -> Figure:
+    assert view.lines is not None
+    figure = Figure(figsize=(_DOUBLE_COLUMN, 4.2), layout="constrained")
+    axes = figure.subplots()
+    (x_edges, x_kept), (y_edges, y_kept) = cells(view.x), cells(view.lines)
+    values = np.ma.masked_invalid(view.values[0][np.ix_(y_kept, x_kept)])
+    colours = mpl.colormaps["viridis"].with_extremes(bad="0.75")
+    mesh = axes.pcolormesh(x_edges, y_edges, values, cmap=colours, rasterized=True)
+    for axis, name in ((view.x, "x"), (view.lines, "y")):
+        if axis.logarithmic:
+            getattr(axes, f"set_{name}scale")("log")
+        if axis.values.dtype.kind not in "fiu":
+            getattr(axes, f"set_{name}ticks")(np.arange(len(axis.values)), axis.texts)
+    figure.colorbar(mesh, label=view.label)
+    axes.set(xlabel=view.x.label, ylabel=view.lines.label)
+    axes.set_title(view.title, loc="left", fontsize=8)
+    axes.spines[:].set_visible(True)
+    return figure
 
 
 def _rate_label(rate: float) -> str:

@@ -6,6 +6,7 @@ call of a kernel of `jaxent.product`; entropies at known times go to `jaxent.ban
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from jaxent import arguments, band, product
 from jaxent.chain import Chain
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
-__all__ = ["Entropies", "Problem"]
+__all__ = ["Entropies", "ImpossibleOutcomes", "Problem"]
 
 _TILE_BYTES = 256 * 2**20  # memory a tile of times may take; more buys no speed
 _UNLIKELY = -46.0  # log probability below which rounding may be all there is (1e-20)
@@ -32,6 +33,14 @@ class Entropies(NamedTuple):
     band_error: jax.Array
     coarse_error: jax.Array
     quadrature_error: jax.Array
+
+
+class ImpossibleOutcomes(ValueError):
+    """Outcomes that cannot occur at the times `where` it is true."""
+
+    def __init__(self, message: str, where: np.ndarray):
+        super().__init__(message)
+        self.where = where
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +114,12 @@ class Problem:
         self.refuse_impossible(found.log_probability)
         return found
 
+    def impossible(self) -> jax.Array:
+        """Whether the outcomes cannot occur, for each time: probability zero, or one that a rounding changes."""
+        return self.over_times(_impossible) != 0
+
     def refuse_impossible(self, log_probability: jax.Array) -> None:
-        """Raise where the outcomes cannot occur: probability zero, or one that a rounding of the arguments changes."""
+        """Raise `ImpossibleOutcomes` where the outcomes are `impossible`."""
         host = arguments.concrete(log_probability)
         inputs = [arguments.concrete(leaf) for leaf in jax.tree.leaves((self.time, self.outcomes, self.offsets))]
         if host is None or any(value is None for value in inputs):
@@ -114,24 +127,27 @@ class Problem:
         doubtful = np.asarray(~(host >= _UNLIKELY))
         if not doubtful.any():
             return
-        step = 8 * float(jnp.finfo(self.offsets.dtype).eps)
-        nudged = dataclasses.replace(
-            self,
-            time=jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, self.time),
-            offsets=self.offsets * (1 + step) + step,
-            real=False,
-        ).over_times(product.log_probability)
-        # sums over the odd ensembles can cancel to nothing but rounding, which no nudge shows
-        least = 2 * np.log(4 * float(jnp.finfo(self.offsets.dtype).eps) * self.chain.dimension)
-        cancelled = np.asarray(self.over_times(product.cancellation)) < least
-        doubtful &= cancelled | ~(abs(np.asarray(nudged) - host) < 0.5)
+        doubtful &= np.asarray(self.impossible())
         if doubtful.any():
             shown = np.asarray(self.outcomes).tolist() if self.chain.n_ensembles < 12 else "(as given)"
-            raise ValueError(
+            raise ImpossibleOutcomes(
                 f"Argument `outcomes` = {shown} has probability zero to rounding at {_nth_time(self.time, doubtful)}, "
                 "so there is no state to take the entropy of; choose outcomes that can occur "
-                "(jaxent.sample_outcomes draws some)."
+                "(jaxent.sample_outcomes draws some).",
+                doubtful,
             )
+
+
+def _impossible(chain, time, outcomes, offsets, top, real):
+    """Whether the outcomes of one time cannot occur: a kernel, as those of `jaxent.product`."""
+    log_probability = product.log_probability(chain, time, outcomes, offsets, top, real)
+    step = 8 * float(jnp.finfo(offsets.dtype).eps)
+    nudged_time = jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, time)
+    nudged = product.log_probability(chain, nudged_time, outcomes, offsets * (1 + step) + step, top, False)
+    # sums over the odd ensembles can cancel to nothing but rounding, which no nudge shows
+    least = 2 * math.log(4 * float(jnp.finfo(offsets.dtype).eps) * chain.dimension)
+    cancelled = product.cancellation(chain, time, outcomes, offsets, top, real) < least
+    return ~(log_probability >= _UNLIKELY) & (cancelled | ~(abs(nudged - log_probability) < 0.5))
 
 
 def _nth_time(time: Time, where: np.ndarray) -> str:

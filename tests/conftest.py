@@ -1,3 +1,5 @@
+import socket
+
 import hypothesis
 import jax
 import pytest
@@ -32,3 +34,11 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def free_port():
+    """A port of this machine that nothing listens at."""
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]

@@ -8,6 +8,8 @@ import pytest
 
 import jaxent
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 KEY = jax.random.key(11)
 
 
@@ -98,6 +100,7 @@ def cruder_estimates(x, key):
     return jnp.mean(jax.vmap(single)(draws), axis=0)
 
 
+@pytest.mark.thorough
 def test_score_function_gradients_agree_with_the_exact_ones_within_their_errors():
     exact = jax.grad(lambda x: jaxent.average_entropy(CHAIN, x[0], x[1:]).value)(jnp.array([0.9, 0.35, 0.2]))
     mean, error = gradients(lambda x, key: jaxent.average_entropy(CHAIN, x[0], x[1:], key, N_SAMPLES).value)

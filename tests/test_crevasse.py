@@ -34,6 +34,7 @@ def test_the_large_figure_holds_entropies_of_its_times(small):
     ]
 
 
+@pytest.mark.thorough
 def test_the_zoom_descends_into_the_dip(small):
     reported = []
     data = crevasse.figure_zoom(True, reported.append)

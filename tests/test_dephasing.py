@@ -16,7 +16,10 @@ from jaxent import EnsembleRates
 ROWS = json.loads((Path(__file__).parent / "data" / "log_negativity.json").read_text())
 
 
-@pytest.mark.parametrize("n_atoms", sorted({row["n_atoms"] for row in ROWS}))
+@pytest.mark.parametrize(
+    "n_atoms",
+    [pytest.param(n, marks=[pytest.mark.thorough] * (10 <= n <= 20)) for n in sorted({row["n_atoms"] for row in ROWS})],
+)
 def test_every_reference_value_within_1e_9(n_atoms):
     rows = [row for row in ROWS if row["n_atoms"] == n_atoms]
     chain = jaxent.Chain(3, n_atoms)

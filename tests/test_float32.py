@@ -15,7 +15,9 @@ import jaxent
 
 
 @pytest.mark.usefixtures("float32")
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.thorough] * (name == "sampled average")) for name in FUNCTIONS]
+)
 def test_float32_is_right_to_its_own_precision_at_small_n(name):
     point = (np.float32(0.7), np.float32(0.3), 3)
     single = jax.tree.leaves(jax.jit(FUNCTIONS[name])(*point))

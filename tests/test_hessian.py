@@ -25,7 +25,10 @@ CASES = {name: (scalar(name), point) for name, (_, point) in KNOBS.items() if "m
 CASES["master equation: time, drive"] = (driven, np.array([0.7, 0.2]))
 
 
-@pytest.mark.parametrize("name", CASES)
+LARGE = ("log negativity: time, rates, shared, offsets", "average log negativity: time, rates, shared, offset")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.thorough] * (name in LARGE)) for name in CASES])
 def test_hessians_agree_with_differences_of_gradients(name):
     function, point = CASES[name]
 
@@ -45,7 +48,13 @@ def test_hessians_agree_with_differences_of_gradients(name):
     assert abs(hessian).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", ["entropy of M = 3: time, offset", "log negativity, one rate: time, rate"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "entropy of M = 3: time, offset",
+        pytest.param("log negativity, one rate: time, rate", marks=pytest.mark.thorough),
+    ],
+)
 def test_forward_over_forward_and_reverse_over_reverse_agree(name):
     function, point = CASES[name]
     forward = jax.jit(jax.jacfwd(jax.jacfwd(function)))(point)

@@ -9,6 +9,8 @@ from cases import EVEN, FUNCTIONS, KEY, OFFSETS, OUTCOMES, SHORT, TIMES
 
 import jaxent
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 EVERY = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS.keys())
 
 

@@ -33,17 +33,36 @@ LAYERS = [
     "magic",
     "optimize",
     "sweep",
+    "views",
     "claims",
     "section_four",
     "crevasse",
     "section_five",
     "offsets",
     "figures",
+    "pages",
     "paper",
     "searches",
+    "sweeps",
     "cli",
 ]
-BAND_LAYERS = ["phases", "quadrature", "factor", "plan", "engine", "batches"]
+PACKAGES = {
+    "band": ["phases", "quadrature", "factor", "plan", "engine", "batches"],
+    "sweep": [
+        "devices",
+        "files",
+        "grid",
+        "quantities",
+        "canonical",
+        "question",
+        "reading",
+        "plan",
+        "evaluate",
+        "store",
+        "dataset",
+        "run",
+    ],
+}
 FOLDER = Path(jaxent.__file__).parent
 
 
@@ -69,9 +88,10 @@ def imported_modules(path: Path) -> set[str]:
 
 
 def test_every_module_has_its_layer():
-    packages = {path.parent.name for path in FOLDER.glob("*/__init__.py")}
-    assert {path.stem for path in FOLDER.glob("*.py")} | packages == {*LAYERS, "__init__", "__main__"}
-    assert {path.stem for path in FOLDER.glob("band/*.py")} == {*BAND_LAYERS, "__init__"}
+    assert {path.parent.name for path in FOLDER.glob("*/__init__.py")} == set(PACKAGES)
+    assert {path.stem for path in FOLDER.glob("*.py")} | set(PACKAGES) == {*LAYERS, "__init__", "__main__"}
+    for package, layers in PACKAGES.items():
+        assert {path.stem for path in (FOLDER / package).glob("*.py")} == {*layers, "__init__"}
 
 
 @pytest.mark.parametrize("module", LAYERS)
@@ -81,10 +101,13 @@ def test_imports_point_up(module):
     assert [path.name for path in files_of(module) if imported_modules(path) & below] == []
 
 
-@pytest.mark.parametrize("module", BAND_LAYERS)
-def test_imports_inside_the_band_package_point_up(module):
-    below = {f"jaxent.band.{name}" for name in BAND_LAYERS[BAND_LAYERS.index(module) :]}
-    assert imported_names(FOLDER / "band" / f"{module}.py") & (below | {"jaxent.band"}) == set()
+@pytest.mark.parametrize(
+    ("package", "module"), [(package, module) for package, layers in PACKAGES.items() for module in layers]
+)
+def test_imports_inside_a_package_point_up(package, module):
+    layers = PACKAGES[package]
+    below = {f"jaxent.{package}.{name}" for name in layers[layers.index(module) :]}
+    assert imported_names(FOLDER / package / f"{module}.py") & (below | {f"jaxent.{package}"}) == set()
 
 
 @pytest.mark.parametrize("module", LAYERS)

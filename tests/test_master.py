@@ -48,6 +48,7 @@ def test_measurement_agrees_with_brute_force():
     np.testing.assert_allclose(state, exact / np.einsum("abab->", exact).real, atol=1e-13, rtol=0)
 
 
+@pytest.mark.thorough
 def test_ten_atoms_agree_with_the_closed_form():
     """M = 3, full basis: 1.8 million elements, adaptive steps."""
     chain = jaxent.Chain(3, 10)
@@ -88,7 +89,7 @@ def test_an_initial_state_may_be_given():
     np.testing.assert_allclose(second, at_once, atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize("forward", [False, True])
+@pytest.mark.parametrize("forward", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_gradients_agree_with_differences_and_with_the_closed_form(forward):
     chain = jaxent.Chain(3, 1)
 

@@ -15,6 +15,7 @@ QUARTER = jaxent.pi_fraction(1, 2)  # 2π/4
 KEY = jax.random.key(2)
 
 
+@pytest.mark.thorough
 def test_from_any_start_fifty_atoms_reach_the_textbook_value():
     steps = []
     found = jaxent.maximize(
@@ -44,6 +45,7 @@ def test_the_slope_vanishes_at_the_answer_and_the_oracle_agrees():
     assert found.value >= scan
 
 
+@pytest.mark.thorough
 def test_four_ensembles_do_at_least_as_well_as_the_textbook():
     found = jaxent.maximize("average_entropy", jaxent.Chain(4, 20), QUARTER, np.pi / 8, n_starts=1)
     assert found.value >= 1.82133
@@ -68,6 +70,7 @@ def test_an_offset_for_each_ensemble_and_a_time_only_gain():
     assert timed.value == pytest.approx(float(value), abs=1e-10)
 
 
+@pytest.mark.thorough
 def test_noise_moves_the_best_offset():
     chain = jaxent.Chain(3, 4)
     found = jaxent.maximize("average_log_negativity", chain, jaxent.pi_fraction(1), n_starts=2, dephasing_rate=0.05)
@@ -84,6 +87,7 @@ def test_noise_moves_the_best_offset():
     assert found.value >= max(oracle(x) for x in np.linspace(0, np.pi, 40)) - 1e-9
 
 
+@pytest.mark.thorough
 def test_other_objectives_reach_the_best_of_a_scan():
     chain, grid = jaxent.Chain(3, 6), np.linspace(0, np.pi, 200)
     fidelity = jaxent.maximize("decoded_fidelity", chain, QUARTER, levels=4, n_starts=4)

@@ -11,11 +11,11 @@ from jaxent import EnsembleRates
 @pytest.mark.parametrize(
     ("n_atoms", "time", "rate", "outcome", "offset", "depth"),
     [
-        (100, 1.0, 0.01, None, 0.0, 80),
-        (100, jaxent.pi_fraction(2, 3), 0.003, None, 0.1, 60),
+        pytest.param(100, 1.0, 0.01, None, 0.0, 80, marks=pytest.mark.thorough),
+        pytest.param(100, jaxent.pi_fraction(2, 3), 0.003, None, 0.1, 60, marks=pytest.mark.thorough),
         (100, 0.7, EnsembleRates(np.array([0.0, 0.01, 0.02])), 97, 0.2, 80),
         (300, jaxent.pi_fraction(1, 2), 0.01, None, 0.0, 60),
-        (300, 1.0, 0.01, None, 0.0, 100),
+        pytest.param(300, 1.0, 0.01, None, 0.0, 100, marks=pytest.mark.thorough),
     ],
 )
 def test_the_estimate_is_within_its_error_of_the_dense_value(n_atoms, time, rate, outcome, offset, depth):

@@ -1,0 +1,119 @@
+"""Pages of results that can be zoomed: one HTML file, complete in itself, no network needed."""
+
+from typing import Any
+
+import numpy as np
+from bokeh.embed import file_html
+from bokeh.layouts import gridplot
+from bokeh.models import ColorBar, LinearColorMapper
+from bokeh.palettes import Viridis256
+from bokeh.plotting import figure
+from bokeh.resources import INLINE
+
+from jaxent.views import Axis, View, cells
+
+__all__ = ["page"]
+
+_TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
+_DASHES = ("solid", "dashed", "dotdash", "dotted")
+
+
+def page(view: View) -> str:
+    """HTML of a view: drag or turn the wheel to zoom, point to read values, click the legend to hide a line."""
+    if view.kind == "map":
+        drawn = _map(view)
+    else:
+        count = len(view.panels.values) if view.panels else 1
+        plots = [_curves(view, index, count) for index in range(count)]
+        for plot in plots[1:]:
+            plot.x_range, plot.y_range = plots[0].x_range, plots[0].y_range
+        columns = min(2, count)
+        rows: Any = [plots[start : start + columns] for start in range(0, count, columns)]
+        drawn = plots[0] if count == 1 else gridplot(rows, merge_tools=True)
+    return file_html(drawn, INLINE, title=f"{view.label}: {view.title}")
+
+
+def _scale(axis: Axis) -> Any:
+    return "log" if axis.logarithmic else "linear"
+
+
+def _curves(view: View, panel: int, count: int):
+    width, height = (900, 520) if count == 1 else (560, 380)
+    numbers = view.x.values.dtype.kind in "fiu"
+    title = view.panels.texts[panel] if view.panels else view.title
+    options: dict[str, Any] = {} if numbers else {"x_range": [str(one) for one in view.x.values]}
+    plot = figure(
+        title=f"{view.title}; {title}" if view.panels and view.title else title,
+        tools=_TOOLS,
+        active_scroll="wheel_zoom",
+        active_drag="box_zoom",
+        width=width,
+        height=height,
+        x_axis_label=view.x.label,
+        y_axis_label=view.label,
+        x_axis_type=_scale(view.x),
+        tooltips=[("x", "@x{0.000000}" if numbers else "@x"), ("y", "@y{0.00000000}"), ("", "$name")],
+        **options,
+    )
+    lines = len(view.lines.values) if view.lines else 1
+    for index in range(lines):
+        values = view.values[panel, index]
+        x = view.x.values if numbers else np.array([str(one) for one in view.x.values])
+        keep = (x > 0) if view.x.logarithmic else np.full(len(x), True)
+        text = view.lines.texts[index] if view.lines else view.label
+        legend: dict[str, Any] = {"legend_label": text} if view.lines else {}
+        plot.line(
+            x="x",
+            y="y",
+            source={"x": x[keep], "y": values[keep]},
+            name=text,
+            line_width=1.5,
+            line_dash=_DASHES[index % 4],
+            line_color=_colour(index, lines),
+            **legend,
+        )
+    if view.lines:
+        plot.legend.click_policy = "hide"
+        plot.add_layout(plot.legend[0], "right")
+    return plot
+
+
+def _map(view: View):
+    assert view.lines is not None
+    plot = figure(
+        title=view.title,
+        tools=_TOOLS,
+        active_scroll="wheel_zoom",
+        active_drag="box_zoom",
+        width=900,
+        height=600,
+        x_axis_label=view.x.label,
+        y_axis_label=view.lines.label,
+        x_axis_type=_scale(view.x),
+        y_axis_type=_scale(view.lines),
+        tooltips=[(view.x.name, "@x"), (view.lines.name, "@y"), (view.label, "@z{0.000000}")],
+    )
+    x_edges, x_kept = cells(view.x)
+    y_edges, y_kept = cells(view.lines)
+    values = view.values[0][np.ix_(y_kept, x_kept)]
+    rows, columns = values.shape
+    low, high = (float(reduce(values[np.isfinite(values)], initial=0.0)) for reduce in (np.min, np.max))
+    mapper = LinearColorMapper(palette=list(Viridis256), low=low, high=high, nan_color="#bbbbbb")
+    source = {
+        "left": np.tile(x_edges[:-1], rows),
+        "right": np.tile(x_edges[1:], rows),
+        "bottom": np.repeat(y_edges[:-1], columns),
+        "top": np.repeat(y_edges[1:], columns),
+        "x": np.tile(view.x.values[x_kept], rows),
+        "y": np.repeat(view.lines.values[y_kept], columns),
+        "z": values.ravel(),
+    }
+    colour: Any = {"field": "z", "transform": mapper}
+    plot.quad("left", "right", "top", "bottom", source=source, line_color=colour, fill_color=colour)
+    plot.add_layout(ColorBar(color_mapper=mapper, title=view.label), "right")
+    return plot
+
+
+def _colour(index: int, count: int) -> str:
+    """A colour of a scale that colour-blind readers see as a scale; its pale end is left out."""
+    return Viridis256[round(205 * index / max(1, count - 1))]

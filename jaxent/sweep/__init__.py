@@ -1,0 +1,39 @@
+"""Grids to files: the only layer that touches devices and disk.
+
+A `Sweep` is a question as plain data. `run_sweep` cuts it into tiles, evaluates each on the devices of this process and
+keeps it as one file; the same call goes on where an earlier one was stopped. `open_sweep` gives all tiles as one
+labelled dataset.
+"""
+
+from jaxent.sweep.canonical import QuestionError, Span
+from jaxent.sweep.dataset import export_sweep, open_sweep
+from jaxent.sweep.devices import describe_devices, versions
+from jaxent.sweep.files import output_folder, save
+from jaxent.sweep.grid import Report, entropy_over_grid, estimated_seconds
+from jaxent.sweep.plan import Plan
+from jaxent.sweep.quantities import QUANTITIES
+from jaxent.sweep.question import Sweep
+from jaxent.sweep.reading import read_sweep
+from jaxent.sweep.run import Progress, SweepRun, plan_sweep, run_sweep
+
+__all__ = [
+    "QUANTITIES",
+    "Plan",
+    "Progress",
+    "QuestionError",
+    "Report",
+    "Span",
+    "Sweep",
+    "SweepRun",
+    "describe_devices",
+    "entropy_over_grid",
+    "estimated_seconds",
+    "export_sweep",
+    "open_sweep",
+    "output_folder",
+    "plan_sweep",
+    "read_sweep",
+    "run_sweep",
+    "save",
+    "versions",
+]

@@ -1,0 +1,150 @@
+"""How a sweep is cut: points of one chain are a group of equal shapes, a group is cut into tiles.
+
+Points of a group are numbered with the last axis, time, fastest; the whole grid is the groups one after the other. A
+tile takes a few seconds and a limited memory, so that little is lost when it is interrupted and nothing grows with the
+grid.
+"""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxent.chain import Chain
+from jaxent.sweep.devices import free_bytes
+from jaxent.sweep.quantities import QUANTITIES
+from jaxent.sweep.question import KNOBS, Sweep
+
+__all__ = ["Group", "Plan", "Tile", "cut", "make_plan", "points_of_group"]
+
+_TILE_SECONDS = 3.0  # long against what a file costs, short against what one would mind losing
+_ACCELERATION = 20.0  # of an accelerator over two cores, roughly: its tiles hold so many more points
+_RESULT_BYTES = 64 * 2**20  # of one tile in memory and on disk
+_BATCH_BYTES = 256 * 2**20  # of points worked on at once on a CPU: more buys no speed
+_SHARE = 8  # of free memory
+
+
+class Tile(NamedTuple):
+    """Points [start, stop) of a group; `number` counts the tiles of all groups."""
+
+    number: int
+    group: int
+    start: int
+    stop: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Points of one chain.
+
+    Attributes:
+        chain: the chain.
+        n_points: how many.
+        tile_points: points of a tile; the last may have fewer.
+        batch: points worked on at once on each device.
+        point_bytes: working memory of one.
+        result_bytes: of one point.
+        point_seconds: rough time of one.
+    """
+
+    chain: Chain
+    n_points: int
+    tile_points: int
+    batch: int
+    point_bytes: int
+    result_bytes: int
+    point_seconds: float
+
+    @property
+    def n_tiles(self) -> int:
+        """How many tiles."""
+        return -(-self.n_points // self.tile_points)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Groups of a sweep, in the order of its grid."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def n_tiles(self) -> int:
+        """Tiles of all groups."""
+        return sum(group.n_tiles for group in self.groups)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all results."""
+        return sum(group.n_points * group.result_bytes for group in self.groups)
+
+    @property
+    def tile_bytes(self) -> int:
+        """Largest memory that a tile takes on a device."""
+        return max(
+            min(group.batch, group.tile_points) * group.point_bytes + group.tile_points * group.result_bytes
+            for group in self.groups
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Rough time on two CPU cores, compilation included."""
+        return sum(1.5 + group.n_points * group.point_seconds for group in self.groups)
+
+    def tiles(self) -> list[Tile]:
+        """All tiles in order."""
+        return cut(self.groups[0].n_points, [group.tile_points for group in self.groups])
+
+
+def points_of_group(sweep: Sweep) -> int:
+    """Points of each chain."""
+    return math.prod(count for name, count in sweep.axes.items() if name in KNOBS)
+
+
+def cut(n_points: int, tile_points: list[int]) -> list[Tile]:
+    """Tiles of groups of so many points each."""
+    tiles = []
+    for group, size in enumerate(tile_points):
+        for start in range(0, n_points, size):
+            tiles.append(Tile(len(tiles), group, start, min(start + size, n_points)))
+    return tiles
+
+
+def make_plan(
+    sweep: Sweep, tile_points: int | list[int] | None = None, n_devices: int = 1, on_cpu: bool = True
+) -> Plan:
+    """Cut a sweep into tiles that fit in memory.
+
+    Args:
+        sweep: the question.
+        tile_points: points of a tile, one number or one for each group; None: a few seconds' worth.
+        n_devices: devices that share a tile.
+        on_cpu: whether they are processors, not accelerators.
+
+    Returns:
+        Plan: the groups.
+    """
+    available = free_bytes() // (_SHARE * (n_devices if on_cpu else 1))
+    budget = min(available, _BATCH_BYTES) if on_cpu else available
+    n_points = points_of_group(sweep)
+    shared = sweep.collective_rate != 0.0
+    groups = []
+    for index, chain in enumerate(sweep.chains):
+        quantities = [QUANTITIES[name] for name in sweep.quantities]
+        point_bytes = max(quantity.n_bytes(chain, shared) for quantity in quantities)
+        seconds = sum(quantity.seconds(chain, sweep.settings) for quantity in quantities)
+        result_bytes = sum(
+            math.prod(variable.dimensions(chain, sweep.settings).values()) * (16 if variable.kind == "c" else 8)
+            for quantity in quantities
+            for variable in quantity.variables.values()
+        )
+        if tile_points is None:
+            worth = _TILE_SECONDS * n_devices / seconds * (1.0 if on_cpu else _ACCELERATION)
+            size = int(np.clip(worth, n_devices, max(1, _RESULT_BYTES // result_bytes)))
+            size = math.ceil(n_points / math.ceil(n_points / size))  # equal tiles
+        else:
+            size = tile_points if isinstance(tile_points, int) else tile_points[index]
+        size = min(size, n_points)
+        batch = max(1, min(budget // point_bytes, math.ceil(size / n_devices)))
+        groups.append(Group(chain, n_points, size, batch, point_bytes, result_bytes, seconds))
+    return Plan(tuple(groups))

@@ -1,0 +1,357 @@
+"""What a sweep can compute: each quantity at one point of the grid, traceable, with its units and its cost.
+
+A quantity is a function of a chain and a `Point`. What it gives is a dictionary: its variables by name, and
+`IMPOSSIBLE`, true where the outcomes cannot occur (the variables are then NaN in the results).
+
+>>> sorted(QUANTITIES)[:3]
+['amplitudes', 'average_entropy', 'average_log_negativity']
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxent import averages, band, dephasing, pairs, product, routes, sampling, swapping, truncation
+from jaxent.chain import Chain
+
+__all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_planned"]
+
+IMPOSSIBLE = "impossible"
+_NOISE_FREE = frozenset({"time", "outcomes", "phase_offset"})
+_BAND_BYTES = 2**27  # of the band engine's tiles, roughly
+_NOISY = _NOISE_FREE | {"dephasing_rate", "collective_rate"}
+
+
+class Point(NamedTuple):
+    """One point of the grid, or arrays of them; `index` is its number in the whole grid."""
+
+    time: Any
+    outcomes: Any
+    phase_offset: Any
+    dephasing_rate: Any
+    collective_rate: Any
+    index: Any
+
+
+class Settings(NamedTuple):
+    """What is the same for all points of a sweep."""
+
+    tolerance: float
+    alpha: float
+    n_samples: int | None
+    seed: int
+
+
+class Variable(NamedTuple):
+    """One array of the results: units, name, dimensions beyond the grid's, kind of numbers, and which are answers."""
+
+    units: str
+    long_name: str
+    dimensions: Callable[[Chain, Settings], dict[str, int]] = lambda chain, settings: {}
+    kind: str = "f"
+    is_answer: Callable[[np.ndarray], np.ndarray] = np.isfinite
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """A quantity: the knobs it depends on, its variables, its value at a point, and what that costs.
+
+    Attributes:
+        knobs: names of the fields of `Point` that it depends on.
+        variables: by name.
+        at: chain, point, settings → variables by name, and `IMPOSSIBLE`.
+        n_bytes: working memory of one point of a chain, with a noise shared by all ensembles or without.
+        seconds: rough time of one point on two CPU cores.
+        one_chain: whether its dimensions change with the chain, so that one sweep can hold only one chain.
+    """
+
+    knobs: frozenset[str]
+    variables: dict[str, Variable]
+    at: Callable[[Chain, Point, Settings], dict[str, Any]]
+    n_bytes: Callable[[Chain, bool], int]
+    seconds: Callable[[Chain, Settings], float]
+    one_chain: bool = False
+
+
+def is_planned(name: str, chain: Chain, settings: Settings, top: bool, real: bool) -> bool:
+    """Whether a quantity of large ensembles is left to the band engine, which plans each time on the host."""
+    if name not in ("entropy", "renyi_entropy"):
+        return False
+    outcomes = None if top else [chain.n_atoms] * (chain.n_ensembles - 2)
+    return band.worth_planning(chain, 1.0, outcomes, None if real else [0.1], settings.tolerance)
+
+
+# ---------------------------------------------------------------------- noise-free
+
+
+def _problem(chain: Chain, point: Point) -> routes.Problem:
+    return routes.Problem.of(chain, point.time, point.outcomes, point.phase_offset)
+
+
+def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    problem = _problem(chain, point)
+    value = problem.over_times(product.entropy)[0]
+    error = jnp.zeros_like(value)
+    if chain.dimension <= chain.n_atoms and chain.n_ensembles == 3:
+        error = truncation.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
+    elif chain.dimension <= chain.n_atoms:
+        error = jnp.full_like(value, jnp.nan)
+    return {"entropy": value, "entropy_error": error, IMPOSSIBLE: problem.impossible()}
+
+
+def _renyi_entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    problem = _problem(chain, point)
+    kernel = product.entropy if settings.alpha == 1.0 else product.renyi(settings.alpha)
+    return {"renyi_entropy": problem.over_times(kernel)[0], IMPOSSIBLE: problem.impossible()}
+
+
+def _schmidt_coefficients(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    problem = _problem(chain, point)
+    coefficients = problem.over_times(product.schmidt)[0]
+    return {"schmidt_coefficients": coefficients, IMPOSSIBLE: problem.impossible()}
+
+
+def _amplitudes(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    return {
+        "amplitudes": swapping.end_to_end_amplitudes(chain, point.time, point.outcomes, point.phase_offset),
+        IMPOSSIBLE: False,
+    }
+
+
+def _log_outcome_probability(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    value = swapping.log_outcome_probability(chain, point.time, point.outcomes, point.phase_offset)
+    return {"log_outcome_probability": value, IMPOSSIBLE: False}
+
+
+def _outcome_probability(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    value = swapping.outcome_probability(chain, point.time, point.outcomes, point.phase_offset)
+    return {"outcome_probability": value, IMPOSSIBLE: False}
+
+
+def _key(point: Point, settings: Settings) -> jax.Array:
+    """A key of the point's own, whatever tile it is in."""
+    high, low = jnp.asarray(point.index) >> 31, jnp.asarray(point.index) & (2**31 - 1)
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(settings.seed), high), low)
+
+
+def _sampled_outcomes(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    keys = jax.random.split(_key(point, settings), settings.n_samples or 1)
+    drawn = jax.vmap(lambda key: sampling.sample_outcomes(key, chain, point.time, point.phase_offset))(keys)
+    return {"sampled_outcomes": drawn, IMPOSSIBLE: False}
+
+
+def _average_entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    draws = {} if settings.n_samples is None else {"key": _key(point, settings), "n_samples": settings.n_samples}
+    found = averages.average_entropy(chain, point.time, point.phase_offset, **draws)
+    return {"average_entropy": found.value, "average_entropy_error": found.standard_error, IMPOSSIBLE: False}
+
+
+# -------------------------------------------------------------------------- dephased
+
+
+def _dephased(name: str, kernel: Callable) -> Callable[[Chain, Point, Settings], dict[str, Any]]:
+    def at(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+        problem = dephasing.Problem.of(
+            chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate
+        )
+        value, log_probability = problem.run(kernel)
+        return {name: value, IMPOSSIBLE: ~(log_probability > pairs.least_log_probability(chain))}
+
+    return at
+
+
+def _dephased_log_probability(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    value = dephasing.dephased_log_probability(
+        chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate
+    )
+    return {"dephased_log_probability": value, IMPOSSIBLE: False}
+
+
+def _average_log_negativity(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+    draws = {} if settings.n_samples is None else {"key": _key(point, settings), "n_samples": settings.n_samples}
+    found = averages.average_log_negativity(
+        chain,
+        point.time,
+        point.dephasing_rate,
+        point.phase_offset,
+        collective_rate=point.collective_rate,
+        **draws,
+    )
+    names = ("average_log_negativity", "average_log_negativity_error")
+    return {**dict(zip(names, (found.value, found.standard_error), strict=True)), IMPOSSIBLE: False}
+
+
+# ------------------------------------------------------------------------------ costs
+
+
+def _matrix_bytes(chain: Chain, shared: bool) -> int:
+    if band.worth_planning(chain, 1.0, None, None, 1e-8):
+        return _BAND_BYTES + int(4000 * min(chain.dimension, 16 * math.sqrt(chain.n_atoms)))
+    return 96 * chain.dimension**2 + 512 * chain.dimension
+
+
+def _matrix_seconds(chain: Chain, settings: Settings) -> float:
+    if band.worth_planning(chain, 1.0, None, None, settings.tolerance):
+        return 8e-5 * math.sqrt(min(chain.dimension, 16 * math.sqrt(chain.n_atoms)))
+    each = 2e-5 + 1.4e-10 * chain.dimension**3
+    return each if chain.n_ensembles == 3 else 6 * each
+
+
+def _probability_seconds(chain: Chain, settings: Settings) -> float:
+    return 1e-5 + 2e-8 * chain.dimension if chain.n_ensembles == 3 else _matrix_seconds(chain, settings)
+
+
+def _transpose_size(chain: Chain) -> int:
+    return chain.dimension**2 // (4 if chain.n_ensembles == 3 else 1) + 1
+
+
+def _transpose_bytes(chain: Chain, shared: bool) -> int:
+    if chain.n_ensembles == 3 and not shared:
+        return 6 * 8 * (chain.dimension**2 // 2) ** 2
+    return 4 * 16 * chain.dimension**4
+
+
+def _transpose_seconds(chain: Chain, settings: Settings) -> float:
+    blocks, each = (4, 4e-11) if chain.n_ensembles == 3 else (1, 3e-10)
+    return 2e-4 + blocks * each * _transpose_size(chain) ** 3
+
+
+def _all_outcomes(seconds: Callable[[Chain, Settings], float]) -> Callable[[Chain, Settings], float]:
+    def total(chain: Chain, settings: Settings) -> float:
+        many = settings.n_samples or (chain.n_atoms + 1) ** (chain.n_ensembles - 2)
+        return many * seconds(chain, settings)
+
+    return total
+
+
+def _inner(chain: Chain, settings: Settings) -> dict[str, int]:
+    return {"sample": settings.n_samples or 1, "inner_ensemble": chain.n_ensembles - 2}
+
+
+def _ends(chain: Chain, settings: Settings) -> dict[str, int]:
+    return {"first": chain.dimension, "last": chain.dimension}
+
+
+def _not_nan(values: np.ndarray) -> np.ndarray:
+    return ~np.isnan(values)  # impossible outcomes have a log probability of -inf
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "entropy": Quantity(
+        _NOISE_FREE,
+        {
+            "entropy": Variable("bit", "end-to-end entanglement E"),
+            "entropy_error": Variable(
+                "bit",
+                "error allowed for: window and band engine; NaN where unknown",
+                is_answer=lambda values: np.full(values.shape, True),
+            ),
+        },
+        _entropy,
+        _matrix_bytes,
+        _matrix_seconds,
+    ),
+    "renyi_entropy": Quantity(
+        _NOISE_FREE,
+        {"renyi_entropy": Variable("bit", "Rényi entropy of the ends")},
+        _renyi_entropy,
+        _matrix_bytes,
+        _matrix_seconds,
+    ),
+    "schmidt_coefficients": Quantity(
+        _NOISE_FREE,
+        {
+            "schmidt_coefficients": Variable(
+                "1", "Schmidt coefficients σ, decreasing", lambda chain, settings: {"schmidt_index": chain.dimension}
+            )
+        },
+        _schmidt_coefficients,
+        _matrix_bytes,
+        _matrix_seconds,
+        one_chain=True,
+    ),
+    "amplitudes": Quantity(
+        _NOISE_FREE,
+        {"amplitudes": Variable("1", "unnormalized end-to-end amplitudes A[k_1, k_M]", _ends, "c")},
+        _amplitudes,
+        _matrix_bytes,
+        _probability_seconds,
+        one_chain=True,
+    ),
+    "log_outcome_probability": Quantity(
+        _NOISE_FREE,
+        {
+            "log_outcome_probability": Variable(
+                "1", "natural logarithm of the probability of the outcomes", is_answer=_not_nan
+            )
+        },
+        _log_outcome_probability,
+        _matrix_bytes,
+        _probability_seconds,
+    ),
+    "outcome_probability": Quantity(
+        _NOISE_FREE,
+        {"outcome_probability": Variable("1", "probability of the outcomes")},
+        _outcome_probability,
+        _matrix_bytes,
+        _probability_seconds,
+    ),
+    "sampled_outcomes": Quantity(
+        _NOISE_FREE - {"outcomes"},
+        {"sampled_outcomes": Variable("1", "outcomes drawn by the Born rule", _inner, "i")},
+        _sampled_outcomes,
+        _matrix_bytes,
+        _matrix_seconds,
+        one_chain=True,
+    ),
+    "average_entropy": Quantity(
+        _NOISE_FREE - {"outcomes"},
+        {
+            "average_entropy": Variable("bit", "entanglement averaged over the outcomes"),
+            "average_entropy_error": Variable("bit", "its standard error"),
+        },
+        _average_entropy,
+        lambda chain, shared: 64 * _matrix_bytes(chain, shared),
+        _all_outcomes(_matrix_seconds),
+    ),
+    "log_negativity": Quantity(
+        _NOISY,
+        {"log_negativity": Variable("bit", "log negativity of the ends")},
+        _dephased("log_negativity", pairs.log_negativity),
+        _transpose_bytes,
+        _transpose_seconds,
+    ),
+    "coherent_information": Quantity(
+        _NOISY,
+        {"coherent_information": Variable("bit", "coherent information of the ends")},
+        _dephased("coherent_information", pairs.coherent_information),
+        _transpose_bytes,
+        _transpose_seconds,
+    ),
+    "dephased_log_probability": Quantity(
+        _NOISY,
+        {
+            "dephased_log_probability": Variable(
+                "1", "natural logarithm of the probability of the outcomes", is_answer=_not_nan
+            )
+        },
+        _dephased_log_probability,
+        _transpose_bytes,
+        _matrix_seconds,
+    ),
+    "average_log_negativity": Quantity(
+        _NOISY - {"outcomes"},
+        {
+            "average_log_negativity": Variable("bit", "log negativity averaged over the outcomes"),
+            "average_log_negativity_error": Variable("bit", "its standard error"),
+        },
+        _average_log_negativity,
+        lambda chain, shared: 16 * _transpose_bytes(chain, shared),
+        _all_outcomes(_transpose_seconds),
+    ),
+}

@@ -1,0 +1,214 @@
+"""Commands about grids: run a sweep, plot its results, export them."""
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from jaxent import console
+
+__all__ = ["export", "plot", "sweep"]
+
+_SOME_FAILED = 3  # exit code: finished, but some points have no value
+
+
+def sweep(
+    file: Path,
+    *,
+    out: Path | None = None,
+    dry_run: console.Switch = False,
+    tile_points: console.WholeNumber | None = None,
+    retry_failed: console.Switch = False,
+    log_json: console.Switch = False,
+    cpu_devices: console.WholeNumber | None = None,
+    distributed: console.Switch = False,
+    coordinator: str | None = None,
+    processes: console.WholeNumber | None = None,
+    process: console.WholeNumber | None = None,
+) -> None:
+    """Compute a grid that a TOML file describes, tile by tile; the same command goes on where it was stopped.
+
+    Exit code 0: every point has its value; 3: some points failed, and are told; 2: nothing was started or written on.
+
+    Parameters
+    ----------
+    file
+        The sweep, as TOML; its keys are the arguments of jaxent.Sweep.
+    out
+        Folder of the results; grid.results for grid.toml by default.
+    dry_run
+        Only show points, tiles, bytes, memory and a rough time.
+    tile_points
+        Points of a tile; by default what takes a few seconds and fits in memory.
+    retry_failed
+        Compute tiles with failed points again.
+    log_json
+        Print a line of JSON for each tile instead of a progress bar.
+    cpu_devices
+        Devices that the processor is divided into; each works on its share of a tile.
+    distributed
+        Share the sweep with other processes, found through SLURM, Open MPI or Kubernetes unless given below.
+    coordinator
+        Address (host:port) at which the processes meet.
+    processes
+        How many there are.
+    process
+        Number of this one, from 0.
+    """
+    from jaxent.sweep.reading import read_sweep
+
+    read_sweep(file)  # before any process waits for another
+    if cpu_devices is not None and cpu_devices < 1:
+        raise ValueError(f"Argument `cpu_devices` must be at least 1, but is {cpu_devices}.")
+    given = [one is not None for one in (coordinator, processes, process)]
+    if any(given) and not (distributed and all(given)):
+        raise ValueError("Arguments `coordinator`, `processes` and `process` must come together, with `distributed`.")
+    console.divide_processor(cpu_devices)
+    index, count = 0, 1
+    if distributed and not dry_run:
+        from jaxent.sweep.devices import join_processes
+
+        index, count = join_processes(coordinator, processes, process)
+    console.library()
+    from jaxent.sweep import plan_sweep, run_sweep
+
+    question = read_sweep(file)  # now with float64
+    plan = plan_sweep(question, tile_points)
+    if dry_run:
+        _show_plan(question, plan)
+        return
+    folder = out or file.with_suffix(".results")
+    watch = _logged if log_json else console.points_progress
+    with watch() as report:
+        done = run_sweep(
+            question,
+            folder,
+            tile_points=tile_points,
+            retry_failed=retry_failed,
+            report=report,
+            process=index,
+            n_processes=count,
+        )
+    n_failed = sum(failure.stop - failure.start for _, failure in done.failures)
+    if log_json:
+        summary = {"event": "end", "process": index, "folder": str(folder), "points": done.n_points}
+        summary |= {"computed": done.n_computed, "failed": n_failed, "impossible": done.n_impossible}
+        print(json.dumps(summary), flush=True)
+    else:
+        print(f"{folder}: {done.n_points} points, {done.n_computed} of them computed now")
+        if done.n_impossible:
+            print(f"{done.n_impossible} points have outcomes that cannot occur: NaN")
+    for chain, failure in done.failures[:10]:
+        print(f"jaxent: {chain}, points {failure.start} to {failure.stop - 1}: {failure.error}", file=sys.stderr)
+    if n_failed:
+        print(f"jaxent: {n_failed} points failed; their values are NaN", file=sys.stderr)
+        sys.exit(_SOME_FAILED)
+
+
+def _show_plan(question, plan) -> None:
+    axes = " × ".join(f"{count} {name}" for name, count in question.axes.items()) or "one point"
+    minutes, hours = plan.seconds / 60, plan.seconds / 3600
+    rough = f"{plan.seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if hours < 2 else f"{hours:.1f} h"
+    rows = [
+        ["quantities", ", ".join(question.quantities)],
+        ["points", f"{question.n_points} ({axes})"],
+        ["tiles", f"{plan.n_tiles}, of {max(group.tile_points for group in plan.groups)} points at most"],
+        ["results", _size(plan.n_bytes)],
+        ["memory of a tile", f"about {_size(plan.tile_bytes)}"],
+        ["time on two CPU cores", f"about {rough}"],
+        ["key", question.key[:12]],
+    ]
+    console.print_table("the sweep", ["", ""], rows)
+
+
+def _size(n_bytes: float) -> str:
+    units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    while n_bytes >= 1024 and len(units) > 1:
+        n_bytes, units = n_bytes / 1024, units[1:]
+    return f"{n_bytes:.3g} {units[0]}"
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[Callable]:
+    """Lines of JSON on standard output, one for each tile."""
+    yield lambda progress: print(json.dumps({"event": "tile"} | dataclasses.asdict(progress)), flush=True)
+
+
+def export(results: Path, to: Path) -> None:
+    """Write the results of a sweep as one netCDF file (.nc) or Zarr store (.zarr).
+
+    Parameters
+    ----------
+    results
+        Folder of the sweep.
+    to
+        File or store to write.
+    """
+    from jaxent.sweep.dataset import export_sweep
+
+    print(f"wrote {export_sweep(results, to)}")
+
+
+def plot(
+    results: Path,
+    *,
+    out: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    kind: Literal["curves", "map", "panels"] = "curves",
+    quantity: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    lines: str | None = None,
+    panels: str | None = None,
+    at: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+) -> None:
+    """Plot results: curves, a heat map, or a panel for each value of an axis.
+
+    Parameters
+    ----------
+    results
+        Folder of a sweep, or a netCDF file or Zarr store exported from one.
+    out
+        PNG or PDF file, or an HTML page that can be zoomed; may be repeated. The folder's name, as PNG, by default.
+    kind
+        curves: a line for each value of one axis; map: colours over two axes; panels: curves in several panels.
+    quantity
+        Variable to plot; the first by default.
+    x
+        Axis along x; the longest by default.
+    y
+        Axis along y of a map; the longest of the rest by default.
+    lines
+        Axis whose values are lines; the longest of the rest by default.
+    panels
+        Axis whose values are panels; the longest of the rest by default.
+    at
+        Choice of a value of another axis, as name=value; may be repeated. The first by default.
+    """
+    chosen = out or (Path(results.name or "results").with_suffix(".png"),)
+    for path in chosen:
+        if path.suffix not in (".png", ".pdf", ".html"):
+            raise ValueError(f"Argument `out` must end in .png, .pdf or .html, but is {str(path)!r}.")
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"Argument `out` must be in a folder that exists, but {str(path.parent)!r} does not.")
+    if y is not None and kind != "map":
+        raise ValueError("Argument `y` must come with kind = map; curves have lines.")
+    from jaxent.sweep import save
+    from jaxent.views import make_view, open_results
+
+    with open_results(results) as dataset:
+        view = make_view(dataset, kind, quantity, x, y if kind == "map" else lines, panels, at)
+    for path in chosen:
+        if path.suffix == ".html":
+            from jaxent.pages import page
+
+            save(path, lambda beside: beside.write_text(page(view), encoding="utf-8"))
+        else:
+            from jaxent.figures import draw_view
+
+            save(path, draw_view(view).savefig)
+        print(f"wrote {path}")
