@@ -18,10 +18,10 @@ from jaxent import arguments, band, product
 from jaxent.chain import Chain
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
-__all__ = ["Entropies", "ImpossibleOutcomes", "Problem"]
+__all__ = ["UNLIKELY", "Entropies", "ImpossibleOutcomes", "Problem"]
 
 _TILE_BYTES = 256 * 2**20  # memory a tile of times may take; more buys no speed
-_UNLIKELY = -46.0  # log probability below which rounding may be all there is (1e-20)
+UNLIKELY = -46.0  # log probability below which rounding may be all there is (1e-20)
 
 
 class Entropies(NamedTuple):
@@ -124,7 +124,7 @@ class Problem:
         inputs = [arguments.concrete(leaf) for leaf in jax.tree.leaves((self.time, self.outcomes, self.offsets))]
         if host is None or any(value is None for value in inputs):
             return
-        doubtful = np.asarray(~(host >= _UNLIKELY))
+        doubtful = np.asarray(~(host >= UNLIKELY))
         if not doubtful.any():
             return
         doubtful &= np.asarray(self.impossible())
@@ -147,7 +147,7 @@ def _impossible(chain, time, outcomes, offsets, top, real):
     # sums over the odd ensembles can cancel to nothing but rounding, which no nudge shows
     least = 2 * math.log(4 * float(jnp.finfo(offsets.dtype).eps) * chain.dimension)
     cancelled = product.cancellation(chain, time, outcomes, offsets, top, real) < least
-    return ~(log_probability >= _UNLIKELY) & (cancelled | ~(abs(nudged - log_probability) < 0.5))
+    return ~(log_probability >= UNLIKELY) & (cancelled | ~(abs(nudged - log_probability) < 0.5))
 
 
 def _nth_time(time: Time, where: np.ndarray) -> str:

@@ -1,9 +1,13 @@
+import os
 import socket
 
 import hypothesis
 import jax
 import pytest
 from jaxtyping import install_import_hook
+
+# commands keep no programs in the folder of the user who tests
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
 
 # every call of jaxent checks its arguments and results, shapes included
 install_import_hook("jaxent", "typechecker.checked")

@@ -214,3 +214,14 @@ def test_a_billion_atoms_take_the_band_engine(jaxent_command):
     code, out, err = jaxent_command("entropy", "1", "-n", "1000000000", "--tolerance", "0")
     assert (code, out) == (2, "")
     assert "`tolerance` must be positive, but is 0" in err
+
+
+def test_compiled_programs_are_kept_between_commands(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    environment |= {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "jaxent", "entropy", "0.7", "-n", "40", "--json"]
+    runs = [subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment) for _ in range(2)]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert [run.stderr for run in runs] == ["", ""]
+    assert runs[0].stdout == runs[1].stdout
+    assert len(list(tmp_path.glob("**/programs/*-cache"))) > 0

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jaxent
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -15,6 +17,11 @@ def test_the_example_prints_what_is_shown():
     expected = [float(number) for number in re.findall(r"-?\d+\.\d+", shown)]
     assert len(printed) == len(expected) == 8
     assert all(abs(a - b) <= 1e-7 for a, b in zip(printed, expected, strict=True))
+
+
+def test_the_grid_is_one_that_can_be_asked(tmp_path):
+    (tmp_path / "grid.toml").write_text(re.search(r"```toml\n(.*?)```", README, re.DOTALL)[1], encoding="utf-8")
+    assert jaxent.read_sweep(tmp_path / "grid.toml").n_points == 2000
 
 
 def test_files_that_are_linked_exist():

@@ -80,7 +80,7 @@ class Evaluator:
         self.devices = list(devices or jax.local_devices())
         self._group = -1
         self._knobs: dict[str, Any] = {}
-        self._programs: dict[int, Callable] = {}
+        self._programs: dict[tuple[str, int], Callable] = {}
 
     def __call__(self, tile: Tile) -> Answer:
         """Values of all variables at the points of a tile."""
@@ -154,12 +154,22 @@ class Evaluator:
         indices = np.minimum(np.arange(start, start + each * len(self.devices)), stop - 1)
         varying, fixed = self._points(indices)
         mesh = Mesh(np.array(self.devices), ("points",))
-        if size not in self._programs:
-            chain = self.plan.groups[self._group].chain
-            self._programs[size] = _program(self.sweep, chain, tuple(names), fixed, batch, mesh)
         points = jax.device_put(varying, NamedSharding(mesh, PartitionSpec("points")))
-        found = self._programs[size](points)
-        return jax.tree.map(lambda values: np.asarray(values)[: stop - start], found)
+
+        def over_points(kind: str, functions: dict[str, Callable]) -> dict[str, Any]:
+            if (kind, size) not in self._programs:
+                chain = self.plan.groups[self._group].chain
+                self._programs[kind, size] = _program(self.sweep, chain, functions, fixed, batch, mesh)
+            found = self._programs[kind, size](points)
+            return jax.tree.map(lambda values: np.asarray(values)[: stop - start], found)
+
+        found = over_points("values", {name: QUANTITIES[name].at for name in names})
+        for name in names:
+            confirm = QUANTITIES[name].is_impossible
+            if confirm is not None and found[name][IMPOSSIBLE].any():  # seldom: two more probabilities of each point
+                confirmed = over_points(f"impossible {name}", {name: confirm})[name]
+                found[name][IMPOSSIBLE] = found[name][IMPOSSIBLE] & confirmed
+        return found
 
     def _checked(self, start: int, stop: int, names: list[str], found: dict, left: list[int]) -> Answer:
         """Values with NaN for impossible outcomes; what is no number otherwise is tried alone, then recorded."""
@@ -263,12 +273,14 @@ def _filled(varying: Point, fixed: Point) -> Point:
     return Point(*[one if one is not None else other for one, other in zip(varying, fixed, strict=True)])
 
 
-def _program(sweep: Sweep, chain: Chain, names: tuple[str, ...], fixed: Point, batch: int, mesh: Mesh) -> Callable:
+def _program(
+    sweep: Sweep, chain: Chain, functions: dict[str, Callable], fixed: Point, batch: int, mesh: Mesh
+) -> Callable:
     """The compiled program of a tile: points, shared out to the devices of the mesh → variables by quantity."""
 
     def single(varying: Point) -> dict[str, Any]:
         point = _filled(varying, fixed)
-        return {name: QUANTITIES[name].at(chain, point, sweep.settings) for name in names}
+        return {name: function(chain, point, sweep.settings) for name, function in functions.items()}
 
     @functools.partial(
         jax.shard_map, mesh=mesh, in_specs=PartitionSpec("points"), out_specs=PartitionSpec("points"), check_vma=False

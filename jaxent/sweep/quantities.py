@@ -67,6 +67,7 @@ class Quantity:
         at: chain, point, settings → variables by name, and `IMPOSSIBLE`.
         n_bytes: working memory of one point of a chain, with a noise shared by all ensembles or without.
         seconds: rough time of one point on two CPU cores.
+        is_impossible: whether a point that `at` calls so is: asked where a tile has one; None: it is.
         one_chain: whether its dimensions change with the chain, so that one sweep can hold only one chain.
     """
 
@@ -76,6 +77,7 @@ class Quantity:
     n_bytes: Callable[[Chain, bool], int]
     seconds: Callable[[Chain, Settings], float]
     one_chain: bool = False
+    is_impossible: Callable[[Chain, Point, Settings], jax.Array] | None = None
 
 
 def is_planned(name: str, chain: Chain, settings: Settings, top: bool, real: bool) -> bool:
@@ -93,27 +95,32 @@ def _problem(chain: Chain, point: Point) -> routes.Problem:
     return routes.Problem.of(chain, point.time, point.outcomes, point.phase_offset)
 
 
+def _impossible(chain: Chain, point: Point, settings: Settings) -> jax.Array:
+    return _problem(chain, point).impossible()
+
+
 def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
-    value = problem.over_times(product.entropy)[0]
+    value, log_probability = problem.over_times(product.entropy)
     error = jnp.zeros_like(value)
     if chain.dimension <= chain.n_atoms and chain.n_ensembles == 3:
         error = truncation.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
     elif chain.dimension <= chain.n_atoms:
         error = jnp.full_like(value, jnp.nan)
-    return {"entropy": value, "entropy_error": error, IMPOSSIBLE: problem.impossible()}
+    return {"entropy": value, "entropy_error": error, IMPOSSIBLE: ~(log_probability >= routes.UNLIKELY)}
 
 
 def _renyi_entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
     kernel = product.entropy if settings.alpha == 1.0 else product.renyi(settings.alpha)
-    return {"renyi_entropy": problem.over_times(kernel)[0], IMPOSSIBLE: problem.impossible()}
+    value, log_probability = problem.over_times(kernel)
+    return {"renyi_entropy": value, IMPOSSIBLE: ~(log_probability >= routes.UNLIKELY)}
 
 
 def _schmidt_coefficients(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
-    coefficients = problem.over_times(product.schmidt)[0]
-    return {"schmidt_coefficients": coefficients, IMPOSSIBLE: problem.impossible()}
+    coefficients, log_probability = problem.over_times(product.schmidt)
+    return {"schmidt_coefficients": coefficients, IMPOSSIBLE: ~(log_probability >= routes.UNLIKELY)}
 
 
 def _amplitudes(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
@@ -255,6 +262,7 @@ QUANTITIES: dict[str, Quantity] = {
         _entropy,
         _matrix_bytes,
         _matrix_seconds,
+        is_impossible=_impossible,
     ),
     "renyi_entropy": Quantity(
         _NOISE_FREE,
@@ -262,6 +270,7 @@ QUANTITIES: dict[str, Quantity] = {
         _renyi_entropy,
         _matrix_bytes,
         _matrix_seconds,
+        is_impossible=_impossible,
     ),
     "schmidt_coefficients": Quantity(
         _NOISE_FREE,
@@ -273,6 +282,7 @@ QUANTITIES: dict[str, Quantity] = {
         _schmidt_coefficients,
         _matrix_bytes,
         _matrix_seconds,
+        is_impossible=_impossible,
         one_chain=True,
     ),
     "amplitudes": Quantity(
