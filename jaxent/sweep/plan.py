@@ -19,6 +19,7 @@ from jaxent.sweep.question import KNOBS, Sweep
 __all__ = ["Group", "Plan", "Tile", "cut", "make_plan", "points_of_group"]
 
 _TILE_SECONDS = 3.0  # long against what a file costs, short against what one would mind losing
+_LEAST_TILES = 4  # of each process
 _ACCELERATION = 20.0  # of an accelerator over two cores, roughly: its tiles hold so many more points
 _RESULT_BYTES = 64 * 2**20  # of one tile in memory and on disk
 _BATCH_BYTES = 256 * 2**20  # of points worked on at once on a CPU: more buys no speed
@@ -111,7 +112,11 @@ def cut(n_points: int, tile_points: list[int]) -> list[Tile]:
 
 
 def make_plan(
-    sweep: Sweep, tile_points: int | list[int] | None = None, n_devices: int = 1, on_cpu: bool = True
+    sweep: Sweep,
+    tile_points: int | list[int] | None = None,
+    n_devices: int = 1,
+    on_cpu: bool = True,
+    n_processes: int = 1,
 ) -> Plan:
     """Cut a sweep into tiles that fit in memory.
 
@@ -120,6 +125,7 @@ def make_plan(
         tile_points: points of a tile, one number or one for each group; None: a few seconds' worth.
         n_devices: devices that share a tile.
         on_cpu: whether they are processors, not accelerators.
+        n_processes: processes that share the tiles.
 
     Returns:
         Plan: the groups.
@@ -141,6 +147,8 @@ def make_plan(
         if tile_points is None:
             worth = _TILE_SECONDS * n_devices / seconds * (1.0 if on_cpu else _ACCELERATION)
             size = int(np.clip(worth, n_devices, max(1, _RESULT_BYTES // result_bytes)))
+            if n_processes > 1:  # some tiles for each
+                size = min(size, math.ceil(n_points * len(sweep.chains) / (_LEAST_TILES * n_processes)))
             size = math.ceil(n_points / math.ceil(n_points / size))  # equal tiles
         else:
             size = tile_points if isinstance(tile_points, int) else tile_points[index]

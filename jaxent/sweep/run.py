@@ -62,13 +62,16 @@ class SweepRun:
     n_impossible: int
 
 
-def plan_sweep(sweep: Sweep, tile_points: int | None = None, devices: Sequence[Any] | None = None) -> Plan:
+def plan_sweep(
+    sweep: Sweep, tile_points: int | None = None, devices: Sequence[Any] | None = None, n_processes: int = 1
+) -> Plan:
     """How a sweep would be cut into tiles here, with its bytes and a rough time; nothing is computed.
 
     Args:
         sweep: the question.
         tile_points: points of a tile; None: a few seconds' worth that fit in memory.
         devices: that share each tile; None: all of this process.
+        n_processes: processes that share the tiles.
 
     Returns:
         Plan: points, tiles, bytes, memory of a tile, seconds.
@@ -78,7 +81,7 @@ def plan_sweep(sweep: Sweep, tile_points: int | None = None, devices: Sequence[A
         raise ValueError(f"Argument `tile_points` must be at least 1, but is {tile_points}.")
     for chain in sweep.chains:
         arguments.check_precision(chain.n_atoms, sweep.values("time", chain))
-    return make_plan(sweep, tile_points, len(devices), devices[0].platform == "cpu")
+    return make_plan(sweep, tile_points, len(devices), devices[0].platform == "cpu", n_processes)
 
 
 def run_sweep(
@@ -117,7 +120,7 @@ def run_sweep(
     if not 0 <= process < n_processes:
         raise ValueError(f"Argument `process` must lie in 0…{n_processes - 1}, but is {process}.")
     devices = list(devices or jax.local_devices())
-    plan = plan_sweep(sweep, tile_points, devices)
+    plan = plan_sweep(sweep, tile_points, devices, n_processes)
     path = output_folder(folder, "folder")
     store = Store(path, sweep, [group.tile_points for group in plan.groups], process)
     cut = [group.tile_points for group in plan.groups]
