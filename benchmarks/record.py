@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxent import sweep
+from jaxent.sweep.devices import commit
 
 FOLDER = Path(__file__).parent
 
@@ -39,15 +39,11 @@ def compiled(run) -> tuple[float, float]:
 
 def save(name: str, results: dict) -> None:
     """Write results beside the script, with device, dtype, versions and commit."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=FOLDER, capture_output=True, text=True).stdout.strip()
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", "../jaxent"], cwd=FOLDER, capture_output=True, text=True
-    ).stdout
     about = {
         **sweep.versions(),
         "python_version": platform.python_version(),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "commit": commit + (" with changes" if changed else ""),
+        "commit": commit(),
     }
     path = FOLDER / f"{name}.json"
     path.write_text(json.dumps({"about": about, **results}, indent=2) + "\n")

@@ -30,6 +30,7 @@ __all__ = [
     "checked_rate",
     "checked_time",
     "concrete",
+    "free_bytes",
     "is_integer",
     "is_zero",
     "nan_unless_possible",
@@ -97,6 +98,16 @@ def check_precision(n_atoms: int, time: Time) -> None:
             )
 
 
+def free_bytes() -> int:
+    """Memory that the default device, or the host for a CPU, has free."""
+    available = psutil.virtual_memory().available
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        available = stats.get("bytes_limit", available) - stats.get("bytes_in_use", 0)
+    return available
+
+
 def check_memory(needed: int, what: str, instead: str) -> None:
     """Refuse what would not fit, before it is allocated.
 
@@ -108,11 +119,7 @@ def check_memory(needed: int, what: str, instead: str) -> None:
     Raises:
         ValueError: when `needed` exceeds the memory that the default device (or the host, for a CPU) has free.
     """
-    available = psutil.virtual_memory().available
-    device = jax.local_devices()[0]
-    if device.platform != "cpu":
-        stats = device.memory_stats() or {}
-        available = stats.get("bytes_limit", available) - stats.get("bytes_in_use", 0)
+    available = free_bytes()
     if needed > available:
         gib = math.log10(needed) - 30 * math.log10(2)
         size = f"{10**gib:.3g}" if gib < 6 else f"10^{gib:.0f}"

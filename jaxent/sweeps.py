@@ -62,7 +62,7 @@ def sweep(
     """
     from jaxent.sweep.reading import read_sweep
 
-    read_sweep(file)  # before any process waits for another
+    question = read_sweep(file)  # before any process waits for another
     if cpu_devices is not None and cpu_devices < 1:
         raise ValueError(f"Argument `cpu_devices` must be at least 1, but is {cpu_devices}.")
     given = [one is not None for one in (coordinator, processes, process)]
@@ -77,10 +77,8 @@ def sweep(
     console.library()
     from jaxent.sweep import plan_sweep, run_sweep
 
-    question = read_sweep(file)  # now with float64
-    plan = plan_sweep(question, tile_points)
     if dry_run:
-        _show_plan(question, plan)
+        _show_plan(question, plan_sweep(question, tile_points))
         return
     folder = out or file.with_suffix(".results")
     watch = _logged if log_json else console.points_progress
@@ -94,7 +92,7 @@ def sweep(
             process=index,
             n_processes=count,
         )
-    n_failed = sum(failure.stop - failure.start for _, failure in done.failures)
+    n_failed = sum(failure.n_points for _, failure in done.failures)
     if log_json:
         summary = {"event": "end", "process": index, "folder": str(folder), "points": done.n_points}
         summary |= {"computed": done.n_computed, "failed": n_failed, "impossible": done.n_impossible}

@@ -1,6 +1,5 @@
 """All tiles of a sweep as one labelled dataset, read from the disk where it is looked at."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ from jaxent.sweep.files import save
 from jaxent.sweep.plan import cut, points_of_group
 from jaxent.sweep.quantities import QUANTITIES, Variable
 from jaxent.sweep.question import AXES, KNOBS, Sweep
-from jaxent.sweep.store import Finished, finished_tiles, folder_layout, read_tile
+from jaxent.sweep.store import Finished, finished_tiles, folder_layout, question_text, read_tile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,16 +146,15 @@ def _attributes(layout: dict[str, Any], sweep: Sweep, ordered: Sequence[Finished
         about[name] = "; ".join(dict.fromkeys(one.about.get(name, "") for one in ordered))
     failures = [failure for one in ordered for failure in one.failures]
     done = sum(one.tile.stop - one.tile.start for one in ordered)
-    question = json.dumps(layout["question"], ensure_ascii=False)
     return about | {
         "title": f"jaxent sweep of {', '.join(sweep.quantities)}",
         "key": layout["key"],
-        "question": question if len(question) < 16_000 else "see sweep.json",
+        "question": question_text(layout["question"]),
         "precision": layout["question"]["precision"],
         "tolerance": sweep.tolerance,
         "points": sweep.n_points,
         "points_finished": done,
-        "points_failed": sum(failure.stop - failure.start for failure in failures),
+        "points_failed": sum(failure.n_points for failure in failures),
         "points_impossible": sum(one.n_impossible for one in ordered),
         "first_failure": failures[0].error[:1000] if failures else "",
     }

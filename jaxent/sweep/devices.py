@@ -8,9 +8,8 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import psutil
 
-__all__ = ["commit", "describe_devices", "free_bytes", "join_processes", "versions"]
+__all__ = ["commit", "describe_devices", "join_processes", "versions"]
 
 
 def describe_devices() -> list[dict[str, str]]:
@@ -38,16 +37,6 @@ def versions() -> dict[str, str]:
     found = {f"{name}_version": importlib.metadata.version(name) for name in names}
     first = describe_devices()[0]
     return found | {"device": first["kind"], "platform": first["platform"], "precision": first["precision"]}
-
-
-def free_bytes() -> int:
-    """Memory that is free: of the first accelerator, or of the host."""
-    device = jax.local_devices()[0]
-    available = psutil.virtual_memory().available
-    if device.platform != "cpu":
-        stats = device.memory_stats() or {}
-        available = min(available, stats.get("bytes_limit", available) - stats.get("bytes_in_use", 0))
-    return available
 
 
 def join_processes(coordinator: str | None, n_processes: int | None, process: int | None) -> tuple[int, int]:

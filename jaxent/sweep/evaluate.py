@@ -42,6 +42,11 @@ class Failure:
     stop: int
     error: str
 
+    @property
+    def n_points(self) -> int:
+        """How many points."""
+        return self.stop - self.start
+
 
 @dataclasses.dataclass(frozen=True)
 class Answer:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxent import arguments
 from jaxent.chain import Chain
-from jaxent.sweep.devices import free_bytes
 from jaxent.sweep.quantities import QUANTITIES
 from jaxent.sweep.question import KNOBS, Sweep
 
@@ -130,7 +130,7 @@ def make_plan(
     Returns:
         Plan: the groups.
     """
-    available = free_bytes() // (_SHARE * (n_devices if on_cpu else 1))
+    available = arguments.free_bytes() // (_SHARE * (n_devices if on_cpu else 1))
     budget = min(available, _BATCH_BYTES) if on_cpu else available
     n_points = points_of_group(sweep)
     shared = sweep.collective_rate != 0.0

@@ -39,7 +39,7 @@ from jaxent.sweep.canonical import (
 from jaxent.sweep.quantities import QUANTITIES, Settings
 from jaxent.times import PiFraction
 
-__all__ = ["AXES", "CHAIN_AXES", "KNOBS", "Sweep", "differences"]
+__all__ = ["AXES", "CHAIN_AXES", "KNOBS", "Sweep", "differences", "key_of"]
 
 CHAIN_AXES = ("n_ensembles", "n_atoms", "window")
 KNOBS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
@@ -127,8 +127,7 @@ class Sweep:
     @property
     def key(self) -> str:
         """A hash of the question."""
-        text = json.dumps(self.question, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return key_of(self.question)
 
     def values(self, name: str, chain: Chain) -> Any:
         """Values of a knob for one chain: None (not set, or all N), or an array with one row for each.
@@ -170,6 +169,12 @@ class Sweep:
         if any(isinstance(one, str | tuple) for one in each):
             return np.array([" ".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in each])
         return np.array([np.inf if one is None else one for one in each])  # a window of all states is infinite
+
+
+def key_of(question: dict[str, Any]) -> str:
+    """A hash of a question, which is plain data."""
+    text = json.dumps(question, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:

@@ -122,8 +122,8 @@ def run_sweep(
     devices = list(devices or jax.local_devices())
     plan = plan_sweep(sweep, tile_points, devices, n_processes)
     path = output_folder(folder, "folder")
-    store = Store(path, sweep, [group.tile_points for group in plan.groups], process)
     cut = [group.tile_points for group in plan.groups]
+    store = Store(path, sweep, cut, process)
     if tile_points is not None and store.tile_points != cut:
         raise ValueError(
             f"Argument `tile_points` must be left out, or be as when the folder was begun ({store.tile_points[0]}), "
@@ -202,4 +202,4 @@ class _Clock:
 
 
 def _n_failed(one: Finished) -> int:
-    return sum(failure.stop - failure.start for failure in one.failures)
+    return sum(failure.n_points for failure in one.failures)

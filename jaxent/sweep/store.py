@@ -25,9 +25,9 @@ from jaxent.sweep.evaluate import Answer, Failure
 from jaxent.sweep.files import append_line, write_whole
 from jaxent.sweep.plan import Tile
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.question import CHAIN_AXES, Sweep, differences
+from jaxent.sweep.question import CHAIN_AXES, Sweep, differences, key_of
 
-__all__ = ["Finished", "Store", "finished_tiles", "folder_layout", "read_tile"]
+__all__ = ["Finished", "Store", "finished_tiles", "folder_layout", "question_text", "read_tile"]
 
 _LONGEST_ATTRIBUTE = 16_000  # HDF5 takes 64 KiB
 _SETTLE_SECONDS = 300.0  # that a process waits for the first to lay out the folder
@@ -139,6 +139,12 @@ def read_tile(folder: Path, finished: Finished) -> dict[str, np.ndarray]:
         return {str(name): variable.values for name, variable in dataset.data_vars.items()}
 
 
+def question_text(question: dict[str, Any]) -> str:
+    """A question as an attribute of results, or where to find it."""
+    text = json.dumps(question, ensure_ascii=False)
+    return text if len(text) < _LONGEST_ATTRIBUTE else "see sweep.json"
+
+
 # ---------------------------------------------------------------------------- files
 
 
@@ -146,9 +152,8 @@ def _intact(path: Path) -> dict[str, Any] | None:
     """The layout of a folder, or None where it is missing or damaged."""
     try:
         found = json.loads(path.read_bytes())
-        question = json.dumps(found["question"], sort_keys=True, separators=(",", ":"), allow_nan=False)
         points = found["tile_points"]
-        whole = found["key"] == hashlib.sha256(question.encode()).hexdigest()
+        whole = found["key"] == key_of(found["question"])
         axes = [found["question"][name] for name in CHAIN_AXES]
         n_chains = math.prod(len(axis) if isinstance(axis, list) else 1 for axis in axes)
         fits = len(points) == n_chains and all(type(one) is int and one > 0 for one in points)
@@ -209,9 +214,8 @@ def _encoded(sweep: Sweep, chain: Chain, tile: Tile, answer: Answer, key: str, a
             attributes = {"units": kind.units, "long_name": kind.long_name}
             variables[variable] = (dimensions, answer.values[variable], attributes)
     window = np.inf if chain.window is None else chain.window
-    question = json.dumps(sweep.question, ensure_ascii=False)
     attributes = about | {
-        "question": question if len(question) < _LONGEST_ATTRIBUTE else "see sweep.json",
+        "question": question_text(sweep.question),
         "key": key,
         "n_ensembles": chain.n_ensembles,
         "n_atoms": chain.n_atoms,
