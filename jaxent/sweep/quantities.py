@@ -107,20 +107,20 @@ def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
         error = truncation.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
     elif chain.dimension <= chain.n_atoms:
         error = jnp.full_like(value, jnp.nan)
-    return {"entropy": value, "entropy_error": error, IMPOSSIBLE: ~(log_probability >= routes.UNLIKELY)}
+    return {"entropy": value, "entropy_error": error, IMPOSSIBLE: log_probability < routes.UNLIKELY}
 
 
 def _renyi_entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
     kernel = product.entropy if settings.alpha == 1.0 else product.renyi(settings.alpha)
     value, log_probability = problem.over_times(kernel)
-    return {"renyi_entropy": value, IMPOSSIBLE: ~(log_probability >= routes.UNLIKELY)}
+    return {"renyi_entropy": value, IMPOSSIBLE: log_probability < routes.UNLIKELY}
 
 
 def _schmidt_coefficients(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
     coefficients, log_probability = problem.over_times(product.schmidt)
-    return {"schmidt_coefficients": coefficients, IMPOSSIBLE: ~(log_probability >= routes.UNLIKELY)}
+    return {"schmidt_coefficients": coefficients, IMPOSSIBLE: log_probability < routes.UNLIKELY}
 
 
 def _amplitudes(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _dephased(name: str, kernel: Callable) -> Callable[[Chain, Point, Settings],
             chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate
         )
         value, log_probability = problem.run(kernel)
-        return {name: value, IMPOSSIBLE: ~(log_probability > pairs.least_log_probability(chain))}
+        return {name: value, IMPOSSIBLE: log_probability <= pairs.least_log_probability(chain)}
 
     return at
 
