@@ -24,10 +24,12 @@ import numpy as np
 from jaxent import arguments, band
 from jaxent.band.phases import BITS, reduced
 from jaxent.chain import Chain
+from jaxent.rationals import half_turn, pi_multiple, simplest_between, turns_of
 from jaxent.swapping import end_to_end_entropy
 from jaxent.times import PiFraction, pi_fraction
+from jaxent.truncation import entropy_error_bound
 
-__all__ = ["EntropyCurve", "entropy_curve"]
+__all__ = ["CurvePoints", "EntropyCurve", "curve_points", "entropy_curve"]
 
 _TILE = 64  # points between two reports
 
@@ -41,12 +43,46 @@ class EntropyCurve:
         distance: t less the time the curve is laid around, to float64's relative precision.
         entropy: E in bits.
         levels: r where t is the magic time 2πp/r, exactly; 0 at the evenly spaced times.
+        error: bound or estimate of the error of E, from the window and the band engine; NaN for a windowed chain other
+            than M = 3, whose window `entropy_error_estimate` judges.
     """
 
     time: np.ndarray
     distance: np.ndarray
     entropy: np.ndarray
     levels: np.ndarray
+    error: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class CurvePoints:
+    """Where a curve is evaluated.
+
+    Attributes:
+        centre: the time that distances are counted from, rounded to float64.
+        even: distances of the evenly spaced times, shape (n,).
+        magic: distances of the magic times between them.
+        fractions: t/2π of the magic times.
+        even_levels: r of the even times, where one is the centre and that is magic; else 0.
+    """
+
+    centre: float
+    even: np.ndarray
+    magic: np.ndarray
+    fractions: list[fractions.Fraction]
+    even_levels: np.ndarray
+
+    @property
+    def exact(self) -> PiFraction:
+        """The magic times, and the last again until there are as many as intervals: one shape for one program."""
+        pairs = [pi_multiple(one) for one in self.fractions]
+        pairs += pairs[-1:] * (len(self.even) - 1 - len(pairs))
+        return pi_fraction(*np.array(pairs, int).reshape(-1, 2).T)
+
+    def ordered(self, even: np.ndarray, magic: np.ndarray) -> np.ndarray:
+        """Values at both kinds of points, by increasing distance."""
+        order = np.argsort(np.concatenate([self.even, self.magic]), kind="stable")
+        return np.concatenate([even, magic])[order]
 
 
 def entropy_curve(
@@ -92,95 +128,81 @@ def entropy_curve(
         raise ValueError(f"Argument `max_levels` must be an integer of at least 1, but is {max_levels!r}.")
     if not isinstance(around, PiFraction):
         arguments.checked_time(around, chain.n_ensembles)
-    centre = reduced(around)
-    even = np.linspace(t_min, t_max, n_times)
-    largest = min(max_levels or max(1, math.isqrt(chain.n_atoms)), 2**27)
-    if isinstance(around, PiFraction):
-        origin = fractions.Fraction(int(around.numerator), 2 * int(around.denominator))
-    else:
-        origin = _turns(float(around))
-    magic = _simplest_between(origin, even, largest)
-    distances = np.concatenate([even, [distance for distance, _ in magic]])
-    levels = np.concatenate([np.zeros(n_times), [fraction.denominator for _, fraction in magic]]).astype(int)
-    if isinstance(around, PiFraction) and origin.denominator <= largest:
-        levels[distances == 0.0] = origin.denominator
-    centre_time = float(np.asarray(around.value)) if isinstance(around, PiFraction) else float(around)
-    order = np.argsort(distances, kind="stable")
+    points = curve_points(around, t_min, t_max, n_times, max_levels or max(1, math.isqrt(chain.n_atoms)))
+    distances = np.concatenate([points.even, points.magic])
     if band.worth_planning(chain, 0.0, None, None, tolerance):
-        half_turns = [(centre + reduced(distance)) % 2**BITS for distance in even.tolist()]
-        half_turns += [_half_turn(fraction) for _, fraction in magic]
-        entropy = _by_band(chain, half_turns, centre_time + distances, tolerance, report)
+        centre = reduced(around)
+        half_turns = [(centre + reduced(distance)) % 2**BITS for distance in points.even.tolist()]
+        half_turns += [half_turn(fraction) for fraction in points.fractions]
+        entropy, error = _by_band(chain, half_turns, points.centre + distances, tolerance, report)
     else:
-        exact = pi_fraction(*np.array([[2 * f.numerator, f.denominator] for _, f in magic], int).reshape(-1, 2).T)
-        parts = [end_to_end_entropy(chain, times, tolerance=tolerance) for times in (centre_time + even, exact)]
-        entropy = np.concatenate(parts)
+        entropy = _by_matrix(points, lambda times: end_to_end_entropy(chain, times, tolerance=tolerance))
+        error = np.zeros(len(entropy))
         report(1.0)
-    return EntropyCurve((centre_time + distances)[order], distances[order], entropy[order], levels[order])
+    if chain.window is not None and chain.dimension <= chain.n_atoms:
+        proven = chain.n_ensembles == 3
+        error += _by_matrix(points, lambda times: entropy_error_bound(chain, times)) if proven else math.nan
+    return EntropyCurve(
+        *[
+            points.ordered(*np.split(values, [n_times]))
+            for values in (
+                points.centre + distances,
+                distances,
+                entropy,
+                np.concatenate([points.even_levels, [one.denominator for one in points.fractions]]).astype(int),
+                error,
+            )
+        ]
+    )
 
 
-def _by_band(chain, half_turns, times, tolerance, report) -> np.ndarray:
-    """Entropies by the band engine, or by a dense matrix of the rounded time where that is cheaper."""
-    entropy = np.empty(len(half_turns))
+def curve_points(around: PiFraction | float, t_min: float, t_max: float, n_times: int, max_levels: int) -> CurvePoints:
+    """Evenly spaced times, and between each two the magic time of the smallest r.
+
+    Args:
+        around: the time that distances are counted from.
+        t_min: first distance.
+        t_max: last distance.
+        n_times: number of evenly spaced times.
+        max_levels: largest r.
+
+    Returns:
+        CurvePoints.
+    """
+    even, origin, largest = np.linspace(t_min, t_max, n_times), turns_of(around), min(max_levels, 2**27)
+    edges = [origin + turns_of(distance) for distance in even.tolist()]
+    between = [simplest_between(low, high, largest) for low, high in itertools.pairwise(edges)]
+    found = [one for one in between if one is not None]
+    magic = np.array([2 * math.pi * float(one - origin) for one in found])
+    levels = np.zeros(n_times, int)
+    if isinstance(around, PiFraction) and origin.denominator <= largest:
+        levels[even == 0.0] = origin.denominator
+    centre = float(np.asarray(around.value)) if isinstance(around, PiFraction) else float(around)
+    return CurvePoints(centre, even, magic, found, levels)
+
+
+def _by_matrix(points: CurvePoints, function: Callable) -> np.ndarray:
+    """A function of times at the even points, then at the magic ones."""
+    exact = [np.asarray(function(points.exact))[: len(points.magic)]] if points.fractions else []
+    return np.concatenate([np.asarray(function(points.centre + points.even)), *exact])
+
+
+def _by_band(chain, half_turns, times, tolerance, report) -> tuple[np.ndarray, np.ndarray]:
+    """Entropies and their errors by the band engine, or by a dense matrix of the rounded time where that is cheaper."""
+    entropy, error = np.empty(len(half_turns)), np.zeros(len(half_turns))
     dense = band.dense_seconds(chain.dimension, False)
     for start in range(0, len(half_turns), _TILE):
         chosen = slice(start, start + _TILE)
         plans = band.plans_at(chain, half_turns[chosen], times[chosen].tolist(), tolerance)
         banded = np.array([band.banded_seconds(plan) < dense for plan in plans], bool)
-        values = np.empty(len(plans))
-        values[banded] = band.entropies([plan for plan, yes in zip(plans, banded, strict=True) if yes]).entropy
+        values, errors = np.empty(len(plans)), np.zeros(len(plans))
+        kept = [plan for plan, yes in zip(plans, banded, strict=True) if yes]
+        found = band.entropies(kept)
+        values[banded] = found.entropy
+        planned = [float(plan.window_error + plan.band_error + plan.coarse_error) for plan in kept]
+        errors[banded] = np.array(planned) + found.quadrature_error
         if not banded.all():
             values[~banded] = end_to_end_entropy(chain, times[chosen][~banded], tolerance=0)
-        entropy[chosen] = values
+        entropy[chosen], error[chosen] = values, errors
         report(min(start + _TILE, len(half_turns)) / len(half_turns))
-    return entropy
-
-
-def _half_turn(fraction: fractions.Fraction) -> int:
-    """`reduced` of the time 2π times a fraction."""
-    return round(fraction / 2 % 1 * 2**BITS) % 2**BITS
-
-
-def _simplest_between(
-    origin: fractions.Fraction, distances: np.ndarray, largest: int
-) -> list[tuple[float, fractions.Fraction]]:
-    """Between each two times the fraction t/2π of the smallest denominator, if it is at most `largest`.
-
-    Args:
-        origin: t/2π that distances are counted from.
-        distances: of the times, increasing.
-        largest: denominator.
-
-    Returns:
-        pairs of the distance of 2πp/r from the origin, and p/r.
-    """
-    edges = [origin + _turns(distance) for distance in distances.tolist()]
-    found = []
-    for low, high in itertools.pairwise(edges):
-        fraction = _simplest(low, high, largest)
-        if fraction is not None:
-            found.append((2 * math.pi * float(fraction - origin), fraction))
-    return found
-
-
-def _turns(distance: float) -> fractions.Fraction:
-    """t/2π of a float, winding included."""
-    windings = math.floor(distance / (4 * math.pi))
-    part = fractions.Fraction(reduced(distance), 2 ** (BITS - 1))
-    return part + 2 * (windings + round(distance / (4 * math.pi) - windings - float(part) / 2))
-
-
-def _simplest(low: fractions.Fraction, high: fractions.Fraction, largest: int) -> fractions.Fraction | None:
-    """The fraction of the smallest denominator strictly between two others (Stern and Brocot)."""
-    below, above = (math.floor(low), 1), (math.floor(low) + 1, 1)
-    if above[0] < high:
-        return fractions.Fraction(*above)
-    while True:
-        middle = (below[0] + above[0], below[1] + above[1])
-        if middle[1] > largest:
-            return None
-        if middle[0] <= low * middle[1]:
-            below = middle
-        elif middle[0] >= high * middle[1]:
-            above = middle
-        else:
-            return fractions.Fraction(*middle)
+    return entropy, error

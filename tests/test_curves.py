@@ -9,7 +9,7 @@ import pytest
 
 import jaxent
 from jaxent import Chain, band, entropy_curve, pi_fraction
-from jaxent.curves import _simplest
+from jaxent.rationals import simplest_between
 
 
 def test_points_are_the_entropies_of_their_times():
@@ -38,7 +38,7 @@ def test_simplest_fractions_agree_with_a_search():
     for _ in range(100):
         low = fractions.Fraction(rng.uniform(-2, 3))
         high = low + fractions.Fraction(rng.uniform(0.001, 0.3))
-        found = _simplest(low, high, 200)
+        found = simplest_between(low, high, 200)
         brute = next(
             (
                 fractions.Fraction(p, r)
@@ -50,7 +50,7 @@ def test_simplest_fractions_agree_with_a_search():
         )
         assert (found is None) == (brute is None)
         assert found is None or found.denominator == brute.denominator
-    assert _simplest(fractions.Fraction(1, 3), fractions.Fraction(2, 5), 7) is None  # 3/8 is the first inside
+    assert simplest_between(fractions.Fraction(1, 3), fractions.Fraction(2, 5), 7) is None  # 3/8 is the first inside
 
 
 def test_the_dip_is_followed_below_the_resolution_of_floats():

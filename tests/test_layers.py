@@ -22,6 +22,7 @@ LAYERS = [
     "sampling",
     "decoding",
     "truncation",
+    "rationals",
     "curves",
     "symmetry",
     "pairs",

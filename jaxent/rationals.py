@@ -1,0 +1,100 @@
+"""Times as exact fractions of a turn: the simplest one in an interval, the nearest one to a time, and their names.
+
+A time t is t/2π turns. The magic times 2πp/r are the turns p/r, so the deepest dip of an interval is at the fraction of
+the smallest denominator in it, which the Stern-Brocot tree finds.
+
+>>> simplest_between(fractions.Fraction(3, 10), fractions.Fraction(9, 20), 10)
+Fraction(1, 3)
+>>> time_text(fractions.Fraction(1, 3))
+'2π/3'
+"""
+
+import fractions
+import heapq
+import math
+
+from jaxent.band.phases import BITS, reduced
+from jaxent.times import PiFraction
+
+__all__ = [
+    "half_turn",
+    "nearest",
+    "pi_multiple",
+    "simplest_between",
+    "simplest_in_order",
+    "time_text",
+    "turns_of",
+]
+
+
+def turns_of(time: float | PiFraction) -> fractions.Fraction:
+    """t/2π, of a float to 2^-95, windings included."""
+    if isinstance(time, PiFraction):
+        return fractions.Fraction(int(time.numerator), 2 * int(time.denominator))
+    windings = math.floor(time / (4 * math.pi))
+    part = fractions.Fraction(reduced(time), 2 ** (BITS - 1))
+    return part + 2 * (windings + round(time / (4 * math.pi) - windings - float(part) / 2))
+
+
+def half_turn(turns: fractions.Fraction) -> int:
+    """`jaxent.band.phases.reduced` of the time 2π times a fraction."""
+    return round(turns / 2 % 1 * 2**BITS) % 2**BITS
+
+
+def simplest_between(low: fractions.Fraction, high: fractions.Fraction, largest: int) -> fractions.Fraction | None:
+    """The fraction of the smallest denominator strictly between two others (Stern and Brocot), at most `largest`."""
+    below, above = (math.floor(low), 1), (math.floor(low) + 1, 1)
+    if above[0] < high:
+        return fractions.Fraction(*above)
+    while True:
+        middle = (below[0] + above[0], below[1] + above[1])
+        if middle[1] > largest:
+            return None
+        if middle[0] <= low * middle[1]:
+            below = middle
+        elif middle[0] >= high * middle[1]:
+            above = middle
+        else:
+            return fractions.Fraction(*middle)
+
+
+def simplest_in_order(
+    low: fractions.Fraction, high: fractions.Fraction, largest: int, count: int
+) -> list[fractions.Fraction]:
+    """The `count` fractions of the smallest denominators strictly between two others, by denominator."""
+    found: list[fractions.Fraction] = []
+    heap: list[tuple[int, fractions.Fraction, fractions.Fraction, fractions.Fraction]] = []
+
+    def look(start: fractions.Fraction, stop: fractions.Fraction) -> None:
+        one = simplest_between(start, stop, largest)
+        if one is not None:
+            heapq.heappush(heap, (one.denominator, one, start, stop))
+
+    look(low, high)
+    while heap and len(found) < count:
+        _, one, start, stop = heapq.heappop(heap)
+        found.append(one)
+        look(start, one)
+        look(one, stop)
+    return found
+
+
+def nearest(turns: fractions.Fraction, largest: int) -> tuple[fractions.Fraction, float]:
+    """The fraction of a denominator up to `largest` nearest to t/2π, and how far t is beyond 2π times it."""
+    fraction = turns.limit_denominator(largest)
+    return fraction, 2 * math.pi * float(turns - fraction)
+
+
+def pi_multiple(turns: fractions.Fraction) -> tuple[int, int]:
+    """Numerator and denominator of t/π."""
+    return (2 * turns).as_integer_ratio()
+
+
+def time_text(turns: fractions.Fraction) -> str:
+    """The time 2π times a fraction, as one writes it."""
+    numerator, denominator = pi_multiple(turns)
+    if numerator == 0:
+        return "0"
+    sign = "−" if numerator < 0 else ""
+    factor = "" if abs(numerator) == 1 else str(abs(numerator))
+    return f"{sign}{factor}π" + ("" if denominator == 1 else f"/{denominator}")
