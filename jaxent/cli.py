@@ -206,6 +206,26 @@ app.command(sweeps.export)
 
 
 @app.command
+def explore(*, port: console.WholeNumber = 5006, no_browser: console.Switch = False) -> None:
+    """Open a page on this machine with curves that are computed anew wherever one zooms.
+
+    Parameters
+    ----------
+    port
+        Port of the loopback address that the page is served at; 0 finds a free one.
+    no_browser
+        Only print the address.
+    """
+    console.library()
+    from jaxent.explorer import serve
+
+    try:
+        serve(port, not no_browser, lambda url: print(f"{url}  (Ctrl-C ends it)", flush=True))
+    except KeyboardInterrupt:
+        print()
+
+
+@app.command
 def devices() -> None:
     """What JAX sees: devices, memory and precision."""
     console.library()

@@ -31,6 +31,7 @@ from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments, pairs
 from jaxent.chain import Chain
+from jaxent.routes import ImpossibleOutcomes
 from jaxent.times import BondTimes, Time, batch_shape, time_value
 
 __all__ = [
@@ -282,7 +283,8 @@ class Problem:
             return
         unlikely = np.asarray(~(host > pairs.least_log_probability(self.static.chain)))
         if unlikely.any():
-            raise ValueError(
+            raise ImpossibleOutcomes(
                 f"Argument `outcomes` has a probability of {math.exp(np.asarray(host)[unlikely].flat[0]):.1e} at one "
-                "of the times: below 1e-12 for each ensemble the state is rounding; choose outcomes that can occur."
+                "of the times: below 1e-12 for each ensemble the state is rounding; choose outcomes that can occur.",
+                unlikely,
             )

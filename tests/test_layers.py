@@ -45,6 +45,7 @@ LAYERS = [
     "paper",
     "searches",
     "sweeps",
+    "explorer",
     "cli",
 ]
 PACKAGES = {
@@ -63,6 +64,7 @@ PACKAGES = {
         "dataset",
         "run",
     ],
+    "explorer": ["question", "viewport", "curve", "point", "export", "fields", "plots", "page", "server"],
 }
 FOLDER = Path(jaxent.__file__).parent
 

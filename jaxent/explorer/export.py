@@ -1,0 +1,80 @@
+"""What was seen, to take along: the Python lines that compute it, and its numbers as a table."""
+
+import math
+
+import numpy as np
+
+from jaxent.explorer.curve import Curve, intervals, passes
+from jaxent.explorer.question import TOLERANCE, Question
+from jaxent.explorer.viewport import View
+from jaxent.rationals import pi_multiple
+
+__all__ = ["hover_error", "python_lines", "table"]
+
+
+def python_lines(question: Question, view: View) -> str:
+    """A program that computes the curve of a view and writes it to curve.csv."""
+    view = view.clipped()
+    n_times = passes(question)[-1] * intervals(question) + 1
+    chain = question.chain
+    shape = [str(chain.n_ensembles), str(chain.n_atoms)] + (
+        [] if chain.window is None else [f"window={chain.window!r}"]
+    )
+    numerator, denominator = pi_multiple(view.centre)
+    centre = f"jaxent.pi_fraction({numerator}, {denominator})"
+    span = f"{view.start!r}, {view.stop!r}, {n_times}"
+    outcomes = list(question.outcomes) if isinstance(question.outcomes, tuple) else question.outcomes
+    lines = [
+        "import jax",
+        "import numpy as np",
+        "",
+        "import jaxent",
+        "",
+        'jax.config.update("jax_enable_x64", True)',
+        f"chain = jaxent.Chain({', '.join(shape)})",
+    ]
+    if question.is_plain:
+        lines += [
+            f"curve = jaxent.entropy_curve(chain, {span}, around={centre}, tolerance={TOLERANCE!r})",
+            "distance, value = curve.distance, curve.entropy",
+        ]
+    else:
+        knobs = f"{outcomes!r}, {question.phase_offset!r}"
+        call = f"end_to_end_entropy(chain, times, {knobs}, tolerance={TOLERANCE!r})"
+        if question.quantity == "log_negativity":
+            call = f"end_to_end_log_negativity(chain, times, {question.dephasing_rate!r}, {knobs})"
+        lines += [
+            f"distance = np.linspace({span})",
+            f"times = {centre}.value + distance" if numerator else "times = distance",
+            f"value = jaxent.{call}",
+        ]
+    header = f"{'t' if not numerator else f't - pi*{numerator}/{denominator}'} (1/coupling),{question.label}"
+    lines += [
+        "table = np.column_stack([distance, value])",
+        f"header = {header!r}",
+        'np.savetxt("curve.csv", table, delimiter=",", header=header, fmt="%.17g", encoding="utf-8")',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def table(question: Question, view: View, curve: Curve) -> str:
+    """The points of a curve as comma-separated values, with what they are in lines that begin with #."""
+    numerator, denominator = pi_multiple(view.centre)
+    outcomes = "N" if question.outcomes is None else question.outcomes
+    lines = [
+        f"# {question.label}",
+        f"# M = {question.n_ensembles}, N = {question.n_atoms}, window = {question.chain.window}, "
+        f"outcomes = {outcomes}, phase_offset = {question.phase_offset!r}, "
+        f"dephasing_rate = {question.dephasing_rate!r}",
+        f"# t = pi*{numerator}/{denominator} + distance, in units of 1/coupling; "
+        "error: bound or estimate in bits, nan where unknown; r: of a magic time 2 pi p/r, else 0",
+        "distance,value,error,r",
+    ]
+    rows = zip(curve.distance, curve.value, curve.error, curve.levels, strict=True)
+    lines += [f"{x:.17g},{y:.17g},{e:.3g},{int(r)}" for x, y, e, r in rows]
+    return "\n".join(lines) + "\n"
+
+
+def hover_error(error: np.ndarray) -> list[str]:
+    """Errors as one reads them."""
+    return ["unknown" if math.isnan(one) else f"{max(one, 1e-12):.1e} bits" for one in error.tolist()]

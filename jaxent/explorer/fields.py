@@ -1,0 +1,141 @@
+"""The fields of the explorer: for each knob a text that says exactly what is asked, and a slider that writes it."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from bokeh.layouts import column
+from bokeh.models import Select, Slider, TextInput
+
+from jaxent.explorer.question import Question
+
+__all__ = ["Fields"]
+
+_WIDTH = 240
+_FAULTY: dict[str, str | None] = {"outline": "2px solid #D55E00", "outline-offset": "2px"}
+
+
+class _Knob(NamedTuple):
+    """A field's label and first text; its slider's range, what it writes, and where it stands for a question."""
+
+    label: str
+    text: str
+    start: float
+    stop: float
+    step: float
+    written: Callable[[float], str]
+    read: Callable[[Question], float]
+
+
+def _atoms(value: float) -> str:
+    count = 10**value
+    return str(round(count)) if count < 10**5 else f"{count:.2g}".replace("e+0", "e").replace("e+", "e")
+
+
+_KNOBS = {
+    "n_ensembles": _Knob("Ensembles M", "3", 2, 12, 1, lambda x: str(round(x)), lambda q: q.n_ensembles),
+    "n_atoms": _Knob("Atoms N (to 10^10)", "100", 0, 10, 0.1, _atoms, lambda q: math.log10(q.n_atoms)),
+    "window": _Knob(
+        "Window c (auto, or standard deviations)", "auto", 1, 8, 0.1, "{:.1f}".format, lambda q: q.window or 8.0
+    ),
+    "phase_offset": _Knob(
+        "Offset φ (radians, or pi/8)", "0", 0, 1.5708, 0.001, "{:.4g}".format, lambda q: q.phase_offset
+    ),
+    "outcomes": _Knob(
+        "Outcome q (N, N-1, 50; slider: N − q)",
+        "N",
+        0,
+        50,
+        1,
+        lambda x: f"N-{round(x)}" if round(x) else "N",
+        lambda q: q.n_atoms - q.outcomes if isinstance(q.outcomes, int) else 0,
+    ),
+    "dephasing_rate": _Knob(
+        "Dephasing rate γ (for the log negativity)",
+        "0",
+        -5,
+        0,
+        0.05,
+        lambda x: f"{10**x:.3g}" if x > -5 else "0",
+        lambda q: math.log10(max(q.dephasing_rate, 1e-5)),
+    ),
+}
+_NAMES = {
+    "M": "n_ensembles",
+    "N": "n_atoms",
+    "Window": "window",
+    "Offset": "phase_offset",
+    "Outcome": "outcomes",
+    "Rate": "dephasing_rate",
+}
+
+
+class Fields:
+    """All fields of a question.
+
+    Args:
+        changed: called when one has changed.
+    """
+
+    def __init__(self, changed: Callable[[], None]):
+        self._changed = changed
+        self._quantity = Select(
+            title="Quantity",
+            name="quantity",
+            value="entropy",
+            options=[("entropy", "entanglement E"), ("log_negativity", "log negativity")],
+            width=_WIDTH,
+        )
+        self._quantity.on_change("value", self._rewritten)
+        self._texts: dict[str, TextInput] = {}
+        self._sliders: dict[str, Slider] = {}
+        for name, knob in _KNOBS.items():
+            text = TextInput(title=knob.label, name=name, value=knob.text, width=_WIDTH)
+            slider = Slider(
+                start=knob.start,
+                end=knob.stop,
+                step=knob.step,
+                value=knob.start,
+                show_value=False,
+                width=_WIDTH,
+                name=f"{name}_slider",
+            )
+            slider.on_change("value_throttled", self._writer(text, knob))
+            text.on_change("value", self._rewritten)
+            self._texts[name], self._sliders[name] = text, slider
+
+    def _rewritten(self, attr: str, old: Any, new: Any) -> None:
+        self._changed()
+
+    @staticmethod
+    def _writer(text: TextInput, knob: _Knob) -> Callable[[str, Any, float], None]:
+        def write(attr: str, old: Any, new: float) -> None:
+            text.value = knob.written(new)
+
+        return write
+
+    @property
+    def layout(self):
+        """All fields, one below the other."""
+        rows: list[Any] = [self._quantity]
+        for name, text in self._texts.items():
+            rows += [text, self._sliders[name]]
+        return column(*rows, width=_WIDTH + 20)
+
+    def values(self) -> dict[str, str]:
+        """Texts by name."""
+        return {"quantity": self._quantity.value} | {name: text.value for name, text in self._texts.items()}
+
+    def show(self, question: Question) -> None:
+        """Nothing is faulty; sliders go to where the texts are, outcomes as far as the atoms."""
+        for name, slider in self._sliders.items():
+            self._texts[name].styles = {}
+            position = min(max(_KNOBS[name].read(question), slider.start), slider.end)
+            if not math.isclose(slider.value, position):
+                slider.value = position
+
+    def blame(self, sentence: str) -> None:
+        """Mark the field that a sentence begins with."""
+        name = _NAMES.get(sentence.split()[0])
+        for other, text in self._texts.items():
+            text.styles = _FAULTY if other == name else {}

@@ -1,0 +1,238 @@
+"""One tab of the explorer: fields, plots and what happens between them.
+
+Nothing is computed where the page is served from: a thread computes each curve, another looks at a point, and both hand
+over what they have by `add_next_tick_callback`. A number tells curves apart: one that nobody waits for any more ends
+after its slice.
+"""
+
+import html
+import math
+import threading
+import time
+from functools import partial
+
+from bokeh.document import Document
+from bokeh.events import MouseMove, RangesUpdate, Reset, Tap
+from bokeh.layouts import column, row
+from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText, TextInput
+
+from jaxent.explorer import point
+from jaxent.explorer.curve import Curve, refined
+from jaxent.explorer.export import python_lines, table
+from jaxent.explorer.fields import Fields
+from jaxent.explorer.plots import CurvePlot, LookPlots
+from jaxent.explorer.question import Question, asked
+from jaxent.explorer.viewport import WHOLE, View, asked_view
+
+__all__ = ["Page"]
+
+_SETTLED = 60  # milliseconds without another turn of the wheel
+_BETWEEN_DRAWINGS = 0.15  # seconds
+_QUICK_LOOK = 0.3  # seconds: what takes longer waits for a click
+_DOWNLOAD = """
+const link = document.createElement("a")
+link.href = URL.createObjectURL(new Blob([outbox.data.text[0]], {type: "text/plain;charset=utf-8"}))
+link.download = outbox.data.name[0]
+link.click()
+URL.revokeObjectURL(link.href)
+"""
+_HEAD = (
+    "<b style='font-size:1.3em'>jaxent explorer</b> &ensp; Drag over the curve or turn the wheel to zoom: "
+    "it is computed anew for the times you see. Point at it (or click) to see the state there."
+)
+
+
+class Page:
+    """One tab.
+
+    Args:
+        document: Bokeh's, of this tab.
+    """
+
+    def __init__(self, document: Document):
+        self._document = document
+        self._question, self._view, self._curve = Question(), WHOLE, None
+        self._wanted = 0  # number of the curve that is waited for
+        self._pointer, self._looking = None, False
+        self._fields = Fields(self._asked)
+        self._plot, self._looks = CurvePlot(), LookPlots()
+        self._status = Div(name="status", text="", sizing_mode="stretch_width", height=22)
+        self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
+        self._outbox = ColumnDataSource({"name": [""], "text": [""]})
+        self._outbox.js_on_change("data", CustomJS(args={"outbox": self._outbox}, code=_DOWNLOAD))
+        self._centre = TextInput(title="Centre (1.2, pi/2)", name="centre", value="pi/2", width=110)
+        self._width = TextInput(title="Width", name="width", value="0.01", width=110)
+        go = Button(label="Go there", name="go", width=100)
+        go.on_click(self._go)
+        whole = Button(label="0 to π", name="whole", width=100)
+        whole.on_click(lambda: self._look_over(WHOLE))
+        self._data = Button(label="Save data (CSV)", name="save_data", width=120)
+        self._data.on_click(self._save_data)
+        self._python = Button(label="Save Python", name="save_python", width=110)
+        self._python.on_click(lambda: self._download("curve.py", self._lines.text))
+        plot = self._plot.figure
+        plot.on_event(RangesUpdate, self._zoomed)
+        plot.on_event(Reset, lambda _: self._look_over(WHOLE))
+        plot.on_event(MouseMove, partial(self._pointed, False))
+        plot.on_event(Tap, partial(self._pointed, True))
+        places = column(row(self._centre, self._width), row(go, whole), width=260)
+        looks = row(self._looks.spectrum, self._looks.outcome, sizing_mode="stretch_width")
+        exports = row(self._data, self._python)
+        head = Div(text=_HEAD, sizing_mode="stretch_width")
+        left = column(self._fields.layout, places, width=270)
+        right = column(plot, self._status, looks, exports, self._lines, sizing_mode="stretch_width")
+        document.add_root(column(head, row(left, right, sizing_mode="stretch_width"), sizing_mode="stretch_width"))
+        document.title = "jaxent explorer"
+        document.on_session_destroyed(lambda _: self._end())
+        self._settling = None
+        self._asked()
+
+    # ------------------------------------------------------------- what is asked
+
+    def _asked(self) -> None:
+        """A field has changed."""
+        try:
+            self._question = asked(self._fields.values())
+        except ValueError as error:
+            self._refuse(error)
+            return
+        self._fields.show(self._question)
+        self._compute()
+
+    def _go(self) -> None:
+        try:
+            view = asked_view(self._centre.value, self._width.value)
+        except ValueError as error:
+            self._say(str(error), bad=True)
+            return
+        self._look_over(view)
+
+    def _zoomed(self, event: RangesUpdate) -> None:
+        """The wheel turns: wait until it rests."""
+        if event.x0 is None or event.x1 is None:
+            return
+        seen = View(self._view.centre, event.x0, event.x1)
+        if seen in (self._view, self._settling) or not seen.width > 0:
+            return
+        self._settling = seen
+        self._document.add_timeout_callback(partial(self._settle, seen), _SETTLED)
+
+    def _settle(self, seen: View) -> None:
+        if seen is self._settling:
+            self._look_over(seen)
+
+    def _look_over(self, view: View) -> None:
+        try:
+            view = view.recentred().clipped()
+        except ValueError as error:
+            self._say(str(error), bad=True)
+            return
+        old, self._view, self._settling = self._view, view, None
+        self._plot.see(view, old)
+        self._compute()
+
+    def _end(self) -> None:
+        self._wanted += 1
+
+    # ----------------------------------------------------------- what is computed
+
+    def _compute(self) -> None:
+        self._wanted += 1
+        self._curve = None
+        self._plot.figure.xaxis.axis_label = self._view.label
+        self._lines.text = python_lines(self._question, self._view)
+        self._say("computing …")
+        if point.seconds(self._question) >= _QUICK_LOOK:
+            self._looks.draw(point.Look.nothing("Click a point of the curve to see its state"))
+            self._plot.cursor.data = {"x": [], "y": []}
+        job = (self._wanted, self._question, self._view)
+        threading.Thread(target=self._work, args=job, daemon=True).start()
+
+    def _work(self, number: int, question: Question, view: View) -> None:
+        """In a thread: hand over the curve whenever there is more of it."""
+        shown = 0.0
+        try:
+            for curve in refined(question, view, lambda: number == self._wanted):
+                now = time.monotonic()
+                if now - shown > _BETWEEN_DRAWINGS or curve.share == 1.0:
+                    shown = now
+                    self._document.add_next_tick_callback(partial(self._show, number, curve))
+        except (ValueError, ArithmeticError, MemoryError, RuntimeError) as error:
+            text = str(error) if isinstance(error, ValueError) else f"Not computed: {type(error).__name__}: {error}"
+            self._document.add_next_tick_callback(partial(self._fail, number, text))
+
+    def _show(self, number: int, curve: Curve) -> None:
+        if number != self._wanted:
+            return
+        self._curve = curve
+        self._plot.draw(self._question, self._view, curve)
+        rest = "" if curve.share == 1.0 else f", computing: {curve.share:.0%}"
+        self._say(f"{len(curve.distance)} points, {self._question.method}{rest}")
+        if curve.share == 1.0 and point.seconds(self._question) < _QUICK_LOOK:
+            self._look_again(curve)
+
+    def _look_again(self, curve: Curve) -> None:
+        """Look where the pointer was, if that is in view, else in the middle."""
+        middle = (self._view.start + self._view.stop) / 2
+        if self._pointer is not None:
+            _, view, distance = self._pointer
+            there = distance + 2 * math.pi * float(view.centre - self._view.centre)
+            middle = there if self._view.start <= there <= self._view.stop else middle
+        self._look(curve.distance[abs(curve.distance - middle).argmin()])
+
+    def _fail(self, number: int, text: str) -> None:
+        if number == self._wanted:
+            self._say(text, bad=True)
+
+    # ------------------------------------------------------------ under the pointer
+
+    def _pointed(self, clicked: bool, event: MouseMove | Tap) -> None:
+        if self._curve is None or event.x is None or not self._view.start <= event.x <= self._view.stop:
+            return
+        if not clicked and point.seconds(self._question) > _QUICK_LOOK:
+            return
+        self._look(self._curve.distance[abs(self._curve.distance - event.x).argmin()])
+
+    def _look(self, distance: float) -> None:
+        """Look at a time; one that comes while another is looked at waits, and the last of those that wait is next."""
+        self._pointer = (self._question, self._view, float(distance))
+        if not self._looking:
+            self._looking = True
+            threading.Thread(target=self._work_at, args=(self._pointer,), daemon=True).start()
+
+    def _work_at(self, place: tuple[Question, View, float]) -> None:
+        try:
+            look = point.look_at(*place)
+        except (ValueError, ArithmeticError, MemoryError, RuntimeError) as error:
+            look = point.Look.nothing(str(error))
+        self._document.add_next_tick_callback(partial(self._show_look, place, look))
+
+    def _show_look(self, place: tuple[Question, View, float], look: point.Look) -> None:
+        self._looking = False
+        question, view, distance = place
+        self._looks.draw(look)
+        self._looks.spectrum.title.text += f" at t = {view.text_of(distance, question.n_atoms)}"
+        if self._curve is not None and view == self._view:
+            index = abs(self._curve.distance - distance).argmin()
+            self._plot.cursor.data = {"x": [distance], "y": [self._curve.value[index]]}
+        if self._pointer is not None and self._pointer != place:
+            self._look(self._pointer[2])
+
+    # --------------------------------------------------------------- words and files
+
+    def _refuse(self, error: ValueError) -> None:
+        self._fields.blame(str(error))
+        self._say(str(error), bad=True)
+
+    def _say(self, text: str, bad: bool = False) -> None:
+        colour = "#B00020" if bad else "#444444"
+        self._status.text = f"<span role='status' style='color:{colour}'>{html.escape(text)}</span>"
+
+    def _save_data(self) -> None:
+        if self._curve is None:
+            self._say("There is no curve to save yet.", bad=True)
+            return
+        self._download("curve.csv", table(self._question, self._view, self._curve))
+
+    def _download(self, name: str, text: str) -> None:
+        self._outbox.data = {"name": [name], "text": [text]}
