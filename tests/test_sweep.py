@@ -53,6 +53,9 @@ def test_complex_and_integer_results_keep_their_kind(tmp_path):
     assert dataset.amplitudes.dims == ("time", "first", "last")
     assert dataset.amplitudes.dtype == complex
     np.testing.assert_allclose(dataset.amplitudes[1], oracles.end_to_end(3, 4, 1.0, (3,), (0.0,)), atol=1e-13)
+    whole = open_sweep(tmp_path / "complex").amplitudes.load()
+    for key in [(slice(None), [2, 0], [1, 4]), ([1], 3, slice(4, 0, -2)), (0, [1, 2], [0, 3, 4])]:
+        np.testing.assert_array_equal(dataset.amplitudes[key], whole[key])
     singular = np.linalg.svd(dataset.amplitudes[0].values, compute_uv=False)
     np.testing.assert_allclose(dataset.schmidt_coefficients[0], singular / np.linalg.norm(singular), atol=1e-13)
     sweep = Sweep("sampled_outcomes", 6, ["pi/2", "pi"], n_ensembles=4, n_samples=5, seed=3)

@@ -208,6 +208,9 @@ def _backend_array(reader: _Reader, name: str, variable: Variable, grid: tuple[i
             flat = np.full((points.size, *extra), filling(variable), self.dtype)
             reader.at(name, points.ravel(), flat)
             shape = tuple(size for one in chosen for size in one.shape)
-            return np.asarray(flat.reshape((*shape, *extra))[(*[slice(None)] * len(shape), *key[len(grid) :])])
+            values = flat.reshape((*shape, *extra))
+            for axis, one in reversed(list(enumerate(key[len(grid) :], len(shape)))):  # together, lists would be pairs
+                values = values[(*[slice(None)] * axis, one)]
+            return np.asarray(values)
 
     return Tiles()
