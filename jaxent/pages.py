@@ -97,7 +97,8 @@ def _map(view: View):
     y_edges, y_kept = cells(view.lines)
     values = view.values[0][np.ix_(y_kept, x_kept)]
     rows, columns = values.shape
-    low, high = (float(reduce(values[np.isfinite(values)], initial=0.0)) for reduce in (np.min, np.max))
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     mapper = LinearColorMapper(palette=list(Viridis256), low=low, high=high, nan_color="#bbbbbb")
     source = {
         "left": np.tile(x_edges[:-1], rows),
@@ -110,6 +111,10 @@ def _map(view: View):
     }
     colour: Any = {"field": "z", "transform": mapper}
     plot.quad("left", "right", "top", "bottom", source=source, line_color=colour, fill_color=colour)
+    for axis, ticks in ((view.x, plot.xaxis), (view.lines, plot.yaxis)):
+        if axis.values.dtype.kind not in "fiu":
+            ticks.ticker = list(range(len(axis.values)))
+            ticks.major_label_overrides = dict(enumerate(axis.texts))
     plot.add_layout(ColorBar(color_mapper=mapper, title=view.label), "right")
     return plot
 

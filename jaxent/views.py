@@ -114,14 +114,17 @@ def make_view(
     chosen = dict(_choice(array, text) for text in at)
     array = array.isel(chosen)
     free = sorted((str(name) for name in array.dims if array.sizes[name] > 1), key=lambda name: -array.sizes[name])
+    # an axis that is asked for is not taken for another
+    left = [name for name in free if name not in (lines, panels)] or free
     if x is None:
-        x = "time" if "time" in free and kind == "curves" else free[0] if free else None
+        x = "time" if "time" in left and kind == "curves" else left[0] if left else None
     if x is None:
         raise ValueError("Argument `results` must have an axis with several values to be plotted along, but has none.")
     _known("x", x, [str(name) for name in array.dims])
     rest = [name for name in free if name != x]
     if kind == "panels":
-        default = "time" if "time" in rest else rest[0] if rest else ""
+        left = [name for name in rest if name != lines]
+        default = "time" if "time" in left else left[0] if left else ""
         panels = _known("panels", panels or default, rest)
         rest.remove(panels)
     elif panels is not None:
@@ -194,7 +197,10 @@ def _axis(array: xr.DataArray, name: str) -> Axis:
     values, label = coordinate.values, _label(coordinate)
     if name == "time":
         values, label = values / math.pi, f"{coordinate.attrs.get('long_name', 'time')} (π / coupling)"
-    return Axis(name, label, values, [_text(name, one) for one in coordinate.values], _is_logarithmic(values))
+    texts = [_text(name, one) for one in coordinate.values]
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        values = np.array(texts)  # the full basis has no place among windows but beside them
+    return Axis(name, label, values, texts, _is_logarithmic(values))
 
 
 def _is_logarithmic(values: np.ndarray) -> bool:

@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent import Span, Sweep, open_sweep, run_sweep
+from jaxent import Span, Sweep, arguments, open_sweep, run_sweep
 from jaxent.sweep import evaluate, export_sweep, plan_sweep
 from jaxent.sweep.plan import make_plan
 
@@ -53,6 +53,9 @@ def test_complex_and_integer_results_keep_their_kind(tmp_path):
     assert dataset.amplitudes.dims == ("time", "first", "last")
     assert dataset.amplitudes.dtype == complex
     np.testing.assert_allclose(dataset.amplitudes[1], oracles.end_to_end(3, 4, 1.0, (3,), (0.0,)), atol=1e-13)
+    whole = open_sweep(tmp_path / "complex").amplitudes.load()
+    for key in [(slice(None), [2, 0], [1, 4]), ([1], 3, slice(4, 0, -2)), (0, [1, 2], [0, 3, 4])]:
+        np.testing.assert_array_equal(dataset.amplitudes[key], whole[key])
     singular = np.linalg.svd(dataset.amplitudes[0].values, compute_uv=False)
     np.testing.assert_allclose(dataset.schmidt_coefficients[0], singular / np.linalg.norm(singular), atol=1e-13)
     sweep = Sweep("sampled_outcomes", 6, ["pi/2", "pi"], n_ensembles=4, n_samples=5, seed=3)
@@ -233,6 +236,8 @@ def test_equal_questions_have_equal_keys():
     assert one == same
     assert one.key == same.key
     assert hash(one) == hash(same)
+    zero = Sweep("entropy", 10, -0.0, outcomes=["N-0", "N-01"], phase_offset=jax.numpy.array([-0.0, 0.5]))
+    assert zero.key == Sweep("entropy", 10, 0.0, outcomes=["N", "N-1"], phase_offset=[jax.numpy.zeros(()), 0.5]).key
     assert one.key != Sweep(["entropy"], (10, 20), ["pi/2", "pi/3"], phase_offset="pi/4").key
     assert one.key != Sweep(["entropy"], (10, 20), ["pi/2", "pi/4"], phase_offset="pi/4", tolerance=1e-9).key
 
@@ -252,6 +257,8 @@ def test_tiles_cover_every_point_once_and_fit_the_budget():
         plan = plan_sweep(sweep, points)
         covered = [(tile.group, point) for tile in plan.tiles() for point in range(tile.start, tile.stop)]
         assert covered == list(itertools.product([0, 1], range(1001)))
+    countless = plan_sweep(Sweep("average_entropy", 1000, 1.0, n_ensembles=200))  # 1001^198 outcomes
+    assert 1e150 < countless.seconds < math.inf
     many = make_plan(Sweep("entropy", 100, Span(0.0, 3.0, 10**7)))
     assert many.tile_bytes < 2**29
     assert 2 < many.groups[0].n_tiles < 10**5
@@ -319,6 +326,25 @@ def test_a_refusal_of_one_chain_is_told_once(tmp_path):
     assert [(failure.start, failure.stop) for _, failure in done.failures] == [(0, 3)]
     assert "use a smaller window" in done.failures[0][1].error
     assert np.isfinite(open_sweep(tmp_path).log_negativity.values).tolist() == [[True] * 3, [False] * 3]
+
+
+def test_what_refuses_does_not_take_other_quantities_with_it_and_is_counted_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(arguments, "free_bytes", lambda: 2**28)
+    sweep = Sweep(["schmidt_coefficients", "log_outcome_probability", "average_entropy"], 4000, [0.1, 0.2])
+    done = run_sweep(sweep, tmp_path, devices=jax.local_devices()[:1], tile_points=2)
+    assert [(failure.start, failure.stop) for _, failure in done.failures] == [(0, 2)]
+    dataset = open_sweep(tmp_path)
+    assert dataset.attrs["points_failed"] == 2
+    assert np.isnan(dataset.schmidt_coefficients).all()
+    assert np.isnan(dataset.average_entropy).all()
+    exact = jaxent.log_outcome_probability(jaxent.Chain(3, 4000), np.array([0.1, 0.2]))
+    np.testing.assert_allclose(dataset.log_outcome_probability, exact, rtol=1e-12)
+
+
+def test_a_result_that_does_not_fit_in_memory_is_refused_before_the_start(tmp_path):
+    with pytest.raises(ValueError, match=r"The result of one point of Chain.* needs .* GiB, .* use a smaller window"):
+        run_sweep(Sweep("amplitudes", 10**7, 0.1), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_progress_tells_rate_and_time_left(tmp_path):

@@ -1,6 +1,7 @@
 """The commands about grids, from a file to a picture."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent import cli, views
+from jaxent import cli, figures, pages, views
+from jaxent.sweep import export_sweep
 
 GRID = 'quantities = ["entropy"]\nn_atoms = [3, 4]\ntime = { start = 0.1, stop = 3, count = 10 }\noutcomes = ["N", 1]\n'
 NOISE = (
@@ -89,6 +91,7 @@ def test_failed_points_are_told_by_the_exit_code(command, tmp_path):
         (["plot", "grid.toml", "--y", "time"], "`y` must come with kind = map"),
         (["export", "none", "all.nc"], "must be a folder with the results of a sweep"),
         (["export", "none", "all.txt"], "`to` must end in .nc or .zarr"),
+        (["export", "none", "none/all.nc"], "`to` must be in a folder that exists, but 'none' does not"),
     ],
 )
 def test_bad_words_are_one_sentence(command, tmp_path, words, sentence):
@@ -97,6 +100,16 @@ def test_bad_words_are_one_sentence(command, tmp_path, words, sentence):
     assert (code, out) == (2, "")
     assert sentence in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["results.zarr", "results.nc"])
+def test_an_export_does_not_replace_what_is_no_export(tmp_path, name):
+    """Such as the folder of the sweep itself."""
+    sweep = jaxent.Sweep("outcome_probability", 3, 0.1)
+    jaxent.run_sweep(sweep, tmp_path / name)
+    with pytest.raises(ValueError, match=r"`to` must be free, or an earlier export"):
+        export_sweep(tmp_path / name, tmp_path / name)
+    assert jaxent.run_sweep(sweep, tmp_path / name).n_computed == 0
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +135,10 @@ def test_axes_are_chosen_and_named(noisy):
     assert view.x.values.tolist() == [3, 10, 30]  # in order along x
     assert view.values[0, 1].tolist() == noisy.log_negativity.isel(n_atoms=[1, 2, 0])[:, 1, 1].values.tolist()
     assert view.title == "M = 3, t = π"
+    view = views.make_view(noisy, "panels", lines="time")  # what is asked for is not taken for something else
+    assert (view.x.name, view.lines.name, view.panels.name) == ("dephasing_rate", "time", "n_atoms")
+    view = views.make_view(noisy, "curves", lines="time")
+    assert (view.x.name, view.lines.name) == ("dephasing_rate", "time")
     view = views.make_view(noisy, "map", x="dephasing_rate", lines="n_atoms")
     edges, kept = views.cells(view.x)
     assert kept.tolist() == [False, True, True, True]  # zero has no place on a logarithmic axis
@@ -144,6 +161,20 @@ def test_axes_that_are_not_there_are_told(noisy, arguments, sentence):
     with pytest.raises(ValueError, match=r".") as refused:
         views.make_view(noisy, **arguments)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["curves", "map"])
+def test_the_full_basis_has_its_place_beside_windows(noisy, tmp_path, kind):
+    windows = noisy.rename(dephasing_rate="window").assign_coords(window=[math.inf, 2.0, 3.0, 1.5]) - 30.0
+    view = views.make_view(windows, kind, x="window", lines="n_atoms")
+    assert view.x.values.tolist() == view.x.texts == ["c = 1.5", "c = 2", "c = 3", "full basis"]
+    first = 3 if kind == "map" else 30
+    assert view.values[0, 0, -1] == windows.log_negativity.sel(n_atoms=first, window=math.inf)[0]
+    figures.draw_view(view).savefig(tmp_path / "a.png")
+    text = pages.page(view)
+    assert "full basis" in text
+    if kind == "map":  # the scale is that of the values, zero has no part in it
+        assert '"low":-30.0,"high":-8.0' in text
 
 
 @pytest.mark.parametrize("kind", ["curves", "map", "panels"])

@@ -250,6 +250,18 @@ def test_a_damaged_question_is_mended_by_asking_again(copied, whole, text):
     assert_identical(copied, whole)
 
 
+def test_a_tile_computed_again_by_another_process_replaces_the_first(tmp_path, monkeypatch):
+    """Its line then stands in the list that is read first; versions differ, so the two files do."""
+    for process in (0, 1):
+        run_sweep(QUESTION, tmp_path, tile_points=6, process=process, n_processes=2)
+    damaged = tmp_path / "tile-000003.nc"  # of process 1
+    flip(damaged)
+    monkeypatch.setattr(sweep.run, "versions", lambda: {"jaxent_version": "another"})
+    assert run_sweep(QUESTION, tmp_path).n_computed == 6
+    assert np.isfinite(open_sweep(tmp_path).entropy.values).all()
+    assert run_sweep(QUESTION, tmp_path).n_computed == 0
+
+
 def test_tiles_of_another_sweep_are_not_taken(whole, copied):
     """Its lists and files are put into the folder of a question with the same tiles."""
     other = dataclasses.replace(QUESTION, time=Span(0.1, 2.9, 6))

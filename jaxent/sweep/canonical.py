@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxent import console
@@ -91,10 +92,14 @@ def _integer(key: str, value: Any) -> int:
 
 
 def _number(key: str, value: Any) -> float:
-    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_) else math.nan
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    try:
+        number = float(value) if real else math.nan
+    except OverflowError:
+        raise QuestionError(key, "must be a finite number, but is an integer beyond 1.8e+308.") from None
     if not math.isfinite(number):
         raise QuestionError(key, f"must be a finite number, but is {value!r}.")
-    return number
+    return number + 0.0  # -0.0 is 0.0
 
 
 def _time(key: str, value: Any) -> float | str:
@@ -104,8 +109,7 @@ def _time(key: str, value: Any) -> float | str:
         try:
             parsed = console.parse_time(value)
         except ValueError as error:
-            reason = str(error).removeprefix("Argument `time` ").removeprefix("Argument `denominator` ")
-            raise QuestionError(key, reason) from None
+            raise QuestionError(key, re.sub(r"^Argument `\w+` ", "", str(error))) from None
         if isinstance(parsed, PiFraction):
             return console.pi_text(int(parsed.numerator), int(parsed.denominator))
         value = parsed
@@ -123,7 +127,7 @@ def _time_axis(key: str, value: Any) -> Any:
 
     if isinstance(times, Span):
         return dataclasses.replace(times, start=exact(times.start), stop=exact(times.stop))
-    return tuple(exact(one) for one in times) if isinstance(times, tuple) else times
+    return _distinct(key, tuple(exact(one) for one in times)) if isinstance(times, tuple) else times
 
 
 def _angle(key: str, value: Any) -> float:
@@ -140,7 +144,7 @@ def _one_outcome(key: str, value: Any) -> int | str:
         text = value.replace(" ", "")
         if not _OUTCOME.fullmatch(text):
             raise QuestionError(key, f'must be integers, or texts such as "N" or "N-3", but holds {value!r}.')
-        return text
+        return f"N-{int(text[2:])}" if int(text[2:] or 0) else "N"
     return _integer(key, value)
 
 
@@ -154,8 +158,8 @@ def _axis(one: Callable[[str, Any], Any], span: bool = False, nested: bool = Fal
             return _canonical_span(key, value, one)
         if isinstance(value, PiFraction) and value.shape:
             value = [value[index] for index in range(len(value))]
-        if isinstance(value, np.ndarray):
-            value = value.tolist()
+        if isinstance(value, np.ndarray | jax.Array):
+            value = np.asarray(value).tolist()
         if not isinstance(value, list | tuple | range):
             return one(key, value)
         if not len(value):
@@ -163,18 +167,23 @@ def _axis(one: Callable[[str, Any], Any], span: bool = False, nested: bool = Fal
         if len(value) > _MOST_VALUES:
             raise QuestionError(key, f"must have at most 10^8 values, but has {len(value)}.")
         values = []
-        for entry in value:
-            inner = isinstance(entry, list | tuple | np.ndarray)
+        for each in value:
+            entry = np.asarray(each).tolist() if isinstance(each, np.ndarray | jax.Array) else each
+            inner = isinstance(entry, list | tuple)
             if inner and not (nested and len(entry)):
                 raise QuestionError(key, f"must be a flat list of values, but holds {entry!r}.")
-            values.append(tuple(one(key, each) for each in entry) if inner else one(key, entry))
+            values.append(tuple(one(key, number) for number in entry) if inner else one(key, entry))
         if len({type(entry) is tuple for entry in values}) > 1:
             raise QuestionError(key, "must hold either numbers or lists, but holds both.")
-        if len({entry if isinstance(entry, tuple) else (entry,) for entry in values}) < len(values):
-            raise QuestionError(key, "must not hold a value twice.")
-        return tuple(values)
+        return _distinct(key, tuple(values))
 
     return canonical
+
+
+def _distinct(key: str, values: tuple) -> tuple:
+    if len(set(values)) < len(values):
+        raise QuestionError(key, "must not hold a value twice.")
+    return values
 
 
 def _canonical_span(key: str, span: Span, one: Callable[[str, Any], Any]) -> Span:

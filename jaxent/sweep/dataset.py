@@ -82,11 +82,16 @@ def export_sweep(path: str | os.PathLike, to: str | os.PathLike) -> Path:
         the path written.
 
     Raises:
-        ValueError: when the name ends otherwise, and as `open_sweep`.
+        ValueError: when the name ends otherwise or stands for something else, and as `open_sweep`.
     """
     target = Path(to)
     if target.suffix not in (".nc", ".zarr"):
         raise ValueError(f"Argument `to` must end in .nc or .zarr, but is {str(target)!r}.")
+    if not target.absolute().parent.is_dir():
+        raise ValueError(f"Argument `to` must be in a folder that exists, but {str(target.parent)!r} does not.")
+    store = any((target / name).is_file() for name in (".zgroup", "zarr.json"))
+    if target.exists() and not (target.is_file() if target.suffix == ".nc" else store):
+        raise ValueError(f"Argument `to` must be free, or an earlier export, but {str(target)!r} is something else.")
     dataset = open_sweep(path)
     if target.suffix == ".nc":
         return save(target, lambda beside: dataset.to_netcdf(beside, engine="h5netcdf"))
@@ -208,6 +213,9 @@ def _backend_array(reader: _Reader, name: str, variable: Variable, grid: tuple[i
             flat = np.full((points.size, *extra), filling(variable), self.dtype)
             reader.at(name, points.ravel(), flat)
             shape = tuple(size for one in chosen for size in one.shape)
-            return np.asarray(flat.reshape((*shape, *extra))[(*[slice(None)] * len(shape), *key[len(grid) :])])
+            values = flat.reshape((*shape, *extra))
+            for axis, one in reversed(list(enumerate(key[len(grid) :], len(shape)))):  # together, lists would be pairs
+                values = values[(*[slice(None)] * axis, one)]
+            return np.asarray(values)
 
     return Tiles()

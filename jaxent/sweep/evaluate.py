@@ -65,6 +65,31 @@ class Answer:
             sum(part.n_impossible for part in parts),
         )
 
+    @classmethod
+    def together(cls, parts: Sequence["Answer"]) -> "Answer":
+        """Different variables at the same points; a point that fails twice is one failure."""
+        return cls(
+            {name: values for part in parts for name, values in part.values.items()},
+            _disjoint([failure for part in parts for failure in part.failures]),
+            max(part.n_impossible for part in parts),
+        )
+
+
+def _disjoint(failures: Sequence[Failure]) -> list[Failure]:
+    """Failures in order, none over another; neighbours with the same error are one."""
+    begins: dict[int, list[Failure]] = {}
+    for failure in failures:
+        begins.setdefault(failure.start, []).append(failure)
+    active, found = [], []
+    for start, stop in itertools.pairwise(sorted({*begins, *(failure.stop for failure in failures)})):
+        active = [failure for failure in active if failure.stop > start] + begins.get(start, [])
+        error = "; ".join(dict.fromkeys(failure.error for failure in active))
+        if active and found and (found[-1].stop, found[-1].error) == (start, error):
+            found[-1] = Failure(found[-1].start, stop, error)
+        elif active:
+            found.append(Failure(start, stop, error))
+    return found
+
 
 def filling(variable: Variable) -> Any:
     """What stands where there is no value: NaN, or -1 among integers."""
@@ -104,11 +129,7 @@ class Evaluator:
         if compiled:
             left = [_MOST_FAILURES]
             parts.append(self._halved(tile.start, tile.stop, group.tile_points, group.batch, compiled, left))
-        return Answer(
-            {name: values for part in parts for name, values in part.values.items()},
-            [failure for part in parts for failure in part.failures],
-            max(part.n_impossible for part in parts),
-        )
+        return Answer.together(parts)
 
     # ------------------------------------------------------------------ points
 
@@ -139,10 +160,14 @@ class Evaluator:
         try:
             return self._checked(start, stop, names, self._run(start, stop, size, batch, names), left)
         except (ValueError, ArithmeticError, NotImplementedError) as error:
-            return self._without_values(start, stop, names, str(error))  # a refusal of the chain: no point differs
+            reason = str(error)  # a refusal of the chain: no point differs
         except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and not any(text in str(error) for text in _MEMORY_ERRORS):
-                return self._without_values(start, stop, names, f"{type(error).__name__}: {error}")
+            memory = isinstance(error, MemoryError) or any(text in str(error) for text in _MEMORY_ERRORS)
+            reason = "" if memory else f"{type(error).__name__}: {error}"
+        if reason and len(names) > 1:  # what refuses does not take the others with it
+            return Answer.together([self._halved(start, stop, size, batch, [name], left) for name in names])
+        if reason:
+            return self._without_values(start, stop, names, reason)
         self._programs.clear()
         if size == 1 or left[0] <= 0:
             left[0] -= 1
@@ -168,7 +193,7 @@ class Evaluator:
             found = self._programs[kind, size](points)
             return jax.tree.map(lambda values: np.asarray(values)[: stop - start], found)
 
-        found = over_points("values", {name: QUANTITIES[name].at for name in names})
+        found = over_points(f"values {names}", {name: QUANTITIES[name].at for name in names})
         for name in names:
             confirm = QUANTITIES[name].is_impossible
             if confirm is not None and found[name][IMPOSSIBLE].any():  # seldom: two more probabilities of each point

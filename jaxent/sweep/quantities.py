@@ -230,8 +230,10 @@ def _transpose_seconds(chain: Chain, settings: Settings) -> float:
 
 def _all_outcomes(seconds: Callable[[Chain, Settings], float]) -> Callable[[Chain, Settings], float]:
     def total(chain: Chain, settings: Settings) -> float:
-        many = settings.n_samples or (chain.n_atoms + 1) ** (chain.n_ensembles - 2)
-        return many * seconds(chain, settings)
+        if settings.n_samples:
+            return settings.n_samples * seconds(chain, settings)
+        digits = (chain.n_ensembles - 2) * math.log10(chain.n_atoms + 1)
+        return 10.0 ** min(digits, 200.0) * seconds(chain, settings)  # finite, however many there are
 
     return total
 

@@ -75,13 +75,20 @@ def plan_sweep(
 
     Returns:
         Plan: points, tiles, bytes, memory of a tile, seconds.
+
+    Raises:
+        ValueError: on an argument out of range, and when one point's result does not fit in memory.
     """
     devices = list(devices or jax.local_devices())
     if tile_points is not None and not tile_points >= 1:
         raise ValueError(f"Argument `tile_points` must be at least 1, but is {tile_points}.")
-    for chain in sweep.chains:
-        arguments.check_precision(chain.n_atoms, sweep.values("time", chain))
-    return make_plan(sweep, tile_points, len(devices), devices[0].platform == "cpu", n_processes)
+    times = sweep.values("time", sweep.chains[0])
+    for n_atoms in {chain.n_atoms for chain in sweep.chains}:
+        arguments.check_precision(n_atoms, times)
+    plan = make_plan(sweep, tile_points, len(devices), devices[0].platform == "cpu", n_processes)
+    for group in plan.groups:
+        arguments.check_memory(group.result_bytes, f"The result of one point of {group.chain}", "use a smaller window")
+    return plan
 
 
 def run_sweep(
@@ -114,7 +121,8 @@ def run_sweep(
         SweepRun: what was computed, and what failed.
 
     Raises:
-        ValueError: on an argument out of range, and when the folder holds another sweep.
+        ValueError: on an argument out of range, when one point's result does not fit in memory, and when the folder
+            holds another sweep.
         OSError: when a file cannot be written; what is finished is kept.
     """
     if not 0 <= process < n_processes:

@@ -35,7 +35,7 @@ _SETTLE_SECONDS = 300.0  # that a process waits for the first to lay out the fol
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """The line of a finished tile."""
+    """The line of a finished tile; of several lines that of the highest `run` counts."""
 
     tile: Tile
     file: str
@@ -43,6 +43,7 @@ class Finished:
     failures: list[Failure]
     n_impossible: int
     about: dict[str, str]
+    run: int = 0
 
 
 class Store:
@@ -75,6 +76,7 @@ class Store:
                 os.replace(path, folder / "sweep.json.damaged")
             write_whole(path, json.dumps(found, indent=1, ensure_ascii=False).encode())
         self.tile_points: list[int] = found["tile_points"]
+        self._run = 1
 
     def keep(self, tile: Tile, answer: Answer, about: dict[str, str]) -> Finished:
         """Write the file of a tile, then its line."""
@@ -86,24 +88,32 @@ class Store:
             answer.failures,
             answer.n_impossible,
             about,
+            self._run,
         )
         write_whole(self.folder / finished.file, data)
         append_line(self.folder / f"tiles-{self.process}.jsonl", _line(self.key, finished))
         return finished
 
     def finished(self, tiles: list[Tile]) -> dict[int, Finished]:
-        """Finished tiles by number, those whose files are intact."""
+        """Finished tiles by number, those whose files are intact; what is kept from now on supersedes their lines."""
         found = finished_tiles(self.folder, self.key, tiles)
+        self._run = 1 + max((one.run for one in found.values()), default=0)
         return {number: one for number, one in found.items() if _bytes(self.folder, one) is not None}
 
 
 def finished_tiles(folder: Path, key: str, tiles: list[Tile]) -> dict[int, Finished]:
-    """By number, the tiles that the intact lines of a question tell of; a later line takes the place of an earlier."""
-    known, found = {tile.number: tile for tile in tiles}, {}
+    """By number, the tiles that the intact lines of a question tell of, each as its last run left it.
+
+    The lists do not tell which of them is younger: a tile may have been computed again by another process.
+    """
+    known: dict[int, Tile] = {tile.number: tile for tile in tiles}
+    found: dict[int, Finished] = {}
     for path in sorted(folder.glob("tiles-*.jsonl")):
         for line in path.read_bytes().splitlines():
             one = _parsed(line, key)
-            if one is not None and known.get(one.tile.number) == one.tile:
+            if one is None or known.get(one.tile.number) != one.tile:
+                continue
+            if one.tile.number not in found or one.run >= found[one.tile.number].run:
                 found[one.tile.number] = one
     return found
 
