@@ -29,7 +29,7 @@ _MOST_BINS = 101
 _MOST_STATES = 3100  # a dense spectrum of so many takes half a second
 _MOST_MIXED_STATES = 31  # of a density matrix of D² rows
 _SPECTRUM_WINDOW = 3.0
-_REACH = 6.0  # standard deviations of d, and of the random phase
+_REACH = 7.0  # standard deviations of d, and of the random phase
 _SHOWN = 60  # largest coefficients
 
 
@@ -121,10 +121,10 @@ def outcome_bins(question: Question, view: View, distance: float) -> tuple[np.nd
 
 def _shares_below(edges: np.ndarray, n_atoms: int, upper: np.ndarray) -> np.ndarray:
     """P(q < edge) of binomials of N trials, shape (len(upper), len(edges)): summed only where an edge is near."""
-    deviation = np.sqrt(n_atoms * upper * (1 - upper))[:, None] + 1e-300
-    distance = (edges - 0.5 - n_atoms * upper[:, None]) / deviation
+    deviation = np.sqrt(n_atoms * upper * (1 - upper))[:, None]
+    distance = edges - 0.5 - n_atoms * upper[:, None]
     shares = (distance > 0).astype(float)
-    near = abs(distance) < 10.0 + 50.0 / (1.0 + deviation)  # few expected counts have longer tails
+    near = abs(distance) < 10 * deviation + 60  # few expected counts have longer tails than a Gaussian
     rows, columns = np.nonzero(near)
     shares[rows, columns] = scipy.stats.binom.cdf(edges[columns] - 1, n_atoms, upper[rows])
     return shares
