@@ -5,10 +5,12 @@ over what they have by `add_next_tick_callback`. A number tells curves apart: on
 after its slice.
 """
 
+import contextlib
 import html
 import math
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from bokeh.document import Document
@@ -52,6 +54,7 @@ class Page:
     def __init__(self, document: Document):
         self._document = document
         self._question, self._view, self._curve = Question(), WHOLE, None
+        self._closed = False
         self._wanted = 0  # number of the curve that is waited for
         self._pointer, self._looking = None, False
         self._fields = Fields(self._asked)
@@ -78,7 +81,7 @@ class Page:
         places = column(row(self._centre, self._width), row(go, whole), width=260)
         looks = row(self._looks.spectrum, self._looks.outcome, sizing_mode="stretch_width")
         exports = row(self._data, self._python)
-        head = Div(text=_HEAD, sizing_mode="stretch_width")
+        head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox])  # which must belong to something
         left = column(self._fields.layout, places, width=270)
         right = column(plot, self._status, looks, exports, self._lines, sizing_mode="stretch_width")
         document.add_root(column(head, row(left, right, sizing_mode="stretch_width"), sizing_mode="stretch_width"))
@@ -132,7 +135,13 @@ class Page:
         self._compute()
 
     def _end(self) -> None:
-        self._wanted += 1
+        self._wanted, self._closed = self._wanted + 1, True
+
+    def _hand_over(self, callback: Callable[[], None]) -> None:
+        """From a thread: call this where the page is served from, unless the tab is closed."""
+        if not self._closed:
+            with contextlib.suppress(AttributeError):  # it is being closed at this moment
+                self._document.add_next_tick_callback(callback)
 
     # ----------------------------------------------------------- what is computed
 
@@ -156,10 +165,10 @@ class Page:
                 now = time.monotonic()
                 if now - shown > _BETWEEN_DRAWINGS or curve.share == 1.0:
                     shown = now
-                    self._document.add_next_tick_callback(partial(self._show, number, curve))
+                    self._hand_over(partial(self._show, number, curve))
         except (ValueError, ArithmeticError, MemoryError, RuntimeError) as error:
             text = str(error) if isinstance(error, ValueError) else f"Not computed: {type(error).__name__}: {error}"
-            self._document.add_next_tick_callback(partial(self._fail, number, text))
+            self._hand_over(partial(self._fail, number, text))
 
     def _show(self, number: int, curve: Curve) -> None:
         if number != self._wanted:
@@ -205,7 +214,7 @@ class Page:
             look = point.look_at(*place)
         except (ValueError, ArithmeticError, MemoryError, RuntimeError) as error:
             look = point.Look.nothing(str(error))
-        self._document.add_next_tick_callback(partial(self._show_look, place, look))
+        self._hand_over(partial(self._show_look, place, look))
 
     def _show_look(self, place: tuple[Question, View, float], look: point.Look) -> None:
         self._looking = False

@@ -1,0 +1,221 @@
+"""The explorer in a real browser: it is opened, asked, zoomed, pointed at, taken along and given nonsense."""
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jaxent
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None and not os.environ.get("CI"):  # where CI runs a browser is installed: there it must not be skipped
+    pytest.skip("no Chromium on this machine (apt-get install chromium)", allow_module_level=True)
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CURVE = "Bokeh.documents[0].get_model_by_name('curve')"
+STATUS = "Bokeh.documents[0].get_model_by_name('status').text"
+PATIENCE = 100_000  # milliseconds: a slow machine compiles
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    programs = str(tmp_path_factory.mktemp("programs"))
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jaxent", "explore", "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"JAX_COMPILATION_CACHE_DIR": programs},
+    )
+    yield server.stdout.readline().split()[0]
+    server.terminate()
+    assert "Traceback" not in server.communicate(timeout=30)[1]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A page of the explorer, and what it says."""
+
+    def __init__(self, browser, address: str):
+        self.errors: list[str] = []
+        self.page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(address)
+        self.page.wait_for_function("() => window.Bokeh && Bokeh.documents.length")
+        self.finish()
+
+    def finish(self) -> str:
+        """Wait until the curve is complete; what it says then."""
+        self.page.wait_for_function(f"() => /points/.test({STATUS}) && !/computing/.test({STATUS})")
+        return self.status()
+
+    def status(self) -> str:
+        return html.unescape(re.sub(r"<[^>]+>", "", self.page.evaluate(f"() => {STATUS}")))
+
+    def write(self, label: str, text: str) -> None:
+        field = self.page.get_by_label(label, exact=False).first
+        field.fill(text)
+        field.press("Enter")
+
+    def wait_for(self, words: str) -> str:
+        self.page.wait_for_function("(words) => " + STATUS + ".includes(words)", arg=words)
+        return self.status()
+
+    def curve(self) -> tuple[np.ndarray, np.ndarray]:
+        data = self.page.evaluate(
+            f"() => {{ const d = {CURVE}.renderers[2].data_source.data; return [Array.from(d.x), Array.from(d.y)] }}"
+        )
+        return np.array(data[0], float), np.array(data[1], float)
+
+    def seen(self) -> tuple[float, float, str]:
+        return tuple(
+            self.page.evaluate(f"() => [{CURVE}.x_range.start, {CURVE}.x_range.end, {CURVE}.below[0].axis_label]")
+        )
+
+    def middle(self) -> tuple[float, float]:
+        """The middle of the curve's frame on the screen."""
+        left, right, top, bottom = self.page.evaluate(
+            """() => {
+              const view = Bokeh.index.find_one_by_id(Bokeh.documents[0].get_model_by_name('curve').id)
+              const box = view.frame.bbox, place = view.el.getBoundingClientRect()
+              return [place.left + box.left, place.left + box.right, place.top + box.top, place.top + box.bottom]
+            }"""
+        )
+        return (left + right) / 2, (top + bottom) / 2
+
+    def arrive(self) -> None:
+        """Wait until the curve is that of the times seen."""
+        self.page.wait_for_function(
+            f"""() => {{
+              const x = {CURVE}.renderers[2].data_source.data.x, range = {CURVE}.x_range
+              const off = Math.abs(x[0] - range.start) + Math.abs(x[x.length - 1] - range.end)
+              return x.length > 20 && off < 1e-6 * (range.end - range.start)
+            }}"""
+        )
+
+    def zoom_in(self, turns: int) -> None:
+        """Turn the wheel over the middle, and wait for the first curve of what is seen then."""
+        start, stop, _ = self.seen()
+        self.page.mouse.move(*self.middle())
+        for _ in range(turns):
+            self.page.mouse.wheel(0, -240)
+        width = f"({CURVE}.x_range.end - {CURVE}.x_range.start)"
+        self.page.wait_for_function(f"(old) => {width} < 0.5 * old", arg=stop - start)
+        self.page.wait_for_timeout(300)  # the wheel has come to rest
+        self.arrive()
+
+
+@pytest.fixture
+def tab(browser, address):
+    tab = Tab(browser, address)
+    yield tab
+    tab.page.close()
+    assert tab.errors == []
+
+
+def test_it_opens_with_a_curve(tab):
+    x, y = tab.curve()
+    assert len(x) > 200
+    exact = np.asarray(jaxent.end_to_end_entropy(jaxent.Chain(3, 100), x[::16]))
+    np.testing.assert_allclose(y[::16], exact, atol=1e-6)
+    assert "101 of 101 Dicke states" in tab.status()
+
+
+def test_three_levels_into_the_dip_at_half_pi(tab):
+    tab.write("Atoms N", "1e6")
+    tab.wait_for("band engine")
+    tab.write("Centre", "pi/2")
+    tab.write("Width", "1e-3")
+    tab.page.get_by_role("button", name="Go there").click()
+    tab.page.wait_for_function(f"() => {CURVE}.x_range.end < 0.0006")
+    tab.arrive()
+    for _ in range(3):
+        before = tab.seen()
+        tab.zoom_in(3)
+        start, stop, label = tab.seen()
+        x, y = tab.curve()
+        assert stop - start < 0.5 * (before[1] - before[0])
+        assert label == "t − π/2 (1/coupling)"
+        assert start < 0 < stop
+        assert y[abs(x).argmin()] == pytest.approx(2.0, abs=1e-5)  # log2 4 at the bottom, however deep
+        curve = jaxent.entropy_curve(
+            jaxent.Chain(3, 10**6), x[0], x[len(x) // 4], 2, around=jaxent.pi_fraction(1, 2), max_levels=1
+        )
+        np.testing.assert_allclose(y[[0, len(x) // 4]], curve.entropy, atol=2e-6)
+
+
+def test_the_pointer_reads_the_time_and_the_state(tab):
+    tab.page.mouse.move(*tab.middle())
+    for words in (r"^π/2( [+−] \S+)?, r = 4$", r"^2\.0\d+ bits$", r"^error", r"^\d\.\de-\d\d bits$"):
+        tab.page.get_by_text(re.compile(words)).first.wait_for()
+    title = "Bokeh.documents[0].get_model_by_name('spectrum').title.text"
+    tab.page.wait_for_function(f"() => /at t = π.2/.test({title})")
+    probabilities = tab.page.evaluate(
+        "() => Array.from(Bokeh.documents[0].get_model_by_name('outcome').renderers[0].data_source.data.p)"
+    )
+    assert sum(probabilities) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_what_is_seen_is_taken_along(tab, tmp_path):
+    for button, name in (("Save data (CSV)", "curve.csv"), ("Save Python", "curve.py")):
+        with tab.page.expect_download() as download:
+            tab.page.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename == name
+        download.value.save_as(tmp_path / name)
+    rows = [line.split(",") for line in (tmp_path / "curve.csv").read_text(encoding="utf-8").splitlines()[4:]]
+    x, y = tab.curve()
+    np.testing.assert_array_equal(np.array(rows, float)[:, :2], np.column_stack([x, y]))
+    assert "jaxent.entropy_curve(chain, 0.0, 3.14159" in (tmp_path / "curve.py").read_text(encoding="utf-8")
+
+
+def test_a_bad_value_says_what_is_wrong_and_the_curve_stays(tab):
+    for label, good, bad, sentence in (
+        ("Atoms N", "100", "many", "N must be a whole number from 1 to 10^10, but is 'many'."),
+        ("Outcome q", "N", "101", "Outcome q must lie in 0…100"),
+        ("Dephasing rate", "0", "0.1", "choose the log negativity"),
+        ("Dephasing rate", "0", "<b>", "Rate γ must be a number of at least 0, as 0.1 or pi/8, but is '<b>'."),
+    ):
+        before = tab.curve()
+        tab.write(label, bad)
+        assert sentence in tab.wait_for(sentence[:20])
+        np.testing.assert_array_equal(tab.curve(), before)
+        tab.write(label, good)
+        tab.finish()
+
+
+def test_two_tabs_do_not_disturb_each_other(browser, address, tab):
+    other = Tab(browser, address)
+    other.write("Atoms N", "30")
+    tab.write("Offset", "0.2")
+    other.wait_for("31 of 31 Dicke states")
+    other.finish()
+    tab.finish()
+    tab.page.wait_for_function(f"() => {CURVE}.renderers[2].data_source.data.y[0] > -1")
+    x, y = other.curve()
+    np.testing.assert_allclose(y[::40], jaxent.end_to_end_entropy(jaxent.Chain(3, 30), x[::40]), atol=1e-6)
+    assert "101 of 101" in tab.status()
+    assert other.errors == []
+    other.page.close()
