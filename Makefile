@@ -36,6 +36,7 @@ notebooks: $(STAMP)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
 docs: $(STAMP)
+	rm -rf docs/_build # pages that are read anew tell all their warnings
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 
