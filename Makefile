@@ -1,5 +1,6 @@
 # make test       set up .venv and run the tests
 # make reproduce  set up .venv and draw the paper's figures into reproduction/
+# make docs       set up .venv and build the pages into docs/_build/html
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -7,7 +8,7 @@ ARGS ?=
 TESTARGS ?= -n 2
 OUT ?= reproduction
 
-.PHONY: setup check format test notebooks reproduce benchmarks clean
+.PHONY: setup check format test notebooks docs reproduce benchmarks clean
 
 setup: $(STAMP)
 
@@ -34,6 +35,11 @@ test: $(STAMP)
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
+docs: $(STAMP)
+	rm -rf docs/_build # pages that are read anew tell all their warnings
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
+
 reproduce: $(STAMP)
 	$(BIN)/jaxent reproduce --out $(OUT) $(ARGS)
 
@@ -41,4 +47,4 @@ benchmarks: $(STAMP)
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf .venv reproduction
+	rm -rf .venv reproduction docs/_build docs/_notebooks

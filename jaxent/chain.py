@@ -46,7 +46,7 @@ class Chain:
         n_ensembles: M, at least 2.
         n_atoms: N of each ensemble, at least 1.
         window: c, half-width of the Dicke window in standard deviations √N/2 (equations 30 and 31); None keeps the
-        full basis.
+            full basis.
 
     Raises:
         ValueError: when an attribute is out of range or the window does not fit the basis.

@@ -74,7 +74,7 @@ def renyi_entropy(amplitudes: ArrayLike, alpha: float) -> Float[Array, ""]:
     Args:
         amplitudes: as `schmidt_coefficients`.
         alpha: order α ≥ 0, a Python number; 1 is the von Neumann entropy, inf the min-entropy, 0 the log of the
-        Schmidt rank.
+            Schmidt rank.
 
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `schmidt_coefficients`.

@@ -3,13 +3,11 @@
 Sampling is exact and sequential, and never forms the joint distribution:
 
 - the ends are not measured and the interaction is diagonal, so k_1 and k_M may be drawn first and forgotten;
-- given all odd k, the even inner ensembles are independent and each q is binomial: N trials of cos²(α/2) (equation
-23). Odd k
-  are independent with weights w_k before anything is measured, so all even outcomes come first, at any N;
+- given all odd k, the even inner ensembles are independent and each q is binomial: N trials of cos²(α/2) (equation 23).
+  Odd k are independent with weights w_k before anything is measured, so all even outcomes come first, at any N;
 - the odd inner ensembles follow from left to right. Given the even outcomes and everything to the left, the amplitude
-of k_j is a
-  vector x; the ensembles to the right enter through diagonal weights r(k) = Σ_k' f²(k,k') w_k' r(k'), found once from
-  right to left. Drawing k_(j+2) leaves x_k f(k, k_(j+2)) pure, and q is drawn from its x-basis probabilities.
+  of k_j is a vector x; the ensembles to the right enter through diagonal weights r(k) = Σ_k' f²(k,k') w_k' r(k'), found
+  once from right to left. Drawing k_(j+2) leaves x_k f(k, k_(j+2)) pure, and q is drawn from its x-basis probabilities.
 
 >>> from jaxent import Chain
 >>> outcomes = sample_outcomes(jax.random.key(0), Chain(5, 10), 1.0)

@@ -1,12 +1,14 @@
 """The explicit state tensor, against tensors written out in NumPy."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
 
-from jaxent import BondTimes, Chain, end_to_end_amplitudes, pi_fraction
+from jaxent import BondTimes, Chain, dicke, end_to_end_amplitudes, pi_fraction
 from jaxent.chain import apply_phase_offset, evolve, initial_state, project_outcomes, reduced_density_matrix
 
 # one chain of each length, odd and even N, with a time for each bond
@@ -114,6 +116,31 @@ def test_evolution_writes_the_phase_of_every_bond(n_ensembles):
     assert close(state, oracles.chain_state(n_ensembles, chain.n_atoms, times), 1e-14)
     state = evolve(chain, initial_state(chain), 1.3)
     assert close(state, oracles.chain_state(n_ensembles, chain.n_atoms, 1.3), 1e-14)
+
+
+@pytest.mark.parametrize("n_ensembles", [3, 4, 5, 6])
+def test_before_the_measurement_the_even_ensembles_are_coherent_states(n_ensembles):
+    """Equations (16), with e^(i k_(M-1) t) in its last ket, and (17)."""
+    n_atoms, t = 3, 0.8
+    k = np.arange(n_atoms + 1)
+    root = np.sqrt([math.comb(n_atoms, i) / 2**n_atoms for i in k])
+    expected = np.empty((n_atoms + 1,) * n_ensembles, complex)
+    for states in np.ndindex(*expected.shape):
+        neighbours = (*states, 0)
+        angles = [(neighbours[j - 1] - neighbours[j + 1]) * t if j % 2 else 0.0 for j in range(n_ensembles)]
+        expected[states] = np.prod([root[i] * np.exp(1j * i * angle) for i, angle in zip(states, angles, strict=True)])
+    chain = Chain(n_ensembles, n_atoms)
+    assert close(evolve(chain, initial_state(chain), t), expected, 1e-14)
+
+
+def test_the_interaction_is_one_of_s_z_up_to_local_phases():
+    """Equation (13): n_j n_(j+1) is S_z S_z / 4 and terms of single ensembles."""
+    chain, _ = CHAINS[3]
+    state, s_z = random_state(chain), np.diagonal(dicke.spin_z(chain.n_atoms))
+    one, two, three = s_z[:, None, None], s_z[:, None], s_z
+    pairs = np.exp(0.25j * 1.3 * (one * two - two * three))
+    singles = np.exp(0.25j * 1.3 * chain.n_atoms * (one - three))  # those of the middle ensemble cancel
+    assert close(evolve(chain, state, 1.3), state * pairs * singles)
 
 
 @pytest.mark.parametrize("chain", WINDOWED, ids=str)

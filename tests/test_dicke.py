@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
+import scipy.linalg
 from mpmath import mp
 
 from jaxent import dicke
@@ -207,6 +208,19 @@ def test_the_spins_of_one_atom_are_the_pauli_matrices_in_increasing_order_of_k()
     np.testing.assert_array_equal(dicke.spin_z(1), [[-1, 0], [0, 1]])
 
 
+def test_the_spins_are_sums_over_the_atoms_in_their_symmetric_states():
+    n = 4
+    pauli = {dicke.spin_x: [[0, 1], [1, 0]], dicke.spin_y: [[0, -1j], [1j, 0]], dicke.spin_z: [[1, 0], [0, -1]]}
+    in_mode_a = np.array([n - bin(string).count("1") for string in range(2**n)])  # a bit 0 is an atom in mode a
+    dicke_states = np.array([(in_mode_a == k) / math.sqrt(math.comb(n, k)) for k in range(n + 1)])
+    for spin, matrix in pauli.items():
+        total = sum(np.kron(np.kron(np.eye(2**i), matrix), np.eye(2 ** (n - 1 - i))) for i in range(n))
+        np.testing.assert_allclose(dicke_states @ total @ dicke_states.T, spin(n), rtol=0, atol=1e-14)
+        outside = total @ dicke_states.T - dicke_states.T @ np.asarray(spin(n))
+        np.testing.assert_allclose(outside, 0, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(np.diagonal(dicke.number_operator(n) + dicke.spin_z(n)) / 2, range(n + 1))
+
+
 def test_coherent_states_point_along_the_spins():
     n = 31
     for angle in (0.0, 1.1, -2.0):
@@ -288,6 +302,19 @@ def test_the_rows_of_the_x_basis_are_eigenvectors_of_s_x(n_atoms):
     eigenvalues = 2.0 * np.arange(n_atoms + 1) - n_atoms
     residual = basis @ np.asarray(dicke.spin_x(n_atoms)) - eigenvalues[:, None] * basis
     np.testing.assert_allclose(residual, 0, rtol=0, atol=1e-14 * n_atoms)
+
+
+@pytest.mark.parametrize("n_atoms", [1, 4, 7])
+def test_the_x_basis_is_the_z_basis_turned_about_y(n_atoms):
+    k = np.arange(1, n_atoms + 1)
+    raising = np.diag(np.sqrt(k * (n_atoms - k + 1.0)), -1)
+    s_x, s_y = raising + raising.T, 1j * (raising.T - raising)
+    signs, eigenvalues = (-1.0) ** (n_atoms - np.arange(n_atoms + 1)), 2.0 * np.arange(n_atoms + 1) - n_atoms
+    turned = scipy.linalg.expm(-0.25j * np.pi * s_y)
+    np.testing.assert_allclose(full_x_basis(n_atoms), signs[:, None] * turned.T, rtol=0, atol=1e-14)
+    # the sign in front of S_y that equation (7) is printed with gives S_x = N - 2k, against (8)
+    other = turned.conj().T
+    np.testing.assert_allclose(s_x @ other, -other * eigenvalues, rtol=0, atol=3e-14)
 
 
 @pytest.mark.parametrize(
