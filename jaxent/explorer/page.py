@@ -67,7 +67,7 @@ class Page:
         self._width = TextInput(title="Width", name="width", value="0.01", width=110)
         go = Button(label="Go there", name="go", width=100)
         go.on_click(self._go)
-        whole = Button(label="0 to π", name="whole", width=100)
+        whole = Button(label="Whole curve", name="whole", width=100)
         whole.on_click(lambda: self._look_over(WHOLE))
         self._data = Button(label="Save data (CSV)", name="save_data", width=120)
         self._data.on_click(self._save_data)
@@ -219,9 +219,10 @@ class Page:
     def _show_look(self, place: tuple[Question, View, float], look: point.Look) -> None:
         self._looking = False
         question, view, distance = place
-        self._looks.draw(look)
-        self._looks.spectrum.title.text += f" at t = {view.text_of(distance, question.n_atoms)}"
-        if self._curve is not None and view == self._view:
+        if question == self._question:
+            self._looks.draw(look)
+            self._looks.spectrum.title.text += f"\nt = {view.text_of(distance, question.n_atoms)}"
+        if self._curve is not None and (question, view) == (self._question, self._view):
             index = abs(self._curve.distance - distance).argmin()
             self._plot.cursor.data = {"x": [distance], "y": [self._curve.value[index]]}
         if self._pointer is not None and self._pointer != place:

@@ -20,6 +20,11 @@ _ZERO = 1e-18  # where the logarithmic axis of the spectrum ends
 _SIDE: dict[str, Any] = {"height": 250, "sizing_mode": "stretch_width", "min_width": 280, "toolbar_location": None}
 
 
+def _plain() -> CustomJSTickFormatter:
+    """Ticks as one writes numbers, without zeros that say nothing."""
+    return CustomJSTickFormatter(code="return String(Number(tick.toPrecision(9)))")
+
+
 class CurvePlot:
     """The curve, what marks its magic times, and what the pointer reads."""
 
@@ -39,7 +44,7 @@ class CurvePlot:
             y_range=Range1d(start=0.0, end=1.0),
         )
         self.figure.toolbar.logo = None
-        self.figure.xaxis.formatter = CustomJSTickFormatter(code="return String(Number(tick.toPrecision(9)))")
+        self.figure.xaxis.formatter = _plain()
         self.figure.vspan(x="x", source=self.marks, line_color=_GREY, line_alpha=0.35, line_width=1)
         self.figure.text(
             x="x",
@@ -134,6 +139,8 @@ class LookPlots:
             y_axis_label="probability",
             **_SIDE,
         )
+        self.outcome.xaxis.formatter = _plain()
+        self.outcome.xaxis.ticker.desired_num_ticks = 4
         self.outcome.quad(
             left="left", right="right", bottom=0, top="p", source=self.bins, fill_color=_BLUE, line_color=_BLUE
         )

@@ -90,7 +90,8 @@ class View:
         return f"{time_text(fraction)}{rest}, r = {fraction.denominator}"
 
 
-WHOLE = View(fractions.Fraction(0), 0.0, math.pi)
+# beyond π everything comes again; no fraction of π, or all evenly spaced times would be magic ones
+WHOLE = View(fractions.Fraction(0), 0.0, 3.2)
 
 
 def asked_view(centre: str, width: str) -> View:
