@@ -25,7 +25,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 CURVE = "Bokeh.documents[0].get_model_by_name('curve')"
 HERE = f"""() => {{
   const x = {CURVE}.renderers[2].data_source.data.x, range = {CURVE}.x_range, width = range.end - range.start
-  return WIDTH && x.length > 20 && Math.abs(x[0] - range.start) + Math.abs(x[x.length - 1] - range.end) < 1e-6 * width
+  return WIDTH && x.length > 5 && Math.abs(x[0] - range.start) + Math.abs(x[x.length - 1] - range.end) < 1e-6 * width
 }}"""
 STATUS = "Bokeh.documents[0].get_model_by_name('status').text"
 ZOOMS = 8

@@ -112,7 +112,7 @@ class Tab:
             f"""() => {{
               const x = {CURVE}.renderers[2].data_source.data.x, range = {CURVE}.x_range
               const off = Math.abs(x[0] - range.start) + Math.abs(x[x.length - 1] - range.end)
-              return x.length > 20 && off < 1e-6 * (range.end - range.start)
+              return x.length > 5 && off < 1e-6 * (range.end - range.start)
             }}"""
         )
 

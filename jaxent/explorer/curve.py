@@ -17,7 +17,7 @@ __all__ = ["Curve", "intervals", "passes", "refined"]
 
 _PASSES = (1, 4, 16, 64)  # slices that the view is cut into
 _MOST_PASS_SECONDS = (60.0, 300.0, 600.0, 3.0)  # of each: the last is for curves that cost nothing
-_QUICK_SECONDS = 1.0  # a slice is to take no longer,
+_QUICK_SECONDS = 0.2  # a slice is to take no longer,
 _SLOW_SECONDS = 20.0  # or this, where points are dear
 
 
@@ -62,9 +62,10 @@ class Curve:
 def intervals(question: Question) -> int:
     """Intervals of a slice: as many as keep it quick."""
     seconds = question.point_seconds
-    if 33 * seconds <= _QUICK_SECONDS:
-        return 16
-    return 4 if 9 * seconds <= _SLOW_SECONDS else 2
+    for count, most in ((16, _QUICK_SECONDS), (8, _QUICK_SECONDS), (4, _SLOW_SECONDS)):
+        if (2 * count + 1) * seconds <= most:
+            return count
+    return 2
 
 
 def passes(question: Question) -> list[int]:

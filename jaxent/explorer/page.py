@@ -220,8 +220,7 @@ class Page:
         self._looking = False
         question, view, distance = place
         if question == self._question:
-            self._looks.draw(look)
-            self._looks.spectrum.title.text += f"\nt = {view.text_of(distance, question.n_atoms)}"
+            self._looks.draw(look, f"t = {view.text_of(distance, question.n_atoms)}")
         if self._curve is not None and (question, view) == (self._question, self._view):
             index = abs(self._curve.distance - distance).argmin()
             self._plot.cursor.data = {"x": [distance], "y": [self._curve.value[index]]}

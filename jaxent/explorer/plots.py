@@ -17,7 +17,13 @@ __all__ = ["CurvePlot", "LookPlots"]
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # told apart by colour-blind readers, too
 _APART = 0.045  # of the width: marks closer together lose their label, the simpler one keeps it
 _ZERO = 1e-18  # where the logarithmic axis of the spectrum ends
-_SIDE: dict[str, Any] = {"height": 250, "sizing_mode": "stretch_width", "min_width": 280, "toolbar_location": None}
+_SIDE: dict[str, Any] = {
+    "height": 250,
+    "sizing_mode": "stretch_width",
+    "min_width": 280,
+    "toolbar_location": None,
+    "title": " \n ",
+}  # two lines
 
 
 def _plain() -> CustomJSTickFormatter:
@@ -145,9 +151,10 @@ class LookPlots:
             left="left", right="right", bottom=0, top="p", source=self.bins, fill_color=_BLUE, line_color=_BLUE
         )
 
-    def draw(self, look: Look) -> None:
-        """Show what is seen at a time."""
-        self.spectrum.title.text, self.outcome.title.text = look.spectrum_note, look.outcome_note
+    def draw(self, look: Look, time: str = " ") -> None:
+        """Show what is seen at a time, told in words."""
+        self.spectrum.title.text = f"{look.spectrum_note}\n{time}"
+        self.outcome.title.text = f"{look.outcome_note}\n{time}"
         kept = look.spectrum > _ZERO
         self.spectrum.x_range.update(start=0.0, end=max(4, int(kept.sum())) + 1.0)
         if look.probabilities.size:
