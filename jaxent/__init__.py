@@ -34,6 +34,7 @@ from jaxent.entanglement import (
     state_renyi_entropy,
     von_neumann_entropy,
 )
+from jaxent.interop import LabelledState, from_qutip, from_xarray, to_qutip, to_xarray
 from jaxent.magic import Extrema, MagicTimes, find_extrema, half_width, magic_times, robustness_table
 from jaxent.master import MeasuredState, evolve_density, measure_density
 from jaxent.optimize import OptimizationError, Optimum, maximize, textbook_offset
@@ -68,6 +69,7 @@ __all__ = [
     "EntropyWithErrors",
     "EstimatedLogNegativity",
     "Extrema",
+    "LabelledState",
     "MagicTimes",
     "MeasuredState",
     "OptimizationError",
@@ -102,6 +104,8 @@ __all__ = [
     "estimate_log_negativity",
     "evolve_density",
     "find_extrema",
+    "from_qutip",
+    "from_xarray",
     "half_width",
     "log_negativity",
     "log_outcome_probability",
@@ -130,6 +134,8 @@ __all__ = [
     "state_negativity",
     "state_renyi_entropy",
     "textbook_offset",
+    "to_qutip",
+    "to_xarray",
     "uniform_grid",
     "von_neumann_entropy",
 ]

@@ -29,6 +29,7 @@ LAYERS = [
     "averages",
     "stochastic",
     "master",
+    "interop",
     "derivatives",
     "magic",
     "optimize",
