@@ -12,7 +12,12 @@ from jaxent import console, searches, sweeps
 
 _MOST_ATOMS_BY_BOUND = 10**6
 
-app = App(name="jaxent", help="Entanglement distributed along chains of atomic ensembles.", version_flags=["--version"])
+app = App(
+    name="jaxent",
+    help="Entanglement distributed along chains of atomic ensembles.",
+    version_flags=["--version"],
+    help_format="plaintext",
+)
 
 
 def main(words: list[str] | None = None) -> None:
