@@ -45,6 +45,7 @@ LAYERS = [
     "paper",
     "searches",
     "sweeps",
+    "usage",
     "cli",
 ]
 PACKAGES = {

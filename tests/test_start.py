@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HEAVY = {"jax", "jaxlib", "numpy", "scipy", "pandas", "xarray", "matplotlib", "bokeh", "diffrax", "optax", "h5py"}
-COMMANDS = ["entropy", "negativity", "magic", "optimize", "sweep", "plot", "export", "devices", "reproduce"]
+COMMANDS = ["entropy", "negativity", "magic", "curve", "optimize", "sweep", "plot", "export", "devices", "reproduce"]
 
 
 def run(code, *arguments):
@@ -50,3 +50,43 @@ def test_every_command_is_tried():
 def test_importing_the_package_imports_nothing_heavy():
     done = run(f"import sys, jaxent; print(sorted({HEAVY} & set(sys.modules)), jaxent.Chain(3, 5).dimension)")
     assert done.stdout == "[] 6\n"
+
+
+@pytest.fixture
+def tab(tmp_path, monkeypatch):
+    """Install completion for bash in a home of its own; gives what the Tab key completes words to."""
+    from jaxent import cli
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--install-completion", "--shell", "bash"])
+    assert not stopped.value.code
+    code = """
+        source "$HOME/.bashrc"
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        $(complete -p jaxent | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+
+    def press(*words):
+        done = subprocess.run(["bash", "-c", code, "bash", *words], capture_output=True, text=True, timeout=60)
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    return press
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no bash")
+def test_tab_completes_commands_options_and_choices_in_bash(tab):
+    assert tab("jaxent", "ent") == ["entropy"]
+    assert {"--n-atoms", "--n-ensembles"} == set(tab("jaxent", "entropy", "--n-"))
+    assert "average_entropy" in tab("jaxent", "optimize", "pi", "--objective", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_know_every_command(shell):
+    from jaxent import cli
+
+    script = cli.app.generate_completion(shell=shell)
+    assert [command for command in COMMANDS if command not in script] == []
+    assert "n-atoms" in script
