@@ -6,13 +6,19 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
-from jaxent import console, searches, sweeps
+from jaxent import console, searches, sweeps, usage
 
 _MOST_ATOMS_BY_BOUND = 10**6
+_GOLDEN = 0.6180339887498949  # of a step: no evenly spaced time of a curve is then a magic time of small r
 
-app = App(name="jaxent", help="Entanglement distributed along chains of atomic ensembles.", version_flags=["--version"])
+app = App(
+    name="jaxent",
+    help="Entanglement distributed along chains of atomic ensembles.",
+    version_flags=["--version"],
+    help_format="plaintext",
+)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -22,7 +28,10 @@ def main(words: list[str] | None = None) -> None:
         words: what was typed after `jaxent`; None: the words of this process.
     """
     try:
-        app(words)
+        app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print(f"jaxent: {usage.explain(error, app)}", file=sys.stderr)
+        sys.exit(2)
     except BrokenPipeError:  # the reader went away, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -45,8 +54,8 @@ def entropy(
     *,
     n_atoms: console.Atoms,
     n_ensembles: console.Ensembles = 3,
-    window: float | None = None,
-    tolerance: float | None = None,
+    window: console.Number | None = None,
+    tolerance: console.Number | None = None,
     outcomes: console.Outcomes = None,
     phase_offset: console.Offsets = None,
     as_json: console.AsJson = False,
@@ -68,13 +77,14 @@ def entropy(
     outcomes
         Measured outcomes of the inner ensembles; all N by default. One number stands for all.
     phase_offset
-        Phase offset φ in radians before the measurement; one number, or one per inner ensemble.
+        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
     as_json
         Print one line of JSON.
     """
     jaxent = console.library()
     t = console.parse_time(time)
-    q, offsets = console.alone(outcomes), 0.0 if phase_offset is None else console.alone(phase_offset)
+    q = console.alone("outcomes", outcomes)
+    offsets = 0.0 if phase_offset is None else console.alone("phase_offset", phase_offset)
     if tolerance is not None:
         if window is not None or n_ensembles != 3:
             raise ValueError("Argument `tolerance` must come without `window` and with n_ensembles = 3.")
@@ -124,12 +134,10 @@ def negativity(
     time: str,
     *,
     n_atoms: console.Atoms,
-    dephasing_rate: Annotated[
-        list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="")
-    ],
+    dephasing_rate: console.Rates,
     n_ensembles: console.Ensembles = 3,
-    collective_rate: float = 0.0,
-    window: float | None = None,
+    collective_rate: console.Number = 0.0,
+    window: console.Number | None = None,
     outcomes: console.Outcomes = None,
     phase_offset: console.Offsets = None,
     as_json: console.AsJson = False,
@@ -153,7 +161,7 @@ def negativity(
     outcomes
         Measured outcomes of the inner ensembles; all N by default. One number stands for all.
     phase_offset
-        Phase offset φ in radians before the measurement; one number, or one per inner ensemble.
+        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
     as_json
         Print one line of JSON.
     """
@@ -161,10 +169,11 @@ def negativity(
     import numpy as np
 
     t = console.parse_time(time)
-    q, offsets = console.alone(outcomes), 0.0 if phase_offset is None else console.alone(phase_offset)
+    q = console.alone("outcomes", outcomes)
+    offsets = 0.0 if phase_offset is None else console.alone("phase_offset", phase_offset)
     chain = jaxent.Chain(n_ensembles, n_atoms, window)
-    many = len(dephasing_rate) > 1
-    rate = jaxent.EnsembleRates(np.array(dephasing_rate)) if many else dephasing_rate[0]
+    rate = console.alone("dephasing_rate", dephasing_rate)
+    rate = jaxent.EnsembleRates(np.array(rate)) if isinstance(rate, list) else rate
     arguments = (chain, t, rate, q, offsets, collective_rate)
     value = float(jaxent.end_to_end_log_negativity(*arguments))
     log_p = float(jaxent.dephased_log_probability(*arguments))
@@ -179,7 +188,7 @@ def negativity(
         "window": chain.window,
         "dimension": chain.dimension,
         "time": time,
-        "dephasing_rate": dephasing_rate if many else dephasing_rate[0],
+        "dephasing_rate": console.alone("dephasing_rate", dephasing_rate),
         "collective_rate": collective_rate,
     }
     if as_json:
@@ -198,11 +207,77 @@ def negativity(
     )
 
 
+@app.command
+def curve(
+    *,
+    n_atoms: Annotated[
+        list[int],
+        Parameter(name=["--n-atoms", "-n"], consume_multiple=True, negative="", converter=console.whole_numbers),
+    ],
+    n_ensembles: console.Ensembles = 3,
+    window: console.Number | None = None,
+    start: str = "0",
+    stop: str = "pi",
+    times: console.WholeNumber = 500,
+    out: Annotated[tuple[Path, ...], Parameter(negative="")] = (Path("curve.png"),),
+) -> None:
+    """Draw the entanglement of the two ends against time, down to the dips between the times.
+
+    Parameters
+    ----------
+    n_atoms
+        Atoms per ensemble, N; a curve for each where there are several.
+    n_ensembles
+        Ensembles in the chain, M.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    start
+        First time: a number, or an exact multiple of π such as pi/3.
+    stop
+        Last time.
+    times
+        Evenly spaced times, none of them magic; the magic time of the smallest r is added between each two.
+    out
+        PNG or PDF file, or CSV file of the numbers; may be repeated.
+    """
+    for path in out:
+        console.output_file("out", path, (".png", ".pdf", ".csv"))
+    jaxent = console.library()
+    console.alone("n_atoms", n_atoms)
+    first, last = (console.time_number(text) for text in (start, stop))
+    step = (last - first) / max(times, 1)
+    edges = (first + _GOLDEN * step, last - (1 - _GOLDEN) * step)
+    chains = [jaxent.Chain(n_ensembles, n, window) for n in n_atoms]
+    curves = []
+    with console.progress_by_share() as report:
+        for number, chain in enumerate(chains):
+            share = lambda part, done=number: report((done + part) / len(chains))  # noqa: E731
+            curves.append(jaxent.entropy_curve(chain, *edges, times, report=share))
+    from jaxent.sweep import save
+
+    lines = ["n_atoms,time,entropy_bits,levels"]
+    for n, one in zip(n_atoms, curves, strict=True):
+        columns = (one.time.tolist(), one.entropy.tolist(), one.levels.tolist())
+        lines += [f"{n},{t!r},{entropy!r},{r}" for t, entropy, r in zip(*columns, strict=True)]
+    for path in out:
+        if path.suffix.lower() == ".csv":
+            save(path, lambda beside: beside.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+        else:
+            from jaxent.figures import draw_curves
+
+            title = f"M = {n_ensembles}" + ("" if window is None else f", c = {window:g}")
+            save(path, draw_curves(curves, [f"N = {n}" for n in n_atoms], title).savefig)
+        print(f"wrote {path}")
+
+
 app.command(searches.magic)
 app.command(searches.optimize)
 app.command(sweeps.sweep)
 app.command(sweeps.plot)
 app.command(sweeps.export)
+app.register_install_completion_command(
+    help="Install completion by the Tab key for your shell (bash, zsh, fish or PowerShell)."
+)
 
 
 @app.command
@@ -227,16 +302,17 @@ def explore(*, port: console.WholeNumber = 5006, no_browser: console.Switch = Fa
 
 @app.command
 def devices() -> None:
-    """What JAX sees: devices, memory and precision."""
+    """What JAX sees: devices, memory and precision; and how to let it see an accelerator that it does not use."""
     console.library()
-    from jaxent.sweep import describe_devices, versions
+    from jaxent.sweep import accelerator_advice, describe_devices, versions
 
     entries = describe_devices()
     console.print_table("devices", list(entries[0]), [list(entry.values()) for entry in entries])
     found = versions()
     print(f"jax {found['jax_version']}, jaxlib {found['jaxlib_version']}, jaxent {found['jaxent_version']}")
-    if all(entry["platform"] == "cpu" for entry in entries):
-        print("No accelerator in use. For an NVIDIA GPU: pip install 'jaxent[cuda]'; for a TPU: 'jaxent[tpu]'.")
+    advice = accelerator_advice([entry["platform"] for entry in entries])
+    if advice:
+        print(advice)
 
 
 @app.command

@@ -1,11 +1,13 @@
 """What the commands share: numbers and times as they are typed, tables, progress. Nothing heavy is imported here."""
 
+import math
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,24 +15,32 @@ __all__ = [
     "AsJson",
     "Atoms",
     "Ensembles",
+    "Number",
     "Offsets",
     "Outcomes",
+    "Rate",
+    "Rates",
     "Switch",
     "WholeNumber",
     "alone",
     "divide_processor",
+    "is_negative_multiple_of_pi",
     "library",
     "live_line",
+    "output_file",
     "parse_time",
     "pi_text",
     "points_progress",
     "print_table",
     "progress",
     "progress_by_share",
+    "time_number",
 ]
 
 _MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
 _LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
+_MOST_DENOMINATOR = 2**28  # of a `PiFraction`
+_WHOLE = re.compile(r"(?P<digits>[+-]?\d[\d_]*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
 _TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
 
 
@@ -82,23 +92,58 @@ def divide_processor(n_devices: int | None) -> None:
 
 
 def whole_number(_, tokens) -> int:
-    """An integer as it was typed; 10.6 is an error, not 11."""
+    """An integer as it was typed, 1000000, 1_000_000 or 1e6; 10.6 is an error, not 11."""
     return whole_numbers(_, tokens)[0]
 
 
 def whole_numbers(_, tokens) -> list[int]:
-    """Integers as they were typed."""
+    """Integers as they were typed, separated by blanks."""
+    found = []
     for token in tokens:
-        if not re.fullmatch(r"[+-]?\d+", token.value):
-            raise ValueError(f"it must be a whole number, but is {token.value!r}.")
-    return [int(token.value) for token in tokens]
+        match = _WHOLE.fullmatch(token.value)
+        if not match:
+            raise ValueError(f"must be a whole number such as 100 or 1e6, but is {token.value!r}")
+        found.append(int(match["digits"]) * 10 ** int(match["zeros"] or 0))
+    return found
+
+
+def number(_, tokens) -> float:
+    """A number as it was typed."""
+    return numbers(_, tokens)[0]
+
+
+def numbers(_, tokens) -> list[float]:
+    """Numbers as they were typed, separated by blanks."""
+    return [_as_float(token.value, "must be a number such as 3 or 0.01") for token in tokens]
+
+
+def angles(_, tokens) -> list[float]:
+    """Numbers, or multiples of π such as pi/8."""
+    found = []
+    for token in tokens:
+        exact = _multiple_of_pi(token.value)
+        must = "must be a number of radians or a multiple of π like pi/8"
+        found.append(math.pi * exact[0] / exact[1] if exact else _as_float(token.value, must))
+    return found
+
+
+def _as_float(text: str, must: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{must}, but is {text!r}") from None
 
 
 WholeNumber = Annotated[int, Parameter(converter=whole_number)]
+Number = Annotated[float, Parameter(converter=number)]
 Atoms = Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=whole_number)]
 Ensembles = Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=whole_number)]
 Outcomes = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", converter=whole_numbers)]
-Offsets = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")]
+Offsets = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="", converter=angles)]
+Rate = Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"], converter=number)]
+Rates = Annotated[
+    list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="", converter=numbers)
+]
 Switch = Annotated[bool, Parameter(negative="")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
 
@@ -111,14 +156,36 @@ def parse_time(text: str):
     """
     from jaxent.times import pi_fraction
 
-    match = _TIME.fullmatch(text)
-    if match:
-        numerator = int(match["numerator"] or 1) * (-1 if match["sign"] else 1)
-        return pi_fraction(numerator, int(match["denominator"] or 1))
+    exact = _multiple_of_pi(text)
+    if exact:
+        return pi_fraction(*exact)
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}.") from None
+        raise ValueError(
+            f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}; numbers are in units of "
+            "1/coupling, multiples are of whole numbers."
+        ) from None
+
+
+def time_number(text: str) -> float:
+    """A time from text, as `parse_time` reads it, as a float."""
+    time: Any = parse_time(text)
+    return float(getattr(time, "value", time))
+
+
+def _multiple_of_pi(text: str) -> tuple[int, int] | None:
+    match = _TIME.fullmatch(text)
+    if not match:
+        return None
+    numerator = int(match["numerator"] or 1) * (-1 if match["sign"] else 1)
+    denominator = int(match["denominator"] or 1)
+    return (numerator, denominator) if 1 <= denominator <= _MOST_DENOMINATOR else None
+
+
+def is_negative_multiple_of_pi(word: str) -> bool:
+    """Whether a word is a time that the parser takes for an option."""
+    return word.startswith("-") and _multiple_of_pi(word) is not None
 
 
 def pi_text(numerator: int, denominator: int) -> str:
@@ -126,9 +193,32 @@ def pi_text(numerator: int, denominator: int) -> str:
     return ("" if numerator == 1 else str(numerator)) + "pi" + ("" if denominator == 1 else f"/{denominator}")
 
 
-def alone(values):
-    """One value for all where only one is given."""
+def alone(name: str, values):
+    """One value for all where only one is given.
+
+    Raises:
+        ValueError: where the option was typed without any.
+    """
+    if values is not None and not values:
+        raise ValueError(f"Argument `{name}` must have one or more values, separated by blanks, but has none.")
     return values[0] if values is not None and len(values) == 1 else values
+
+
+def output_file(name: str, path: Path, endings: tuple[str, ...]) -> None:
+    """Check that a file can be written, before any work starts.
+
+    Raises:
+        ValueError: when its name ends otherwise, or it is a folder, or is in none that can be written to.
+    """
+    typed = repr(str(path))
+    if path.suffix.lower() not in endings:
+        raise ValueError(f"Argument `{name}` must end in {', '.join(endings[:-1])} or {endings[-1]}, but is {typed}.")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"Argument `{name}` must be in a folder that exists, but is {typed}; make {folder} first.")
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        reason = "that is a folder" if path.is_dir() else f"{folder} cannot be written to"
+        raise ValueError(f"Argument `{name}` must be a file that can be written, but is {typed}, and {reason}.")
 
 
 def print_table(title: str, heads: list[str], rows: list[list[str]]) -> None:

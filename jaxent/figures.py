@@ -1,6 +1,7 @@
 """Drawings of the paper's data, at journal widths, for print and for colour-blind readers."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -8,9 +9,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jaxent.curves import EntropyCurve
 from jaxent.views import View, cells
 
 __all__ = [
+    "draw_curves",
     "draw_figure_four",
     "draw_figure_large",
     "draw_figure_one",
@@ -257,6 +260,24 @@ def draw_offsets(data: xr.Dataset) -> Figure:
         panels[0, 0].set_ylabel("gain of the best offset ($10^{-3}$ bits)")
         panels[1, 0].set_ylabel("phase offset φ (rad)")
         panels[1, 0].legend(loc="lower right")
+        return figure
+
+
+def draw_curves(curves: Sequence[EntropyCurve], names: Sequence[str], title: str) -> Figure:
+    """E(t) of several chains: lines through evenly spaced times, dots at the magic times between."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.4), layout="constrained")
+        axes = figure.subplots()
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(curves)))
+        for colour, curve, name in zip(colours, curves, names, strict=True):
+            time, even = curve.time / np.pi, curve.levels == 0
+            axes.plot(time[even], curve.entropy[even], color=colour, label=name)
+            axes.plot(time[~even], curve.entropy[~even], ".", color=colour, ms=3)
+        axes.plot([], [], ".", color="0.3", ms=3, label="at 2πp/r")
+        axes.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", ylim=(0, None))
+        axes.set_xlim(min(curve.time[0] for curve in curves) / np.pi, max(curve.time[-1] for curve in curves) / np.pi)
+        axes.set_title(title, loc="left", fontsize=8)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=7)
         return figure
 
 

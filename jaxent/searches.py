@@ -3,9 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from jaxent import console
 
@@ -17,7 +15,7 @@ def magic(
     n_atoms: console.Atoms,
     n_ensembles: console.Ensembles = 3,
     max_levels: console.WholeNumber | None = None,
-    window: float | None = None,
+    window: console.Number | None = None,
     find: console.Switch = False,
     as_json: console.AsJson = False,
 ) -> None:
@@ -89,7 +87,7 @@ def optimize(
     objective: Literal[
         "average_entropy", "average_log_negativity", "decoded_fidelity", "entropy_times_probability"
     ] = "average_entropy",
-    dephasing_rate: Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"])] = None,
+    dephasing_rate: console.Rate = None,
     levels: console.WholeNumber | None = None,
     outcomes: console.Outcomes = None,
     phase_offset: console.Offsets = None,
@@ -99,7 +97,7 @@ def optimize(
     steps: console.WholeNumber = 100,
     samples: console.WholeNumber | None = None,
     seed: console.WholeNumber = 0,
-    window: float | None = None,
+    window: console.Number | None = None,
     plot: Path | None = None,
     as_json: console.AsJson = False,
 ) -> None:
@@ -142,8 +140,8 @@ def optimize(
     as_json
         Print one line of JSON.
     """
-    if plot is not None and plot.suffix.lower() not in (".png", ".pdf"):
-        raise ValueError(f"Argument `plot` must end in .png or .pdf, but is {str(plot)!r}.")
+    if plot is not None:
+        console.output_file("plot", plot, (".png", ".pdf"))
     if n_ensembles > 4 and samples is None and objective != "entropy_times_probability":
         raise ValueError(
             f"Argument `samples` must be given for n_ensembles = {n_ensembles}, as all outcomes can be summed for at "
@@ -153,13 +151,13 @@ def optimize(
     import jax
 
     chain, t = jaxent.Chain(n_ensembles, n_atoms, window), console.parse_time(time)
-    typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": console.alone(outcomes)}
+    typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": console.alone("outcomes", outcomes)}
     with console.live_line() as show:
         found = jaxent.maximize(
             objective,
             chain,
             t,
-            None if phase_offset is None else console.alone(phase_offset),
+            None if phase_offset is None else console.alone("phase_offset", phase_offset),
             per_ensemble=per_ensemble,
             vary_time=vary_time,
             n_starts=starts,

@@ -189,10 +189,7 @@ def plot(
     """
     chosen = out or (Path(results.name or "results").with_suffix(".png"),)
     for path in chosen:
-        if path.suffix not in (".png", ".pdf", ".html"):
-            raise ValueError(f"Argument `out` must end in .png, .pdf or .html, but is {str(path)!r}.")
-        if not path.absolute().parent.is_dir():
-            raise ValueError(f"Argument `out` must be in a folder that exists, but {str(path.parent)!r} does not.")
+        console.output_file("out", path, (".png", ".pdf", ".html"))
     if y is not None and kind != "map":
         raise ValueError("Argument `y` must come with kind = map; curves have lines.")
     from jaxent.sweep import save

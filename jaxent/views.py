@@ -79,7 +79,9 @@ def open_results(results: Path) -> xr.Dataset:
     try:
         return xr.open_dataset(results, engine="h5netcdf")
     except (OSError, ValueError) as error:
-        raise ValueError(f"Argument `results` must be netCDF, but {str(results)!r} is not.") from error
+        raise ValueError(
+            f"Argument `results` must be a folder of a sweep, a .nc or a .zarr, but {str(results)!r} is none of them."
+        ) from error
 
 
 def make_view(

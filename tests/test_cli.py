@@ -11,7 +11,7 @@ import oracles
 import pytest
 import xarray as xr
 
-from jaxent import cli
+from jaxent import cli, usage
 
 
 @pytest.fixture
@@ -89,19 +89,114 @@ def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["entropy", "1"], "--n-atoms"),
-        (["entropy", "1", "-n", "many"], "many"),
-        (["entropy", "1", "-n", "10.6"], "'10.6'"),
-        (["entropy", "1", "-n", "10", "--outcomes", "1.5"], "'1.5'"),
-        (["reproduce", "--figure", "7"], '"7"'),
-        (["dance"], '"dance"'),
+        ("entropy", "Argument `time` must be given; for example: jaxent entropy pi/2 -n 100"),
+        ("entropy 1", "Argument `n_atoms` must be given; for example: jaxent entropy pi/2 -n 100"),
+        ("entropy 1 -n", "Argument `n_atoms` must be given"),
+        ("entropy 1 --natoms 5", "`n_atoms` must be given (did you mean --n-atoms instead of --natoms?)"),
+        (
+            "entropy 1 -n many",
+            "Argument `n_atoms` must be a whole number such as 100 or 1e6, but is 'many'; for example",
+        ),
+        ("entropy 1 -n 10.6", "whole number such as 100 or 1e6, but is '10.6'"),
+        (
+            "entropy 1 -n 10 --outcomes 1.5",
+            "Argument `outcomes` must be a whole number such as 100 or 1e6, but is '1.5'",
+        ),
+        ("entropy 1 -n 10 --outcomes", "Argument `outcomes` must have one or more values, separated by blanks"),
+        ("entropy 1 -n 10 --phase-offset", "Argument `phase_offset` must have one or more values"),
+        ("entropy 1 -n 10 --phase-offset x", "a number of radians or a multiple of π like pi/8, but is 'x'"),
+        ("entropy 1 -n 10 --window full", "Argument `window` must be a number such as 3 or 0.01, but is 'full'"),
+        ("entropy -pi/2 -n 10", "a time that begins with a minus must be typed as --time=-pi/2"),
+        ("entropy pi/0 -n 10", "`time` must be a number or a multiple of π like 2pi/3, but is 'pi/0'"),
+        ("entropy 1.0us -n 10", "but is '1.0us'; numbers are in units of 1/coupling, multiples are of whole numbers"),
+        ("entropy 1 5 -n 10", "jaxent entropy cannot use '5', which is one word too many; for example: jaxent entropy"),
+        ("entropy 1 -n 10 --color", "jaxent entropy has no option --color; "),
+        ("entropy 1 -n 10 --windw 3", "jaxent entropy has no option --windw; did you mean --window?"),
+        ("entropy 1 -n 10 --json=maybe", "--json"),
+        ("entropy 1 -n 10 -n 20", "jaxent entropy: Parameter -n specified multiple times; for example"),
+        ("negativity 1 -n 5 -g", "Argument `dephasing_rate` must have one or more values"),
+        ("negativity 1 -n 5 -g high", "Argument `dephasing_rate` must be a number such as 3 or 0.01, but is 'high'"),
+        (
+            "optimize 1 -n 5 --objective best",
+            "Argument `objective` must be one of average_entropy, average_log_negativity",
+        ),
+        ("optimize 1 -n 5 --plot {}/missing/a.png", "`plot` must be in a folder that exists"),
+        ("curve -n 5 --out {}", "Argument `out` must end in .png, .pdf or .csv"),
+        ("curve -n 5 --out {}/folder.png", "/folder.png', and that is a folder"),
+        ("curve -n 5 --stop soon", "`time` must be a number or a multiple of π like 2pi/3, but is 'soon'"),
+        ("reproduce --figure 7", "Argument `figure` must be one of 1, 1-large, zoom"),
+        ("reproduce figure 2", "jaxent reproduce cannot use 'figure 2'"),
+        ("sweep {}/missing.toml", "missing.toml: the sweep file cannot be read: No such file or directory"),
+        ("plot {}/missing", "`results` must be a folder of a sweep, a .nc or a .zarr, but"),
+        ("plot {}/text.nc", "/text.nc' is none of them"),
+        ("export {} a.nc", "`path` must be a folder with the results of a sweep, which `jaxent sweep` writes, but"),
+        ("dance", "there is no command dance; jaxent --help shows them all."),
+        ("entrpy 1", "there is no command entrpy; did you mean entropy?"),
+        ("--hlep", "there is no option --hlep; did you mean --help?"),
     ],
 )
-def test_wrong_usage_is_told_without_a_traceback(jaxent_command, arguments, words):
-    code, out, err = jaxent_command(*arguments)
+def test_wrong_usage_is_one_sentence_with_the_next_step(jaxent_command, tmp_path, arguments, words):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "text.nc").write_text("no numbers")
+    code, out, err = jaxent_command(*arguments.format(tmp_path).split())
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.startswith("jaxent: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", usage.EXAMPLES)
+def test_examples_that_messages_give_are_understood(command):
+    name, *words = usage.EXAMPLES[command].split()
+    assert (name, words[0]) == ("jaxent", command)
+    function, bound, _ = cli.app.parse_args(words, exit_on_error=False, print_error=False)
+    assert function.__name__ == command
+    assert len(bound.args) + len(bound.kwargs) == len([word for word in words[1:] if not word.startswith("-")])
+
+
+def test_every_command_has_an_example():
+    assert sorted(usage.EXAMPLES) == sorted(name for name in cli.app if not name.startswith("-"))
+
+
+def test_a_folder_without_permission_is_told_before_work_starts(jaxent_command, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not (path == tmp_path and mode == os.W_OK))
+    code, _, err = jaxent_command("curve", "-n", "5", "--out", str(tmp_path / "a.png"))
     assert code == 2
-    assert words in out + err
-    assert "Traceback" not in out + err
+    assert f"{tmp_path} cannot be written to" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e3", 1000), ("1_000", 1000), ("+7", 7), ("-2", -2), ("2e10", 2 * 10**10)]
+)
+def test_whole_numbers_as_people_type_them(text, value):
+    _, bound, _ = cli.app.parse_args(["entropy", "1", f"--n-atoms={text}"], exit_on_error=False, print_error=False)
+    assert bound.kwargs["n_atoms"] == value
+
+
+def test_offsets_may_be_multiples_of_pi(jaxent_command):
+    results = []
+    for offset in ("pi/8", repr(math.pi / 8)):
+        code, out, _ = jaxent_command("entropy", "1", "-n", "5", "--outcomes", "3", "--phase-offset", offset, "--json")
+        assert code == 0
+        results.append(json.loads(out)["entropy_bits"])
+    assert results[0] == results[1]
+
+
+def test_a_curve_is_drawn_and_its_numbers_are_those_of_brute_force(jaxent_command, tmp_path):
+    picture, table = tmp_path / "curve.png", tmp_path / "curve.csv"
+    words = ["curve", "-n", "3", "16", "--stop", "2pi/3", "--times", "5", "--out", str(picture), "--out", str(table)]
+    code, out, err = jaxent_command(*words)
+    assert (code, out, err) == (0, f"wrote {picture}\nwrote {table}\n", "")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    n_atoms, times, entropies, levels = np.genfromtxt(table, delimiter=",", skip_header=1).T
+    assert table.read_text().startswith("n_atoms,time,entropy_bits,levels\n")
+    assert set(n_atoms) == {3, 16}
+    for n, t, entropy in zip(n_atoms.astype(int), times, entropies, strict=True):
+        assert entropy == pytest.approx(float(oracles.entropy_mp(n, t, n)), abs=1e-10)
+    even = times[(levels == 0) & (n_atoms == 16)]
+    np.testing.assert_allclose(np.diff(even), 2 * math.pi / 15, rtol=1e-12)
+    assert (even[0] > 0, even[-1] < 2 * math.pi / 3) == (True, True)
+    np.testing.assert_allclose(times[levels == 4], math.pi / 2, rtol=1e-15)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_work_starts(jaxent_command, tmp_path):
@@ -143,6 +238,7 @@ def test_devices_are_shown_with_their_precision(jaxent_command):
     assert code == 0
     assert "float64" in out
     assert "cpu" in out
+    assert len(out.strip().splitlines()[-1]) > 30  # the advice
 
 
 def test_reproduce_writes_whole_files_and_is_quiet_when_piped(tmp_path):

@@ -30,6 +30,7 @@ LAYERS = [
     "averages",
     "stochastic",
     "master",
+    "interop",
     "derivatives",
     "magic",
     "optimize",
@@ -46,6 +47,7 @@ LAYERS = [
     "searches",
     "sweeps",
     "explorer",
+    "usage",
     "cli",
 ]
 PACKAGES = {
@@ -123,3 +125,11 @@ def test_modules_stay_short(module):
 def test_public_names_are_sorted_and_exist():
     assert jaxent.__all__ == sorted(jaxent.__all__)
     assert [name for name in jaxent.__all__ if not hasattr(jaxent, name)] == []
+
+
+def test_the_stub_lists_the_public_names():
+    """`jaxent/__init__.pyi`, from which names are imported when they are first used."""
+    tree = ast.parse((FOLDER / "__init__.pyi").read_text(encoding="utf-8"))
+    imported = [name.name for node in tree.body if isinstance(node, ast.ImportFrom) for name in node.names]
+    (listed,) = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]
+    assert sorted(imported) == listed == jaxent.__all__

@@ -85,7 +85,10 @@ def test_failed_points_are_told_by_the_exit_code(command, tmp_path):
         (["sweep", "grid.toml", "--tile-points", "0"], "`tile_points` must be at least 1"),
         (["sweep", "grid.toml", "--out", "grid.toml"], "`folder` must be a folder that can be written to"),
         (["plot", "none"], "`results` must be a folder of a sweep"),
-        (["plot", "grid.toml"], "`results` must be netCDF"),
+        (
+            ["plot", "grid.toml"],
+            "`results` must be a folder of a sweep, a .nc or a .zarr, but 'grid.toml' is none of them",
+        ),
         (["plot", "grid.toml", "--out", "a.txt"], "`out` must end in .png, .pdf or .html"),
         (["plot", "grid.toml", "--out", "none/a.png"], "`out` must be in a folder that exists"),
         (["plot", "grid.toml", "--y", "time"], "`y` must come with kind = map"),

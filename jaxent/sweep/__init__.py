@@ -7,7 +7,7 @@ labelled dataset.
 
 from jaxent.sweep.canonical import QuestionError, Span
 from jaxent.sweep.dataset import export_sweep, open_sweep
-from jaxent.sweep.devices import describe_devices, versions
+from jaxent.sweep.devices import accelerator_advice, describe_devices, versions
 from jaxent.sweep.files import output_folder, save
 from jaxent.sweep.grid import Report, entropy_over_grid, estimated_seconds
 from jaxent.sweep.plan import Plan
@@ -25,6 +25,7 @@ __all__ = [
     "Span",
     "Sweep",
     "SweepRun",
+    "accelerator_advice",
     "describe_devices",
     "entropy_over_grid",
     "estimated_seconds",

@@ -125,7 +125,10 @@ def folder_layout(folder: Path) -> dict[str, Any]:
         ValueError: when there is none, or it is damaged.
     """
     if not (folder / "sweep.json").is_file():
-        raise ValueError(f"Argument `path` must be a folder with the results of a sweep, but {str(folder)!r} has none.")
+        raise ValueError(
+            "Argument `path` must be a folder with the results of a sweep, which `jaxent sweep` writes, but "
+            f"{str(folder)!r} {'has none' if folder.exists() else 'is not there'}."
+        )
     found = _intact(folder / "sweep.json")
     if found is None:
         raise ValueError(f"{folder / 'sweep.json'} is damaged; run the sweep again into this folder to mend it.")

@@ -1,0 +1,154 @@
+# The public names. `__init__.py` reads this file and imports each of them when it is first used.
+from . import band as band
+from . import chain as chain
+from . import dicke as dicke
+from . import entanglement as entanglement
+from . import spectral as spectral
+from . import sweep as sweep
+from . import times as times
+from .averages import (
+    OutcomeAverage,
+    average_decoded_fidelity,
+    average_entropy,
+    average_log_negativity,
+    outcome_probabilities,
+)
+from .band import BandPlan
+from .chain import Chain
+from .curves import EntropyCurve, entropy_curve
+from .decoding import decode_outcomes, decoded_fidelity, decoded_target
+from .dephasing import (
+    EnsembleRates,
+    dephased_log_probability,
+    end_to_end_coherent_information,
+    end_to_end_log_negativity,
+    end_to_end_state,
+)
+from .derivatives import Sensitivities, sensitivities
+from .entanglement import (
+    coherent_information,
+    entanglement_entropy,
+    log_negativity,
+    negativity,
+    normalized_entropy,
+    purity,
+    renyi_entropy,
+    schmidt_coefficients,
+    state_fidelity,
+    state_log_negativity,
+    state_negativity,
+    state_renyi_entropy,
+    von_neumann_entropy,
+)
+from .interop import LabelledState, from_qutip, from_xarray, to_qutip, to_xarray
+from .magic import Extrema, MagicTimes, find_extrema, half_width, magic_times, robustness_table
+from .master import MeasuredState, evolve_density, measure_density
+from .optimize import OptimizationError, Optimum, maximize, textbook_offset
+from .sampling import sample_outcomes
+from .stochastic import EstimatedLogNegativity, estimate_log_negativity
+from .swapping import (
+    end_to_end_amplitudes,
+    end_to_end_entropy,
+    end_to_end_renyi_entropy,
+    end_to_end_schmidt_coefficients,
+    log_outcome_probability,
+    outcome_probability,
+    plan_entropy,
+    planned_entropy,
+)
+from .sweep import Span, Sweep, open_sweep, read_sweep, run_sweep
+from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
+from .truncation import (
+    EntropyWithErrors,
+    chain_for_tolerance,
+    entropy_error_bound,
+    entropy_error_estimate,
+    entropy_with_errors,
+)
+
+__all__ = [
+    "BandPlan",
+    "BondTimes",
+    "Chain",
+    "EnsembleRates",
+    "EntropyCurve",
+    "EntropyWithErrors",
+    "EstimatedLogNegativity",
+    "Extrema",
+    "LabelledState",
+    "MagicTimes",
+    "MeasuredState",
+    "OptimizationError",
+    "Optimum",
+    "OutcomeAverage",
+    "PiFraction",
+    "Sensitivities",
+    "Span",
+    "Sweep",
+    "average_decoded_fidelity",
+    "average_entropy",
+    "average_log_negativity",
+    "band",
+    "chain",
+    "chain_for_tolerance",
+    "coherent_information",
+    "crevasse_grid",
+    "decode_outcomes",
+    "decoded_fidelity",
+    "decoded_target",
+    "dephased_log_probability",
+    "dicke",
+    "end_to_end_amplitudes",
+    "end_to_end_coherent_information",
+    "end_to_end_entropy",
+    "end_to_end_log_negativity",
+    "end_to_end_renyi_entropy",
+    "end_to_end_schmidt_coefficients",
+    "end_to_end_state",
+    "entanglement",
+    "entanglement_entropy",
+    "entropy_curve",
+    "entropy_error_bound",
+    "entropy_error_estimate",
+    "entropy_with_errors",
+    "estimate_log_negativity",
+    "evolve_density",
+    "find_extrema",
+    "from_qutip",
+    "from_xarray",
+    "half_width",
+    "log_negativity",
+    "log_outcome_probability",
+    "magic_times",
+    "maximize",
+    "measure_density",
+    "negativity",
+    "normalized_entropy",
+    "open_sweep",
+    "outcome_probabilities",
+    "outcome_probability",
+    "pi_fraction",
+    "pi_fractions_up_to",
+    "plan_entropy",
+    "planned_entropy",
+    "purity",
+    "read_sweep",
+    "renyi_entropy",
+    "robustness_table",
+    "run_sweep",
+    "sample_outcomes",
+    "schmidt_coefficients",
+    "sensitivities",
+    "spectral",
+    "state_fidelity",
+    "state_log_negativity",
+    "state_negativity",
+    "state_renyi_entropy",
+    "sweep",
+    "textbook_offset",
+    "times",
+    "to_qutip",
+    "to_xarray",
+    "uniform_grid",
+    "von_neumann_entropy",
+]
