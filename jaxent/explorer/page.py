@@ -18,11 +18,11 @@ from bokeh.events import MouseMove, RangesUpdate, Reset, Tap
 from bokeh.layouts import column, row
 from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText, TextInput
 
-from jaxent.explorer import point
 from jaxent.explorer.curve import Curve, refined
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import Fields
 from jaxent.explorer.plots import CurvePlot, LookPlots
+from jaxent.explorer.point import Look, look_at, look_seconds
 from jaxent.explorer.question import Question, asked
 from jaxent.explorer.viewport import WHOLE, View, asked_view
 
@@ -151,8 +151,8 @@ class Page:
         self._plot.figure.xaxis.axis_label = self._view.label
         self._lines.text = python_lines(self._question, self._view)
         self._say("computing …")
-        if point.seconds(self._question) >= _QUICK_LOOK:
-            self._looks.draw(point.Look.nothing("Click a point of the curve to see its state"))
+        if look_seconds(self._question) >= _QUICK_LOOK:
+            self._looks.draw(Look.nothing("Click a point of the curve to see its state"))
             self._plot.cursor.data = {"x": [], "y": []}
         job = (self._wanted, self._question, self._view)
         threading.Thread(target=self._work, args=job, daemon=True).start()
@@ -177,7 +177,7 @@ class Page:
         self._plot.draw(self._question, self._view, curve)
         rest = "" if curve.share == 1.0 else f", computing: {curve.share:.0%}"
         self._say(f"{len(curve.distance)} points, {self._question.method}{rest}")
-        if curve.share == 1.0 and point.seconds(self._question) < _QUICK_LOOK:
+        if curve.share == 1.0 and look_seconds(self._question) < _QUICK_LOOK:
             self._look_again(curve)
 
     def _look_again(self, curve: Curve) -> None:
@@ -198,7 +198,7 @@ class Page:
     def _pointed(self, clicked: bool, event: MouseMove | Tap) -> None:
         if self._curve is None or event.x is None or not self._view.start <= event.x <= self._view.stop:
             return
-        if not clicked and point.seconds(self._question) > _QUICK_LOOK:
+        if not clicked and look_seconds(self._question) > _QUICK_LOOK:
             return
         self._look(self._curve.distance[abs(self._curve.distance - event.x).argmin()])
 
@@ -211,12 +211,12 @@ class Page:
 
     def _work_at(self, place: tuple[Question, View, float]) -> None:
         try:
-            look = point.look_at(*place)
+            look = look_at(*place)
         except (ValueError, ArithmeticError, MemoryError, RuntimeError) as error:
-            look = point.Look.nothing(str(error))
+            look = Look.nothing(str(error))
         self._hand_over(partial(self._show_look, place, look))
 
-    def _show_look(self, place: tuple[Question, View, float], look: point.Look) -> None:
+    def _show_look(self, place: tuple[Question, View, float], look: Look) -> None:
         self._looking = False
         question, view, distance = place
         if question == self._question:

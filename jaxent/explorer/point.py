@@ -23,7 +23,7 @@ from jaxent.rationals import half_turn, pi_multiple
 from jaxent.swapping import end_to_end_schmidt_coefficients
 from jaxent.times import PiFraction
 
-__all__ = ["Look", "look_at", "outcome_bins"]
+__all__ = ["Look", "look_at", "look_seconds", "outcome_bins"]
 
 _MOST_BINS = 101
 _MOST_STATES = 3100  # a dense spectrum of so many takes half a second
@@ -130,7 +130,7 @@ def _shares_below(edges: np.ndarray, n_atoms: int, upper: np.ndarray) -> np.ndar
     return shares
 
 
-def seconds(question: Question) -> float:
+def look_seconds(question: Question) -> float:
     """Rough time of a look."""
     states = min(question.chain.dimension, _SPECTRUM_WINDOW * math.sqrt(question.n_atoms) + 1)
     if question.quantity == "log_negativity" and question.dephasing_rate > 0:
