@@ -99,12 +99,13 @@ def test_what_would_take_too_long_is_refused_before_it_starts():
     ids=["plain", "outcome and offset", "five ensembles", "dephased"],
 )
 def test_every_point_is_the_value_at_its_time(question):
-    view = View(QUARTER, -0.02, 0.3)
+    view = View(QUARTER, -0.02, 0.6)
     first = next(refined(question, view))
     expected = [exact_value(question, math.pi / 2 + x) for x in first.distance]
     np.testing.assert_allclose(first.value, expected, atol=1e-9)
     assert (np.diff(first.distance) > 0).all()
     assert (first.error <= 1e-9).all()
+    assert (first.levels == 3).sum() == (question.n_atoms >= 9)  # at 2π/3
     for x, r in zip(first.distance, first.levels, strict=True):
         turns = (math.pi / 2 + x) / (2 * math.pi)
         assert r == 0 or abs(turns * r - round(turns * r)) < 1e-12
@@ -221,7 +222,7 @@ def test_a_look_shows_the_spectrum():
 
 @pytest.mark.parametrize(
     "question",
-    [Question(n_atoms=12), Question("log_negativity", n_atoms=3, dephasing_rate=0.05, outcomes=2)],
+    [Question(n_atoms=12), Question("log_negativity", n_atoms=3, dephasing_rate=0.05, outcomes=2, phase_offset=0.1)],
     ids=["plain", "dephased"],
 )
 def test_the_exported_lines_compute_the_exported_numbers(question, tmp_path):
