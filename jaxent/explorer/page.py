@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from bokeh.document import Document
-from bokeh.events import MouseMove, RangesUpdate, Reset, Tap
+from bokeh.events import MouseMove, Reset, Tap
 from bokeh.layouts import column, row
 from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText, TextInput
 
@@ -54,7 +54,7 @@ class Page:
     def __init__(self, document: Document):
         self._document = document
         self._question, self._view, self._curve = Question(), WHOLE, None
-        self._closed = False
+        self._closed, self._turning = False, False
         self._wanted = 0  # number of the curve that is waited for
         self._pointer, self._looking = None, False
         self._fields = Fields(self._asked)
@@ -74,7 +74,8 @@ class Page:
         self._python = Button(label="Save Python", name="save_python", width=110)
         self._python.on_click(lambda: self._download("curve.py", self._lines.text))
         plot = self._plot.figure
-        plot.on_event(RangesUpdate, self._zoomed)
+        plot.x_range.on_change("start", self._zoomed)
+        plot.x_range.on_change("end", self._zoomed)
         plot.on_event(Reset, lambda _: self._look_over(WHOLE))
         plot.on_event(MouseMove, partial(self._pointed, False))
         plot.on_event(Tap, partial(self._pointed, True))
@@ -110,12 +111,10 @@ class Page:
             return
         self._look_over(view)
 
-    def _zoomed(self, event: RangesUpdate) -> None:
+    def _zoomed(self, attr: str, old: float, new: float) -> None:
         """The wheel turns: wait until it rests."""
-        if event.x0 is None or event.x1 is None:
-            return
-        seen = View(self._view.centre, event.x0, event.x1)
-        if seen in (self._view, self._settling) or not seen.width > 0:
+        seen = View(self._view.centre, self._plot.figure.x_range.start, self._plot.figure.x_range.end)
+        if self._turning or seen in (self._view, self._settling) or not seen.width > 0:
             return
         self._settling = seen
         self._document.add_timeout_callback(partial(self._settle, seen), _SETTLED)
@@ -131,7 +130,9 @@ class Page:
             self._say(str(error), bad=True)
             return
         old, self._view, self._settling = self._view, view, None
+        self._turning = True
         self._plot.see(view, old)
+        self._turning = False
         self._compute()
 
     def _end(self) -> None:
