@@ -1,4 +1,5 @@
 # make test       set up .venv and run the tests
+# make package    build the wheel and the source archive into dist/ and try them
 # make reproduce  set up .venv and draw the paper's figures into reproduction/
 # make docs       set up .venv and build the pages into docs/_build/html
 PYTHON ?= python3
@@ -8,7 +9,7 @@ ARGS ?=
 TESTARGS ?= -n 2
 OUT ?= reproduction
 
-.PHONY: setup check format test notebooks docs reproduce benchmarks clean
+.PHONY: setup check format test package notebooks docs reproduce benchmarks clean
 
 setup: $(STAMP)
 
@@ -32,6 +33,11 @@ format: $(STAMP)
 test: $(STAMP)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTARGS)
 
+package: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m pytest tests/test_package.py
+
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
@@ -47,4 +53,4 @@ benchmarks: $(STAMP)
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf .venv reproduction docs/_build docs/_notebooks
+	rm -rf .venv dist reproduction docs/_build docs/_notebooks

@@ -22,7 +22,10 @@ from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 __all__ = [
     "Offsets",
     "Outcomes",
+    "as_numbers",
     "bond_time",
+    "check_chain",
+    "check_key",
     "check_memory",
     "check_precision",
     "checked_offsets",
@@ -60,6 +63,38 @@ def concrete(value: Any) -> np.ndarray | None:
 def is_zero(value: Offsets) -> bool:
     """Whether an offset or rate is known to be zero when the function is traced, so that symmetries may be used."""
     return _on_host(value) and not np.any(np.asarray(value))  # JAX's arrays keep one program for every value
+
+
+def check_chain(chain: Any) -> None:
+    """Refuse what is no `Chain`, or stands in its place.
+
+    Raises:
+        ValueError: when it has no ensembles and atoms.
+    """
+    if not (hasattr(chain, "n_ensembles") and hasattr(chain, "n_atoms")):
+        raise ValueError(f"Argument `chain` must be a jaxent.Chain, such as jaxent.Chain(3, 100), but is {chain!r}.")
+
+
+def check_key(key: Any) -> None:
+    """Refuse what is no key of JAX's random numbers.
+
+    Raises:
+        ValueError: when it is no array of JAX.
+    """
+    if not isinstance(key, jax.Array):
+        raise ValueError(f"Argument `key` must be a key of JAX, such as jax.random.key(0), but is {key!r}.")
+
+
+def as_numbers(name: str, value: Any, remedy: str = "") -> jax.Array:
+    """A number or numbers as an array.
+
+    Raises:
+        ValueError: when it is something else, such as a text.
+    """
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"Argument `{name}` must be a number, or numbers, but is {value!r}{remedy}.") from None
 
 
 def as_given(value: Any) -> np.ndarray | jax.Array:
@@ -134,7 +169,7 @@ def checked_time(time: Time, n_ensembles: int, *, single: bool = False) -> Time:
     """
     inner = time.times if isinstance(time, BondTimes) else time
     if not isinstance(inner, PiFraction):
-        inner = jnp.asarray(inner)
+        inner = as_numbers("time", inner, "; a multiple of π is made by jaxent.pi_fraction, such as pi_fraction(1, 2)")
         if jnp.issubdtype(inner.dtype, jnp.complexfloating) or inner.dtype == bool:
             raise ValueError(f"Argument `time` must be real, but is {time!r}.")
         inner = inner.astype(jnp.result_type(float))
@@ -175,7 +210,7 @@ def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " i
     Raises:
         ValueError: on a wrong shape or a value that is not finite.
     """
-    offsets = jnp.asarray(phase_offset)
+    offsets = as_numbers("phase_offset", phase_offset)
     if jnp.issubdtype(offsets.dtype, jnp.complexfloating):
         raise ValueError(f"Argument `phase_offset` must be real, but is {phase_offset!r}.")
     offsets = offsets.astype(jnp.result_type(float))
@@ -203,7 +238,7 @@ def checked_rate(name: str, rate: Offsets) -> Float[Array, "*shape"]:
     Raises:
         ValueError: on a rate that is not real, not finite or negative.
     """
-    rates = jnp.asarray(rate)
+    rates = as_numbers(name, rate)
     if jnp.issubdtype(rates.dtype, jnp.complexfloating) or rates.dtype == bool:
         raise ValueError(f"Argument `{name}` must be real, but is {rate!r}.")
     rates = rates.astype(jnp.result_type(float))
@@ -238,7 +273,7 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
         return jnp.full((inner,), n_atoms, dtype)
     array = as_given(outcomes)
     if not jnp.issubdtype(array.dtype, jnp.integer) and array.size:
-        raise ValueError(f"Argument `outcomes` must be integers, but is {outcomes!r}.")
+        raise ValueError(f"Argument `outcomes` must be integers, or None for all N, but is {outcomes!r}.")
     if array.shape not in ((), (inner,)):
         raise ValueError(
             f"Argument `outcomes` must be an integer or {inner} integers, one per inner ensemble 2…{n_ensembles - 1}, "

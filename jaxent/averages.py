@@ -304,6 +304,7 @@ def _weighted_sum(kernel, tile, grid, values):
 def _draws(chain, key, n_samples, outcomes, time, offsets, strengths=None, shared=None):
     if outcomes is not None:
         raise ValueError("Argument `outcomes` must be left out where a `key` is given: the draws choose them.")
+    arguments.check_key(key)
     if not arguments.is_integer(n_samples) or n_samples < 2:
         raise ValueError(f"Argument `n_samples` must be an integer of at least 2, but is {n_samples!r}.")
     return _sample(chain, n_samples, key, time, offsets, strengths, shared)

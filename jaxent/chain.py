@@ -63,7 +63,13 @@ class Chain:
                 raise ValueError(f"Argument `{name}` must be an integer of at least {least}, but is {value!r}.")
             object.__setattr__(self, name, int(value))
         if self.window is not None:
-            object.__setattr__(self, "window", float(self.window))
+            try:
+                object.__setattr__(self, "window", float(self.window))
+            except (TypeError, ValueError):
+                raise ValueError(
+                    "Argument `window` must be a number of standard deviations, or None for all states, but is "
+                    f"{self.window!r}."
+                ) from None
         dicke.window_ends(self.n_atoms, self.window)
 
     @property

@@ -115,9 +115,14 @@ def entropy_curve(
         ValueError: when the interval is empty or not finite, for `n_times` below 2, for more than one time `around`,
             and as `end_to_end_entropy`.
     """
+    arguments.check_chain(chain)
     for name, value in (("t_min", t_min), ("t_max", t_max)):
-        if not math.isfinite(value):
-            raise ValueError(f"Argument `{name}` must be finite, but is {value!r}.")
+        try:
+            finite = math.isfinite(value)
+        except TypeError:
+            finite = False
+        if not finite:
+            raise ValueError(f"Argument `{name}` must be a finite number, but is {value!r}.")
     if not t_max > t_min:
         raise ValueError(f"Argument `t_max` must be greater than t_min = {t_min}, but is {t_max}.")
     if not arguments.is_integer(n_times) or n_times < 2:

@@ -203,6 +203,7 @@ class Problem:
 
     @classmethod
     def of(cls, chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense: bool = True) -> "Problem":
+        arguments.check_chain(chain)
         if isinstance(time, BondTimes):
             raise ValueError(
                 "Argument `time` must be one time for all bonds here, but is BondTimes: how long each ensemble "
@@ -210,6 +211,7 @@ class Problem:
             )
         arguments.check_precision(chain.n_atoms, time)
         time = arguments.checked_time(time, chain.n_ensembles)
+        offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
         equal = not isinstance(dephasing_rate, EnsembleRates)
         shared_known_zero = arguments.is_zero(collective_rate)
         local = arguments.checked_rate("dephasing_rate", dephasing_rate if equal else dephasing_rate.rates)
@@ -236,7 +238,7 @@ class Problem:
             jnp.broadcast_to(rates * duration[..., None], (*shape, chain.n_ensembles)),
             jnp.broadcast_to(shared * duration, shape),
             arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms),
-            arguments.checked_offsets(phase_offset, chain.n_ensembles),
+            offsets,
         )
         if dense:
             problem.refuse_large_blocks()

@@ -310,7 +310,10 @@ def _of_density(function: Callable, rho: ArrayLike) -> jax.Array:
 def _checked_state(rho: jax.Array) -> jax.Array:
     """A state of two systems, Hermitian to the last digit and of trace one."""
     if rho.ndim != 4 or rho.shape[:2] != rho.shape[2:] or 0 in rho.shape:
-        raise ValueError(f"Argument `rho` must have the shape (m, n, m, n), but has {rho.shape}.")
+        raise ValueError(
+            f"Argument `rho` must have the shape (m, n, m, n), but has {rho.shape}; the measures of amplitudes are "
+            "called entanglement_entropy, log_negativity and negativity."
+        )
     size = rho.shape[0] * rho.shape[1]
     return _checked_density(rho.reshape(size, size)).reshape(rho.shape)
 
@@ -359,9 +362,10 @@ def _checked_amplitudes(amplitudes: ArrayLike) -> jax.Array:
 
 
 def _checked_matrix(name: str, matrix: ArrayLike) -> jax.Array:
-    matrix = jnp.asarray(matrix)
+    matrix = arguments.as_numbers(name, matrix)
     if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(f"Argument `{name}` must be a matrix, but has shape {matrix.shape}; use jax.vmap for a batch.")
+        remedy = "the measures of two systems begin with state_" if matrix.ndim == 4 else "use jax.vmap for a batch"
+        raise ValueError(f"Argument `{name}` must be a matrix, but has shape {matrix.shape}; {remedy}.")
     if not jnp.issubdtype(matrix.dtype, jnp.inexact):
         matrix = matrix.astype(jnp.result_type(float))
     host = arguments.concrete(matrix)

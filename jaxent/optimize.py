@@ -163,8 +163,11 @@ def maximize(
         OptimizationError: when the objective is finite at no start, or nowhere any more; it is a ValueError that
             carries the history.
     """
+    arguments.check_chain(chain)
     function = _checked_objective(objective, settings)
     sampled = key is not None
+    if sampled:
+        arguments.check_key(key)
     method = method or ("adam" if sampled else "lbfgs")
     if method not in ("adam", "lbfgs") or (sampled and method == "lbfgs"):
         suits = "'adam', as draws change from step to step," if sampled else "'lbfgs' or 'adam'"

@@ -57,11 +57,12 @@ class Problem:
     @classmethod
     def of(cls, chain, time, outcomes, phase_offset) -> "Problem":
         """Check the arguments; ValueError where one is out of range."""
+        arguments.check_chain(chain)
         arguments.check_precision(chain.n_atoms, time)
         time = arguments.checked_time(time, chain.n_ensembles)
+        offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
         top, real = outcomes is None, arguments.is_zero(phase_offset)
         outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
-        offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
         return cls(chain, time, outcomes, offsets, top, real)
 
     def over_times(self, kernel: Callable, bytes_per_entry: int = 32):

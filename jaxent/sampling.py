@@ -49,6 +49,8 @@ def sample_outcomes(
     Raises:
         ValueError: on any argument out of range.
     """
+    arguments.check_key(key)
+    arguments.check_chain(chain)
     if chain.n_ensembles > 3:
         check_matrices(chain)
     time, offsets = checked(chain, time, phase_offset)
@@ -69,6 +71,7 @@ def checked(chain: Chain, time: Time, phase_offset: arguments.Offsets):
 
 def check_matrices(chain: Chain) -> None:
     """Refuse a chain whose end-to-end matrices would not fit in memory."""
+    arguments.check_chain(chain)
     arguments.check_memory(
         96 * chain.dimension**2,
         f"Matrices of n_atoms = {chain.n_atoms} with window = {chain.window} ({chain.dimension} states per end)",

@@ -67,6 +67,8 @@ def estimate_log_negativity(
         ValueError: for other M, on any argument out of range, where the vectors do not fit in memory, and for
             outcomes of probability below 1e-12.
     """
+    arguments.check_key(key)
+    arguments.check_chain(chain)
     if chain.n_ensembles != 3:
         raise ValueError(f"Argument `chain` must have n_ensembles = 3 here, but has {chain.n_ensembles}.")
     for name, value, least in (("n_probes", n_probes, 8), ("depth", depth, 4)):

@@ -112,9 +112,9 @@ def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
         ValueError: when an argument is not an integer, or the denominator is out of range.
     """
     num, den = np.asarray(numerator), np.asarray(denominator)
-    for name, value in (("numerator", num), ("denominator", den)):
+    for name, value, given in (("numerator", num, numerator), ("denominator", den, denominator)):
         if not np.issubdtype(value.dtype, np.integer):
-            raise ValueError(f"Argument `{name}` must be of integers, but is {value!r}.")
+            raise ValueError(f"Argument `{name}` must be of integers, but is {given!r}; other times are plain floats.")
     if (den < 1).any() or (den > _MAX_DENOMINATOR).any():
         raise ValueError(
             f"Argument `denominator` must be between 1 and 2^28, but is {denominator!r}; use a float time beyond."

@@ -95,7 +95,7 @@ def test_progress_is_reported(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "keywords", "message"),
     [
-        ((0.0, math.nan, 5), {}, r"`t_max` must be finite, but is nan"),
+        ((0.0, math.nan, 5), {}, r"`t_max` must be a finite number, but is nan"),
         ((1.0, 1.0, 5), {}, r"`t_max` must be greater than t_min = 1\.0, but is 1\.0"),
         ((0.0, 1.0, 1), {}, r"`n_times` must be an integer of at least 2, but is 1"),
         ((0.0, 1.0, 5), {"around": pi_fraction(np.array([1, 2]), 3)}, r"`around` must be one time"),

@@ -79,6 +79,8 @@ def plan_sweep(
     Raises:
         ValueError: on an argument out of range, and when one point's result does not fit in memory.
     """
+    if not isinstance(sweep, Sweep):
+        raise ValueError(f"Argument `sweep` must be a jaxent.Sweep, but is {sweep!r}; a file is read by read_sweep.")
     devices = list(devices or jax.local_devices())
     if tile_points is not None and not tile_points >= 1:
         raise ValueError(f"Argument `tile_points` must be at least 1, but is {tile_points}.")
