@@ -266,7 +266,7 @@ def curve(
             from jaxent.figures import draw_curves
 
             title = f"M = {n_ensembles}" + ("" if window is None else f", c = {window:g}")
-            save(path, draw_curves(curves, [f"N = {n}" for n in n_atoms], title).savefig)
+            save(path, draw_curves(curves, [f"N = {n}" for n in n_atoms], title, (first, last)).savefig)
         print(f"wrote {path}")
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,9 +40,9 @@ __all__ = [
 
 _MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
 _LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
-_MOST_DENOMINATOR = 2**28  # of a `PiFraction`
+_MOST_NUMERATOR, _MOST_DENOMINATOR = 2**62, 2**28  # of a `PiFraction`
 _WHOLE = re.compile(r"(?P<digits>[+-]?\d[\d_]*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
-_TIME = re.compile(r"\s*(?P<sign>-?)(?P<numerator>\d*)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
+_TIME = re.compile(r"\s*(?P<sign>-?)(?P<factor>\d+\.?\d*|\.\d+|)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
 
 
 def library():
@@ -149,7 +150,7 @@ AsJson = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 def parse_time(text: str):
-    """A time from text: a number, or an exact multiple of π such as pi, 2pi/3 or pi/1000.
+    """A time from text: a number, or an exact multiple of π such as pi, 2pi/3, 0.6pi or pi/1000.
 
     Raises:
         ValueError: when it is neither.
@@ -164,7 +165,7 @@ def parse_time(text: str):
     except ValueError:
         raise ValueError(
             f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}; numbers are in units of "
-            "1/coupling, multiples are of whole numbers."
+            "1/coupling."
         ) from None
 
 
@@ -178,9 +179,12 @@ def _multiple_of_pi(text: str) -> tuple[int, int] | None:
     match = _TIME.fullmatch(text)
     if not match:
         return None
-    numerator = int(match["numerator"] or 1) * (-1 if match["sign"] else 1)
-    denominator = int(match["denominator"] or 1)
-    return (numerator, denominator) if 1 <= denominator <= _MOST_DENOMINATOR else None
+    below = int(match["denominator"] or 1)
+    if not below:
+        return None
+    factor = Fraction(match["factor"] or 1) / below * (-1 if match["sign"] else 1)
+    fits = abs(factor.numerator) <= _MOST_NUMERATOR and factor.denominator <= _MOST_DENOMINATOR
+    return (factor.numerator, factor.denominator) if fits else None
 
 
 def is_negative_multiple_of_pi(word: str) -> bool:

@@ -263,8 +263,10 @@ def draw_offsets(data: xr.Dataset) -> Figure:
         return figure
 
 
-def draw_curves(curves: Sequence[EntropyCurve], names: Sequence[str], title: str) -> Figure:
-    """E(t) of several chains: lines through evenly spaced times, dots at the magic times between."""
+def draw_curves(
+    curves: Sequence[EntropyCurve], names: Sequence[str], title: str, limits: tuple[float, float]
+) -> Figure:
+    """E(t) of several chains between two times: lines through evenly spaced times, dots at the magic times between."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_DOUBLE_COLUMN, 3.4), layout="constrained")
         axes = figure.subplots()
@@ -275,7 +277,7 @@ def draw_curves(curves: Sequence[EntropyCurve], names: Sequence[str], title: str
             axes.plot(time[~even], curve.entropy[~even], ".", color=colour, ms=3)
         axes.plot([], [], ".", color="0.3", ms=3, label="at 2πp/r")
         axes.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", ylim=(0, None))
-        axes.set_xlim(min(curve.time[0] for curve in curves) / np.pi, max(curve.time[-1] for curve in curves) / np.pi)
+        axes.set_xlim(limits[0] / np.pi, limits[1] / np.pi)
         axes.set_title(title, loc="left", fontsize=8)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=7)
         return figure

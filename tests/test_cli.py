@@ -40,7 +40,7 @@ def test_entropy_of_a_point_agrees_with_brute_force(jaxent_command):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("pi/2", 2.0), ("2pi/3", 1.58496), ("π", 1.0), ("--time=-2*pi/3", 1.58496)]
+    ("text", "value"), [("pi/2", 2.0), ("2pi/3", 1.58496), ("π", 1.0), ("0.5pi", 2.0), ("--time=-2*pi/3", 1.58496)]
 )
 def test_times_may_be_exact_multiples_of_pi(jaxent_command, text, value):
     code, out, _ = jaxent_command("entropy", text, "-n", "100", "--window", "6", "--json")
@@ -107,8 +107,10 @@ def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
         ("entropy 1 -n 10 --phase-offset x", "a number of radians or a multiple of π like pi/8, but is 'x'"),
         ("entropy 1 -n 10 --window full", "Argument `window` must be a number such as 3 or 0.01, but is 'full'"),
         ("entropy -pi/2 -n 10", "a time that begins with a minus must be typed as --time=-pi/2"),
+        ("entropy pi/2.5 -n 10", "`time` must be a number or a multiple of π like 2pi/3, but is 'pi/2.5'"),
+        ("entropy 0.123456789pi -n 10", "`time` must be a number or a multiple of π like 2pi/3, but is '0.1234"),
         ("entropy pi/0 -n 10", "`time` must be a number or a multiple of π like 2pi/3, but is 'pi/0'"),
-        ("entropy 1.0us -n 10", "but is '1.0us'; numbers are in units of 1/coupling, multiples are of whole numbers"),
+        ("entropy 1.0us -n 10", "but is '1.0us'; numbers are in units of 1/coupling."),
         ("entropy 1 5 -n 10", "jaxent entropy cannot use '5', which is one word too many; for example: jaxent entropy"),
         ("entropy 1 -n 10 --color", "jaxent entropy has no option --color; "),
         ("entropy 1 -n 10 --windw 3", "jaxent entropy has no option --windw; did you mean --window?"),
