@@ -94,28 +94,22 @@ def divide_processor(n_devices: int | None) -> None:
 
 def whole_number(_, tokens) -> int:
     """An integer as it was typed, 1000000, 1_000_000 or 1e6; 10.6 is an error, not 11."""
-    return whole_numbers(_, tokens)[0]
+    return _as_integer(tokens[0].value, "must be a whole number such as 100 or 1e6")
 
 
 def whole_numbers(_, tokens) -> list[int]:
     """Integers as they were typed, separated by blanks."""
-    found = []
-    for token in tokens:
-        match = _WHOLE.fullmatch(token.value)
-        if not match:
-            raise ValueError(f"must be a whole number such as 100 or 1e6, but is {token.value!r}")
-        found.append(int(match["digits"]) * 10 ** int(match["zeros"] or 0))
-    return found
+    return [_as_integer(token.value, "must be whole numbers, separated by blanks") for token in tokens]
 
 
 def number(_, tokens) -> float:
     """A number as it was typed."""
-    return numbers(_, tokens)[0]
+    return _as_float(tokens[0].value, "must be a number such as 3 or 0.01")
 
 
 def numbers(_, tokens) -> list[float]:
     """Numbers as they were typed, separated by blanks."""
-    return [_as_float(token.value, "must be a number such as 3 or 0.01") for token in tokens]
+    return [_as_float(token.value, "must be numbers, separated by blanks") for token in tokens]
 
 
 def angles(_, tokens) -> list[float]:
@@ -123,9 +117,16 @@ def angles(_, tokens) -> list[float]:
     found = []
     for token in tokens:
         exact = _multiple_of_pi(token.value)
-        must = "must be a number of radians or a multiple of π like pi/8"
+        must = "must be in radians or multiples of π like pi/8, separated by blanks"
         found.append(math.pi * exact[0] / exact[1] if exact else _as_float(token.value, must))
     return found
+
+
+def _as_integer(text: str, must: str) -> int:
+    match = _WHOLE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{must}, but is {text!r}")
+    return int(match["digits"]) * 10 ** int(match["zeros"] or 0)
 
 
 def _as_float(text: str, must: str) -> float:

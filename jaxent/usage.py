@@ -45,22 +45,23 @@ def explain(error: CycloptsError, app: App) -> str:
     if isinstance(error, UnknownCommandError):
         word = (error.unused_tokens or [""])[0]
         kind = "option" if word.startswith("-") else "command"
-        return f"there is no {kind} {word}; {_nearest(word, list(app)) or 'jaxent --help shows them all'}."
+        return f"there is no {kind} {word}; {_nearest(word, list(app)) or 'jaxent --help shows them all.'}"
     if isinstance(error, UnknownOptionError):
         negative = [word for word in error.root_input_tokens or [] if console.is_negative_multiple_of_pi(word)]
         if negative:
             return f"a time that begins with a minus must be typed as --time={negative[0]}."
         word = error.token.keyword or error.token.value
         names = [name for argument in error.argument_collection for name in argument.names]
-        return f"{command} has no option {word}; {_nearest(word, names) or f'{command} --help shows them all'}."
+        return f"{command} has no option {word}; {_nearest(word, names) or f'{command} --help shows them all.'}"
     if isinstance(error, UnusedCliTokensError):
         words = " ".join(error.unused_tokens or [])
-        return f"{command} cannot use {words!r}, which is one word too many; for example: {example}"
+        return f"{command} has no place for {words!r}; for example: {example}"
     name = f"Argument `{error.argument.name.lstrip('-').replace('-', '_')}`" if error.argument else command
     if isinstance(error, MissingArgumentError):
         near = re.search(r'Did you mean "?([^" ]+)"? instead of "?([^" ?]+)', str(error))
         hint = f" (did you mean {near[1]} instead of {near[2]}?)" if near else ""
-        return f"{name} must be given{hint}; for example: {example}"
+        typed = error.argument and set(error.argument.names) & set(error.root_input_tokens or [])
+        return f"{name} must {'have a value' if typed else 'be given'}{hint}; for example: {example}"
     if isinstance(error, CoercionError) and error.msg is not None:
         return f"{name} {error.msg}; for example: {example}"
     if isinstance(error, CoercionError) and error.token and get_origin(error.target_type) is Literal:
