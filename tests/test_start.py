@@ -6,7 +6,8 @@ import sys
 import pytest
 
 HEAVY = {"jax", "jaxlib", "numpy", "scipy", "pandas", "xarray", "matplotlib", "bokeh", "diffrax", "optax", "h5py"}
-COMMANDS = ["entropy", "negativity", "magic", "curve", "optimize", "sweep", "plot", "export", "devices", "reproduce"]
+COMMANDS = ["entropy", "negativity", "magic", "curve", "optimize", "sweep", "plot", "export", "explore", "devices"]
+COMMANDS += ["reproduce"]
 
 
 def run(code, *arguments):
