@@ -109,6 +109,8 @@ def test_commands_are_understood(page):
         elif line.startswith("pip install"):
             extras = re.findall(r"\[(\w+)\]", line)
             assert all(f"\n{extra} = [" in (ROOT / "pyproject.toml").read_text(encoding="utf-8") for extra in extras)
+        elif line.startswith("python3 -m "):
+            assert importlib.util.find_spec(line.split()[2]), line
         else:
             assert callable(parsed(line.split(" | ")[0])), line
 
