@@ -164,9 +164,11 @@ def parse_time(text: str):
     try:
         return float(text)
     except ValueError:
+        hint = "numbers are in units of 1/coupling"
+        if _TIME.fullmatch(text):
+            hint = "multiples have numerators up to 2^62 and denominators from 1 to 2^28"
         raise ValueError(
-            f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}; numbers are in units of "
-            "1/coupling."
+            f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}; {hint}."
         ) from None
 
 

@@ -61,7 +61,7 @@ MALFORMED = [
     (GOOD.replace('{ start = 0, stop = "pi", count = 5 }', "{ magic_up_to = 1 }"), "`time` must have a `magic_up_to`"),
     (GOOD.replace('{ start = 0, stop = "pi", count = 5 }', '[0, "0pi", "pi"]'), "`time` must not hold a value twice"),
     (GOOD.replace('"pi"', "1" + "0" * 400), "`time` must be a finite number, but is an integer beyond"),
-    (GOOD.replace('"pi"', f'"{10**20}pi"'), "`time` must be of integers"),
+    (GOOD.replace('"pi"', f'"{10**20}pi"'), "0pi'; multiples have numerators up to 2^62 and denominators from 1"),
     (GOOD + 'outcomes = ["N", "N-0"]\n', "`outcomes` must not hold a value twice"),
     (GOOD + "outcomes = 5\n", "`outcomes` must lie in 0…3 for n_atoms = 3, but holds 5"),
     (GOOD + 'outcomes = "N-9"\n', "`outcomes` must lie in 0…3"),
