@@ -92,15 +92,15 @@ def refined(question: Question, view: View, is_wanted: Callable[[], bool] = lamb
     """
     view = view.clipped()
     count, done = intervals(question), 0
-    total = sum(passes(question))
+    cuts = passes(question)
     whole: Curve | None = None
-    for slices in passes(question):
+    for slices in cuts:
         edges = np.linspace(view.start, view.stop, slices + 1)
         for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             if not is_wanted():
                 return
             done += 1
-            part = dataclasses.replace(_slice(question, view, low, high, count + 1), share=done / total)
+            part = dataclasses.replace(_slice(question, view, low, high, count + 1), share=done / sum(cuts))
             whole = part if whole is None else whole.joined(part, view.width)
             yield whole
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxent import band
 from jaxent.chain import Chain
-from jaxent.console import parse_time
+from jaxent.console import time_number
 from jaxent.sweep.quantities import QUANTITIES, Settings
 
 __all__ = ["MOST_ATOMS", "Question", "asked", "parse_count", "parse_number"]
@@ -169,8 +169,7 @@ def parse_number(name: str, text: str, above: float = -math.inf) -> float:
         ValueError: when it is none.
     """
     try:
-        value: Any = parse_time(text)
-        number = float(getattr(value, "value", value))
+        number = time_number(text)
     except (ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number > above):

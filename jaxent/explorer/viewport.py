@@ -3,9 +3,8 @@
 import dataclasses
 import fractions
 import math
-from typing import Any
 
-from jaxent.console import parse_time
+from jaxent.console import parse_time, time_number
 from jaxent.explorer.question import parse_number
 from jaxent.rationals import nearest, pi_multiple, simplest_between, simplest_in_order, time_text, turns_of
 from jaxent.times import PiFraction
@@ -101,10 +100,9 @@ def asked_view(centre: str, width: str) -> View:
         ValueError: one sentence that names the field, its value and what would be right.
     """
     try:
-        time: Any = parse_time(centre)
-    except (ValueError, ZeroDivisionError):
+        time, value = parse_time(centre), time_number(centre)
+    except ValueError:
         raise ValueError(f"Centre must be a number or a multiple of π like pi/2, but is {centre.strip()!r}.") from None
-    value = float(getattr(time, "value", time))
     if not 0 <= value <= _LATEST:
         raise ValueError(f"Centre must lie between 0 and {_LATEST:g}, but is {centre.strip()!r}.")
     half = parse_number("Width", width, above=0.0) / 2
