@@ -8,6 +8,7 @@ import pytest
 import jaxent
 
 LAYERS = [
+    "messages",
     "times",
     "console",
     "arguments",

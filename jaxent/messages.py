@@ -1,0 +1,45 @@
+"""How a message shows a value it was given: on one line, and never more of it than a reader takes in.
+
+>>> shown(10**200)
+'an integer of 201 digits'
+>>> shown("a" * 1000)[:12], len(shown("a" * 1000))
+("'aaaaaaaaaaa", 80)
+"""
+
+import math
+import reprlib
+from typing import Any
+
+__all__ = ["shown"]
+
+_MOST = 80  # characters of a value that a message repeats
+_LONGEST_TEXT = 4 * _MOST  # of a text, before it is quoted
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = _LONGEST_TEXT
+_brief.maxlist = _brief.maxtuple = _brief.maxdict = _brief.maxset = _MOST
+
+
+def shown(value: Any) -> str:
+    """A value as a message repeats it: its `repr` on one line, cut in the middle beyond 80 characters.
+
+    Args:
+        value: anything; a large array, a long text or a huge integer costs no more than a small one.
+
+    Returns:
+        str: at most 80 characters without a line break.
+    """
+    if isinstance(value, int) and abs(value) >= 10**_MOST:
+        return f"an integer of {_digits(value)} digits"
+    try:
+        text = " ".join(_brief.repr(value).split())
+    except Exception:  # a repr of somebody else's that fails does not replace the message
+        text = f"an object of type {type(value).__name__}"
+    half = _MOST // 2
+    return text if len(text) <= _MOST else f"{text[: half - 1]}…{text[len(text) - half :]}"
+
+
+def _digits(value: int) -> int:
+    """Decimal digits of an integer, without writing it out (Python refuses to beyond 4300 of them)."""
+    estimate = int((abs(value).bit_length() - 1) * math.log10(2))
+    return estimate + (abs(value) >= 10**estimate) + (abs(value) >= 10 ** (estimate + 1))
