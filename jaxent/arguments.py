@@ -35,6 +35,7 @@ __all__ = [
     "concrete",
     "free_bytes",
     "is_integer",
+    "is_known",
     "is_zero",
     "nan_unless_possible",
     "refuse_negative",
@@ -60,9 +61,19 @@ def concrete(value: Any) -> np.ndarray | None:
     return None if isinstance(value, Tracer) else np.asarray(value)
 
 
+def is_known(value: Any, number: int) -> bool:
+    """Whether an outcome, an offset or a rate, or each of several, is known to be a number whose symmetry serves.
+
+    Known is every value that is not traced: a Python number, an array of NumPy or of JAX. Where values vary in a sweep
+    and one program shall serve them all, trace them (`jax.vmap`, or an argument of a jitted function).
+    """
+    leaves = jax.tree.leaves(value)
+    return not any(isinstance(leaf, Tracer) for leaf in leaves) and bool(np.all(np.asarray(value) == number))
+
+
 def is_zero(value: Offsets) -> bool:
-    """Whether an offset or rate is known to be zero when the function is traced, so that symmetries may be used."""
-    return _on_host(value) and not np.any(np.asarray(value))  # JAX's arrays keep one program for every value
+    """`is_known` of the number 0."""
+    return is_known(value, 0)
 
 
 def check_chain(chain: Any) -> None:

@@ -21,17 +21,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxent import arguments, band
+from jaxent import arguments
 from jaxent.band.phases import BITS, reduced
 from jaxent.chain import Chain
 from jaxent.rationals import half_turn, pi_multiple, simplest_between, turns_of
-from jaxent.swapping import end_to_end_entropy
+from jaxent.routes import Problem
 from jaxent.times import PiFraction, pi_fraction
 from jaxent.truncation import entropy_error_bound
 
 __all__ = ["CurvePoints", "EntropyCurve", "curve_points", "entropy_curve"]
-
-_TILE = 64  # points between two reports
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,18 +133,14 @@ def entropy_curve(
         arguments.checked_time(around, chain.n_ensembles)
     points = curve_points(around, t_min, t_max, n_times, max_levels or max(1, math.isqrt(chain.n_atoms)))
     distances = np.concatenate([points.even, points.magic])
-    if band.worth_planning(chain, 0.0, None, None, tolerance):
-        centre = reduced(around)
-        half_turns = [(centre + reduced(distance)) % 2**BITS for distance in points.even.tolist()]
-        half_turns += [half_turn(fraction) for fraction in points.fractions]
-        entropy, error = _by_band(chain, half_turns, points.centre + distances, tolerance, report)
-    else:
-        entropy = _by_matrix(points, lambda times: end_to_end_entropy(chain, times, tolerance=tolerance))
-        error = np.zeros(len(entropy))
-        report(1.0)
+    centre = reduced(around)
+    half_turns = [(centre + reduced(distance)) % 2**BITS for distance in points.even.tolist()]
+    half_turns += [half_turn(fraction) for fraction in points.fractions]
+    found = Problem.at(chain, half_turns).entropies(1.0, tolerance, report, 2 * n_times - 1)
+    entropy = np.asarray(found.entropy)
+    error = np.asarray(found.window_error + found.band_error + found.coarse_error + found.quadrature_error)
     if chain.window is not None and chain.dimension <= chain.n_atoms:
-        proven = chain.n_ensembles == 3
-        error += _by_matrix(points, lambda times: entropy_error_bound(chain, times)) if proven else math.nan
+        error = error + (_window_bound(points, chain) if chain.n_ensembles == 3 else math.nan)
     return EntropyCurve(
         *[
             points.ordered(*np.split(values, [n_times]))
@@ -186,28 +180,8 @@ def curve_points(around: PiFraction | float, t_min: float, t_max: float, n_times
     return CurvePoints(centre, even, magic, found, levels)
 
 
-def _by_matrix(points: CurvePoints, function: Callable) -> np.ndarray:
-    """A function of times at the even points, then at the magic ones."""
-    exact = [np.asarray(function(points.exact))[: len(points.magic)]] if points.fractions else []
-    return np.concatenate([np.asarray(function(points.centre + points.even)), *exact])
-
-
-def _by_band(chain, half_turns, times, tolerance, report) -> tuple[np.ndarray, np.ndarray]:
-    """Entropies and their errors by the band engine, or by a dense matrix of the rounded time where that is cheaper."""
-    entropy, error = np.empty(len(half_turns)), np.zeros(len(half_turns))
-    dense = band.dense_seconds(chain.dimension, False)
-    for start in range(0, len(half_turns), _TILE):
-        chosen = slice(start, start + _TILE)
-        plans = band.plans_at(chain, half_turns[chosen], times[chosen].tolist(), tolerance)
-        banded = np.array([band.banded_seconds(plan) < dense for plan in plans], bool)
-        values, errors = np.empty(len(plans)), np.zeros(len(plans))
-        kept = [plan for plan, yes in zip(plans, banded, strict=True) if yes]
-        found = band.entropies(kept)
-        values[banded] = found.entropy
-        planned = [float(plan.window_error + plan.band_error + plan.coarse_error) for plan in kept]
-        errors[banded] = np.array(planned) + found.quadrature_error
-        if not banded.all():
-            values[~banded] = end_to_end_entropy(chain, times[chosen][~banded], tolerance=0)
-        entropy[chosen], error[chosen] = values, errors
-        report(min(start + _TILE, len(half_turns)) / len(half_turns))
-    return entropy, error
+def _window_bound(points: CurvePoints, chain: Chain) -> np.ndarray:
+    """`entropy_error_bound` at the even points, then at the magic ones."""
+    even = entropy_error_bound(chain, points.centre + points.even)
+    magic = entropy_error_bound(chain, points.exact) if points.fractions else []
+    return np.concatenate([np.asarray(even), np.asarray(magic)[: len(points.magic)]])

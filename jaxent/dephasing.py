@@ -232,12 +232,14 @@ class Problem:
                 "ensemble."
             ) from None
         duration = jnp.asarray(time_value(time), rates.dtype)
+        values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+        top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
         problem = cls(
-            pairs.Static(chain, outcomes is None, arguments.is_zero(phase_offset), equal, not shared_known_zero),
+            pairs.Static(chain, top, arguments.is_zero(phase_offset), equal, not shared_known_zero),
             jax.tree.map(lambda x: jnp.broadcast_to(x, shape), time),
             jnp.broadcast_to(rates * duration[..., None], (*shape, chain.n_ensembles)),
             jnp.broadcast_to(shared * duration, shape),
-            arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms),
+            values,
             offsets,
         )
         if dense:

@@ -7,7 +7,7 @@ call of a kernel of `jaxent.product`; entropies at known times go to `jaxent.ban
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -15,17 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import arguments, band, product
+from jaxent.band.phases import time_of
 from jaxent.chain import Chain
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
 __all__ = ["UNLIKELY", "Entropies", "ImpossibleOutcomes", "Problem"]
 
 _TILE_BYTES = 256 * 2**20  # memory a tile of times may take; more buys no speed
+_PLANNED_TILE = 512  # times whose plans are held at once
 UNLIKELY = -46.0  # log probability below which rounding may be all there is (1e-20)
 
 
 class Entropies(NamedTuple):
-    """Entropies of a batch of times, and what the band engine allows itself (0 for dense matrices), in bits."""
+    """Entropies of a batch of times, and what the band engine allows itself (0 for dense matrices), in bits.
+
+    `banded` is true where the band engine gave the value; it is an array of the host.
+    """
 
     entropy: jax.Array
     log_probability: jax.Array
@@ -33,6 +38,7 @@ class Entropies(NamedTuple):
     band_error: jax.Array
     coarse_error: jax.Array
     quadrature_error: jax.Array
+    banded: np.ndarray
 
 
 class ImpossibleOutcomes(ValueError):
@@ -54,6 +60,8 @@ class Problem:
     top: bool  # all outcomes are N
     real: bool  # all offsets are zero
 
+    half_turns: Sequence[int] | None = None  # the times as `jaxent.band.phases` reduces them, beyond float64
+
     @classmethod
     def of(cls, chain, time, outcomes, phase_offset) -> "Problem":
         """Check the arguments; ValueError where one is out of range."""
@@ -61,9 +69,15 @@ class Problem:
         arguments.check_precision(chain.n_atoms, time)
         time = arguments.checked_time(time, chain.n_ensembles)
         offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
-        top, real = outcomes is None, arguments.is_zero(phase_offset)
-        outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
-        return cls(chain, time, outcomes, offsets, top, real)
+        checked = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+        top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+        return cls(chain, time, checked, offsets, top, arguments.is_zero(phase_offset))
+
+    @classmethod
+    def at(cls, chain, half_turns: Sequence[int]) -> "Problem":
+        """All outcomes N and no offset, at times as `jaxent.band.phases` reduces them."""
+        times = np.array([time_of(one) for one in half_turns])
+        return dataclasses.replace(cls.of(chain, times, None, 0.0), half_turns=half_turns)
 
     def over_times(self, kernel: Callable, bytes_per_entry: int = 32):
         """A kernel of `jaxent.product` for each time; 0 bytes for one that sums over differences only."""
@@ -80,40 +94,90 @@ class Problem:
         tile = max(1, _TILE_BYTES // needed)
         return _over_times(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets)
 
-    def band_arguments(self) -> tuple[jax.Array | None, jax.Array | None]:
+    @property
+    def facts(self) -> band.Facts:
+        """What the band engine asks first."""
+        leaves = jax.tree.leaves((self.time, *self._band_arguments()))
+        known = all(arguments.concrete(leaf) is not None for leaf in leaves)
+        return band.Facts(self.top, self.real, not isinstance(self.time, BondTimes), known)
+
+    def plans(self, tolerance: float) -> list[band.BandPlan]:
+        """A plan of the band engine for each time, where there is no `jaxent.band.obstacle`."""
+        return band.make_plans(self.chain, self.time, *self._band_arguments(), tolerance, self.half_turns)
+
+    def _band_arguments(self) -> tuple[jax.Array | None, jax.Array | None]:
         """Outcomes and offsets as `jaxent.band` takes them: None where all are N, or 0."""
         return None if self.top else self.outcomes, None if self.real else self.offsets
 
-    def entropies(self, alpha: float, tolerance: float) -> Entropies:
-        """Entropy of order α and log probability for each time, by the cheaper route; refuses what cannot occur."""
+    def _chosen(self, which: np.ndarray | slice) -> "Problem":
+        """The same at some of its times, by an index of the raveled batch."""
+        time = jax.tree.map(lambda x: jnp.ravel(x)[which], self.time)
+        half_turns = None if self.half_turns is None else np.array(self.half_turns, object)[which].tolist()
+        return dataclasses.replace(self, time=time, half_turns=half_turns)
+
+    def entropies(
+        self,
+        alpha: float,
+        tolerance: float,
+        report: Callable[[float], None] = lambda share: None,
+        dense_count: int = 0,
+    ) -> Entropies:
+        """Entropy of order α and log probability for each time, by the cheaper route; refuses what cannot occur.
+
+        Here, and nowhere else, the choice is made. A band's value counts if its quadrature keeps its share of the
+        tolerance, which is measured.
+
+        Args:
+            alpha: order.
+            tolerance: error that the band engine may make, in bits.
+            report: called with the share of the work done.
+            dense_count: flat batches up to this length run one program of dense matrices.
+        """
         if not tolerance >= 0:
             raise ValueError(f"Argument `tolerance` must be at least 0, but is {tolerance!r}.")
         kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
-        if not band.worth_planning(self.chain, self.time, *self.band_arguments(), tolerance):
-            entropy, log_probability = self.over_times(kernel)
-            self.refuse_impossible(log_probability)
-            return Entropies(entropy, log_probability, *[jnp.zeros(entropy.shape)] * 4)
-        plans = band.make_plans(self.chain, self.time, *self.band_arguments(), tolerance)
-        dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored) if plans else 0.0
+        shape = batch_shape(self.time)
+        if not band.worth_planning(self.chain, self.facts, tolerance):
+            entropy, log_probability = self._dense(kernel, dense_count)
+            found = Entropies(entropy, log_probability, *[jnp.zeros(shape)] * 4, np.zeros(shape, bool))
+        else:
+            count = math.prod(shape)
+            results, banded = np.zeros((6, count)), np.zeros(count, bool)
+            for start in range(0, count, _PLANNED_TILE):
+                tile = slice(start, start + _PLANNED_TILE)
+                results[:, tile], banded[tile] = self._chosen(tile)._by_plans(alpha, tolerance, kernel)
+                report(min(start + _PLANNED_TILE, count) / count)
+            found = Entropies(*[jnp.asarray(result.reshape(shape)) for result in results], banded.reshape(shape))
+        self.refuse_impossible(found.log_probability)
+        report(1.0)
+        return found
+
+    def _dense(self, kernel: Callable, count: int = 0):
+        """A kernel for each time; a flat batch is filled up to a length, so that others share its program."""
+        shape = batch_shape(self.time)
+        if len(shape) != 1 or count <= shape[0]:
+            return self.over_times(kernel)
+        found = self._chosen(np.minimum(np.arange(count), shape[0] - 1)).over_times(kernel)
+        return jax.tree.map(lambda x: x[: shape[0]], found)
+
+    def _by_plans(self, alpha: float, tolerance: float, kernel: Callable) -> tuple[np.ndarray, np.ndarray]:
+        """The fields of `Entropies` (6, times), and which of them are of the band engine."""
+        plans = self.plans(tolerance)
+        dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored)
         banded = np.array([band.banded_seconds(plan, alpha) < dense for plan in plans], bool)
-        found = band.entropies([plan for plan, yes in zip(plans, banded, strict=True) if yes], alpha)
-        planned = [
-            [float(x) for x in (plan.window_error, plan.band_error, plan.coarse_error)]
-            for plan, yes in zip(plans, banded, strict=True)
-            if yes
-        ]
+        kept = [plan for plan, yes in zip(plans, banded, strict=True) if yes]
+        found = band.entropies(kept, alpha)
+        planned = [[float(x) for x in (plan.window_error, plan.band_error, plan.coarse_error)] for plan in kept]
         results = np.zeros((6, len(plans)))
         results[:2, banded] = found.entropy, found.log_probability
         results[2:5, banded] = np.reshape(planned, (-1, 3)).T
         results[5, banded] = found.quadrature_error
         banded &= results[5] <= tolerance / 4  # the share that is left to the quadrature
         if not banded.all():
-            rest = dataclasses.replace(self, time=jax.tree.map(lambda x: jnp.ravel(x)[~banded], self.time))
             results[:, ~banded] = 0.0
-            results[:2, ~banded] = rest.over_times(kernel)
-        found = Entropies(*[jnp.asarray(result.reshape(batch_shape(self.time))) for result in results])
-        self.refuse_impossible(found.log_probability)
-        return found
+            rest = self._chosen(~banded)
+            results[:2, ~banded] = rest._dense(kernel, 2 ** (int((~banded).sum()) - 1).bit_length())
+        return results, banded
 
     def impossible(self) -> jax.Array:
         """Whether the outcomes cannot occur, for each time: probability zero, or one that a rounding changes."""

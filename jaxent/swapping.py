@@ -176,10 +176,10 @@ def plan_entropy(
         raise ValueError(
             f"Argument `time` must be one time, but has shape {batch_shape(problem.time)}; make a plan for each."
         )
-    reason = band.obstacle(chain, problem.time, *problem.band_arguments(), tolerance)
+    reason = band.obstacle(chain, problem.facts, tolerance)
     if reason is not None:
         raise ValueError(f"The band engine does not apply: {reason}; use end_to_end_entropy.")
-    return band.make_plans(chain, problem.time, *problem.band_arguments(), tolerance)[0]
+    return problem.plans(tolerance)[0]
 
 
 def planned_entropy(

@@ -71,7 +71,8 @@ def entropy_error_bound(
     time = arguments.checked_time(time, 3)
     offsets = arguments.checked_offsets(phase_offset, 3)
     values = arguments.checked_outcomes(outcomes, 3, chain.n_atoms)
-    return _bounds(chain, outcomes is None, time, values, offsets)
+    top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+    return _bounds(chain, top, time, values, offsets)
 
 
 def entropy_error_estimate(

@@ -12,8 +12,10 @@ import pytest
 import scipy.linalg
 
 import jaxent
-from jaxent import Chain, band, pi_fraction
+from jaxent import Chain, band, dephasing, pi_fraction
 from jaxent.band import engine
+from jaxent.band.phases import reduced
+from jaxent.routes import Problem
 
 TOLERANCE = 1e-8
 # generic; a plain magic time; close to magic times, where members of the residue classes are left out; a short time
@@ -224,8 +226,50 @@ def test_the_route_is_chosen_by_cost_time_by_time(monkeypatch):
 
 
 def test_few_atoms_keep_to_the_dense_route():
-    assert not band.worth_planning(Chain(3, 100), 1.0, None, None, TOLERANCE)
-    assert band.worth_planning(Chain(3, 10**4, 6.0), 1.0, None, None, TOLERANCE)
+    assert not band.worth_planning(Chain(3, 100), band.Facts(), TOLERANCE)
+    assert band.worth_planning(Chain(3, 10**4, 6.0), band.Facts(), TOLERANCE)
+
+
+def test_a_known_value_is_a_known_fact():
+    n, chain = 700, Chain(4, 700)
+    known = [n, np.int32(n), np.array([n, n]), jnp.array([n, n]), [n, jnp.array(n)], None]
+    for outcomes in known:
+        for offset in (0.0, 0, np.zeros(2), jnp.zeros(2), jnp.array(0.0)):
+            assert Problem.of(chain, 1.0, outcomes, offset).facts == band.Facts()
+    assert not Problem.of(chain, 1.0, [n, n - 1], 0.0).top
+    assert not Problem.of(chain, 1.0, None, [0.0, 0.1]).real
+    for outcomes, offset in ((n, 0.0), (n, 0.1), (n - 1, jnp.zeros(2))):
+        static = dephasing.Problem.of(Chain(4, n), 1.0, 0.1, outcomes, offset, 0.0, dense=False).static
+        assert (static.top, static.real) == (outcomes == n, not np.any(offset))
+
+
+def test_traced_outcomes_and_offsets_share_one_program():
+    facts = []
+
+    @jax.jit
+    def entropy(outcome, offset):
+        facts.append(Problem.of(Chain(3, 5), 1.0, outcome, offset).facts)
+        return jaxent.end_to_end_entropy(Chain(3, 5), 1.0, outcome, offset)
+
+    swept = [float(entropy(q, x)) for q, x in ((5, 0.0), (4, 0.0), (5, 0.3))]
+    assert facts == [band.Facts(top=False, real=False, known=False)]
+    for value, outcome, offset in zip(swept, (5, 4, 5), (0.0, 0.0, 0.3), strict=True):
+        exact = oracles.entropy_bits(oracles.end_to_end(3, 5, 1.0, [outcome], offset))
+        assert value == pytest.approx(exact, abs=1e-11)
+
+
+@pytest.mark.parametrize(("n_atoms", "outcome"), [(10**9, 5), (10**10, 5 * 10**9)])
+def test_outcomes_far_from_n_of_very_many_atoms_are_refused_at_once(n_atoms, outcome, monkeypatch):
+    monkeypatch.setattr(band.plan._Order, "of", lambda *arguments: pytest.fail("states were put in order"))
+    with pytest.raises(ValueError, match=r"`outcomes` = \d+ is too far from n_atoms = \d+ for the band engine: .*\.$"):
+        jaxent.end_to_end_entropy(Chain(3, n_atoms), 0.7, [outcome], 0.1)
+
+
+@pytest.mark.parametrize(("outcome", "offset", "window"), [(100, 0.3, None), (98, -0.4, 2.0), (60, 0.0, 1.0)])
+def test_plans_know_the_log_probability_roughly(outcome, offset, window):
+    chain = Chain(3, 100, window)
+    found = band.batches._log_probabilities(chain, [reduced(0.7)], outcome, offset)
+    assert found[0] == pytest.approx(float(jaxent.log_outcome_probability(chain, 0.7, outcome, offset)), abs=0.3)
 
 
 def test_what_the_engine_cannot_certify_goes_to_the_dense_route():
@@ -284,7 +328,7 @@ def test_a_band_that_does_not_fit_is_refused_with_its_cost(monkeypatch):
 
 @pytest.mark.usefixtures("float32")
 def test_the_engine_stays_out_of_float32():
-    assert band.obstacle(Chain(3, 100), 1.0, None, None, TOLERANCE) == "it needs float64"
+    assert band.obstacle(Chain(3, 100), band.Facts(), TOLERANCE) == "it needs float64"
     (plan,) = band.make_plans(Chain(3, 100), 1.0, None, None, TOLERANCE)
     with pytest.raises(ValueError, match=r"`plan` needs float64"):
         jaxent.planned_entropy(plan)

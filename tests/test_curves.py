@@ -76,6 +76,32 @@ def test_large_ensembles_agree_with_the_dense_route():
     np.testing.assert_allclose(curve.entropy, dense, atol=1e-8)
 
 
+def test_a_curve_and_its_times_take_one_way_to_their_numbers():
+    chain = Chain(3, 10**4, 6.0)
+    curve = entropy_curve(chain, 1.55, 1.6, 8)
+    found = jaxent.entropy_with_errors(chain, curve.time)
+    np.testing.assert_allclose(curve.entropy, found.entropy, atol=1e-10)
+    np.testing.assert_allclose(curve.error, found.total, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_quadrature_that_misses_its_share_is_replaced_by_dense_matrices(monkeypatch):
+    """The engine's numbers are made wrong, and its measured error says so: neither may reach the reader."""
+    chain, times = Chain(3, 20), np.linspace(1.0, 2.0, 3)
+    right = [oracles.entropy_bits(oracles.end_to_end(3, 20, t, [20])) for t in times]
+    monkeypatch.setattr(band.batches, "_LEAST_DIMENSION", 1)
+    monkeypatch.setattr(band, "dense_seconds", lambda dimension, mirrored: math.inf)
+
+    def wrong(plans, order=1.0):
+        return band.BandedEntropy(*np.full((2, len(plans)), 0.3), np.full(len(plans), 1e-3))
+
+    monkeypatch.setattr(band, "entropies", wrong)
+    np.testing.assert_allclose(jaxent.end_to_end_entropy(chain, times), right, atol=1e-11)
+    curve = entropy_curve(chain, 1.0, 2.0, 3)
+    np.testing.assert_allclose(curve.entropy[curve.levels == 0], right, atol=1e-11)
+    assert (curve.error == 0).all()
+
+
 def test_times_before_zero_and_beyond_a_period():
     curve = entropy_curve(Chain(3, 30), -7.0, 20.0, 5)
     mirrored = entropy_curve(Chain(3, 30), -20.0, 7.0, 5)

@@ -11,12 +11,12 @@ In the order of their phases the Dicke states make the end-to-end matrix a narro
 """
 
 from jaxent.band.batches import (
+    Facts,
     banded_seconds,
     dense_seconds,
     entropies,
     make_plans,
     obstacle,
-    plans_at,
     worth_planning,
 )
 from jaxent.band.engine import BandedEntropy, evaluate, is_certain
@@ -25,6 +25,7 @@ from jaxent.band.plan import BandPlan
 __all__ = [
     "BandPlan",
     "BandedEntropy",
+    "Facts",
     "banded_seconds",
     "dense_seconds",
     "entropies",
@@ -32,6 +33,5 @@ __all__ = [
     "is_certain",
     "make_plans",
     "obstacle",
-    "plans_at",
     "worth_planning",
 ]

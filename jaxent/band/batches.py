@@ -4,57 +4,74 @@ Plans of equal shape are stacked and worked off in tiles of one program. Sizes a
 geometric series, so a grid of any length compiles a handful of programs.
 """
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 
-from jaxent import arguments, product
+from jaxent import arguments
 from jaxent.band.engine import BandedEntropy, evaluate, is_certain, rule_for
-from jaxent.band.phases import reduced
-from jaxent.band.plan import BandPlan, edge_is_negligible, make_plan
+from jaxent.band.phases import multiples, reduced
+from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
 from jaxent.chain import Chain
-from jaxent.times import BondTimes, PiFraction, Time
+from jaxent.times import PiFraction, Time
 
-__all__ = ["banded_seconds", "dense_seconds", "entropies", "make_plans", "obstacle", "plans_at", "worth_planning"]
+__all__ = ["Facts", "banded_seconds", "dense_seconds", "entropies", "make_plans", "obstacle", "worth_planning"]
 
 _LEAST_DIMENSION = 500  # below, a dense matrix takes less than 15 ms, which is no reason to compile more programs
 _CACHE_BYTES = 512 * 2**10  # windows of a tile that stay in a CPU core's cache
 _DEVICE_BYTES = 2**30
 _COMPILATION_SECONDS = 0.5  # of one more program
 _MOST_ATOMS = 10**13  # the kernel's width, 2/√N, is then 10^9 times the rounding of a phase
-_LONGEST_WINDOW_OF_SUM = 8.0  # standard deviations that count in the probability of an outcome
+_DEVIATIONS = 8.0  # of the difference of two ends, that count in the probability of an outcome
+_MOST_DIFFERENCES = 10**6
+_LEAST_LOG_PROBABILITY = -200.0
 
 
-def worth_planning(chain: Chain, time: Time, outcomes, phase_offset, tolerance: float) -> bool:
+class Facts(NamedTuple):
+    """What is known of an entropy before anything is computed; the defaults are what the engine is best at.
+
+    Attributes:
+        top: all outcomes are known to be N.
+        real: all offsets are known to be zero.
+        uniform: there is one time for all bonds.
+        known: times, outcomes and offsets are values, not traced.
+    """
+
+    top: bool = True
+    real: bool = True
+    uniform: bool = True
+    known: bool = True
+
+
+def worth_planning(chain: Chain, facts: Facts, tolerance: float) -> bool:
     """Whether the band engine applies, and a dense matrix would be large enough to look for better.
 
     Args:
         chain: the chain.
-        time: checked times.
-        outcomes: checked outcomes, or None for all N.
-        phase_offset: checked offsets, or None for zero.
+        facts: what is known of times, outcomes and offsets.
         tolerance: error asked for, in bits.
     """
     large = chain.dimension >= _LEAST_DIMENSION
-    return large and tolerance > 0 and obstacle(chain, time, outcomes, phase_offset, tolerance) is None
+    return large and tolerance > 0 and obstacle(chain, facts, tolerance) is None
 
 
-def obstacle(chain: Chain, time: Time, outcomes, phase_offset, tolerance: float) -> str | None:
+def obstacle(chain: Chain, facts: Facts, tolerance: float) -> str | None:
     """Why the band engine does not apply, or None; arguments as `worth_planning`."""
     if jnp.result_type(float) != jnp.float64:
         return "it needs float64"
     if chain.n_atoms > _MOST_ATOMS:
         return f"phases of n_atoms = {chain.n_atoms:.3g} lose too many digits in float64 (beyond {_MOST_ATOMS:.0e})"
-    if isinstance(time, BondTimes):
+    if not facts.uniform:
         return "it takes one time for all bonds"
-    if any(arguments.concrete(leaf) is None for leaf in jax.tree.leaves((time, outcomes, phase_offset))):
+    if not facts.known:
         return "time, outcomes and offsets must be known, not traced"
-    if chain.n_ensembles != 3 and not (outcomes is None and phase_offset is None):
+    if chain.n_ensembles != 3 and not (facts.top and facts.real):
         return f"n_ensembles = {chain.n_ensembles} needs all outcomes N and no offset"
     # an even chain's last ensemble is summed over all its states
     if chain.n_ensembles % 2 == 0 and not edge_is_negligible(chain, tolerance):
@@ -62,45 +79,59 @@ def obstacle(chain: Chain, time: Time, outcomes, phase_offset, tolerance: float)
     return None
 
 
-def make_plans(chain: Chain, time: Time, outcomes, phase_offset, tolerance: float) -> list[BandPlan]:
-    """A plan for each of a batch of times; arguments as `worth_planning`, and no `obstacle`."""
+def make_plans(
+    chain: Chain, time: Time, outcomes, phase_offset, tolerance: float, half_turns: Sequence[int] | None = None
+) -> list[BandPlan]:
+    """A plan for each of a batch of known times.
+
+    Args:
+        chain: the chain, without an `obstacle`.
+        time: checked times.
+        outcomes: checked outcomes, or None for all N.
+        phase_offset: checked offsets, or None for zero.
+        tolerance: error asked for, in bits.
+        half_turns: the times as `jaxent.band.phases` reduces them, where they are known beyond float64.
+    """
     if isinstance(time, PiFraction):
         pairs = zip(np.ravel(time.numerator).tolist(), np.ravel(time.denominator).tolist(), strict=True)
         each = [PiFraction(*pair) for pair in pairs]
         values = [math.pi * one.numerator / one.denominator for one in each]
     else:
-        time = np.asarray(time)
-        each = values = time.ravel().tolist()
+        each = values = np.ravel(np.asarray(time)).tolist()
+    if half_turns is None:
+        half_turns = [reduced(one) for one in each]
     outcome = chain.n_atoms if outcomes is None else int(outcomes[0])
     offset = 0.0 if phase_offset is None else math.remainder(float(phase_offset[0]), 2 * math.pi)
-    if outcome == chain.n_atoms and offset == 0.0:
-        return plans_at(chain, [reduced(one) for one in each], values, tolerance)
-    log_probability = _log_probabilities(chain, time, outcome, offset)
+    log_probabilities = _log_probabilities(chain, half_turns, outcome, offset)
     return [
-        make_plan(chain, reduced(one), value, outcome, offset, tolerance, max(float(log_p), -200.0))
-        for one, value, log_p in zip(each, values, log_probability, strict=True)
+        make_plan(chain, half_turn, value, outcome, offset, tolerance, log_p)
+        for half_turn, value, log_p in zip(half_turns, values, log_probabilities, strict=True)
     ]
 
 
-def plans_at(chain: Chain, half_turns: Sequence[int], times: Sequence[float], tolerance: float) -> list[BandPlan]:
-    """Plans for all outcomes N and no offset at times as `jaxent.band.phases` reduces them, known beyond float64."""
-    least = -math.log(math.pi * chain.n_atoms) / 2  # log Σ w²: three ensembles have that probability at least
-    return [
-        make_plan(chain, half_turn, time, chain.n_atoms, 0.0, tolerance, least)
-        for half_turn, time in zip(half_turns, times, strict=True)
-    ]
+def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, offset: float) -> list[float]:
+    """Log probability of the outcome at each time, roughly, or a lower bound; of three ensembles, or of all N.
 
+    p = Σ_d W_d f_q(d t + φ)² is a sum of positive terms (`jaxent.product`): as many of them as matter, or as are quick.
+    The W_d are those of a binomial of 2N trials, about a Gaussian; a window of c σ about the middle keeps some
+    erf((c σ - |d|/2) / σ) of each, σ = √N/2.
+    """
+    n_atoms = chain.n_atoms
+    if outcome == n_atoms and offset == 0.0:
+        return [-math.log(math.pi * n_atoms) / 2] * len(half_turns)  # at least log Σ w², for three ensembles
+    reach = min(chain.dimension - 1, math.ceil(_DEVIATIONS * math.sqrt(n_atoms / 2)), _MOST_DIFFERENCES)
+    differences = np.arange(-reach, reach + 1)
+    log_weights = -(differences**2) / n_atoms - math.log(math.pi * n_atoms) / 2
+    if chain.window is not None:
+        kept = scipy.special.erf(chain.window - abs(differences) / math.sqrt(n_atoms))
+        log_weights = log_weights + np.log(np.maximum(kept, 1e-300))
 
-def _log_probabilities(chain: Chain, time: Time, outcome: int, offset: float) -> np.ndarray:
-    window = chain.window or min(_LONGEST_WINDOW_OF_SUM, math.sqrt(chain.n_atoms))
-    one = functools.partial(_log_probability, dataclasses.replace(chain, window=window), outcome == chain.n_atoms)
-    flat = jax.tree.map(jnp.ravel, time)
-    return np.asarray(one(flat, jnp.asarray([outcome]), jnp.asarray([offset])))
+    def one(half_turn: int) -> float:
+        half_angles = 2 * math.pi * multiples(differences, half_turn) + offset / 2
+        terms = log_weights + 2 * log_overlap(n_atoms, outcome, half_angles)
+        return max(float(scipy.special.logsumexp(terms)), _LEAST_LOG_PROBABILITY)
 
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _log_probability(chain, top, times, outcomes, offsets):
-    return jax.lax.map(lambda t: product.log_probability(chain, t, outcomes, offsets, top, False), times)
+    return [one(half_turn) for half_turn in half_turns]
 
 
 # -------------------------------------------------------------------------- costs

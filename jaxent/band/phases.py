@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxent.times import PiFraction
 
-__all__ = ["multiples", "reduced", "resonances"]
+__all__ = ["multiples", "reduced", "resonances", "time_of"]
 
 BITS = 96
 # 2^256/2π, rounded: enough for the last digits of any float64 up to 2^50
@@ -33,6 +33,11 @@ def reduced(time: float | PiFraction) -> int:
     exact = fractions.Fraction(float(time))
     turns = exact.numerator * _INVERSE_TWO_PI // (2 * exact.denominator)  # of 2^-256
     return (turns >> (_TURN_BITS - BITS)) % 2**BITS
+
+
+def time_of(half_turn: int) -> float:
+    """The time in (-2π, 2π] of a phase of `reduced`; the entanglement of the ends is 2π-periodic."""
+    return 4 * math.pi * ((half_turn + 2 ** (BITS - 1) - 1) % 2**BITS - 2 ** (BITS - 1) + 1) / 2**BITS
 
 
 def multiples(integers: np.ndarray, half_turn: int) -> np.ndarray:

@@ -34,6 +34,7 @@ from jaxent.chain import Chain
 
 __all__ = ["BandPlan", "make_plan", "window_for"]
 
+_MOST_OPERATIONS = 1e14  # of a factorization, which takes days
 _WIDTH_RATIO, _SIZE_RATIO = 2**0.5, 1.25  # between the half-bandwidths, and the sizes, that programs are compiled for
 # shares of the tolerance; a quarter is left to the quadrature
 _BAND_SHARE, _WINDOW_SHARE, _EDGE_SHARE = 1 / 8, 1 / 4, 1 / 2
@@ -122,6 +123,9 @@ def make_plan(
 
     Returns:
         BandPlan: of the states and order that cost least.
+
+    Raises:
+        ValueError: for an outcome far from N of so many atoms that no order helps.
     """
     n_atoms, mirrored = chain.n_atoms, outcome != chain.n_atoms or phase_offset != 0.0
     distance = distance_for(_BAND_SHARE * tolerance, n_atoms)  # as much for the coarse-graining
@@ -134,16 +138,27 @@ def make_plan(
     def ordered(doubled: np.ndarray, multiplicity: int):
         return _Order.of(n_atoms, half_turn, phase_offset, mirrored, doubled, multiplicity, cut)
 
-    best, coarse_error = ordered(_doubled_states(n_atoms, window), 1), 0.0
+    best, coarse_error, least = None, 0.0, math.inf
     # what is neglected counts the more, the less likely the outcome is
     rarity = math.exp(max(0.0, -log_probability - math.log(math.pi * n_atoms) / 2))
+    choices = [(window, 1, 1)]
     if edge_is_negligible(chain, tolerance / rarity):
         wide = negligible if window is None or negligible is None else max(window, negligible)
-        states = _doubled_states(n_atoms, wide)
-        for levels, multiplicity in _coarse_grainings(n_atoms, half_turn, distance / rarity):
+        choices += [(wide, *pair) for pair in _coarse_grainings(n_atoms, half_turn, distance / rarity)]
+    for chosen, levels, multiplicity in choices:
+        cost = _least_cost(_count(n_atoms, chosen) // multiplicity, mirrored, cut)
+        least = min(least, cost)
+        if cost < (_MOST_OPERATIONS if best is None else best.cost):
+            states = _doubled_states(n_atoms, chosen)
             found = ordered(states[_is_kept(states, levels, multiplicity)], multiplicity)
-            if found.cost < best.cost:
-                best, coarse_error = found, _BAND_SHARE * tolerance + rarity * edge_effect(chain.window)
+            if best is None or found.cost < best.cost:
+                best = found
+                coarse_error = _BAND_SHARE * tolerance + rarity * edge_effect(chain.window) if multiplicity > 1 else 0.0
+    if best is None:
+        raise ValueError(
+            f"Argument `outcomes` = {outcome} is too far from n_atoms = {n_atoms} for the band engine: with so many "
+            f"atoms it takes at least {least:.0e} multiplications; choose an outcome close to N, or fewer atoms."
+        )
     size = best.size if coarse_error == 0.0 else _bucket(best.size, _SIZE_RATIO)
     width = min(_bucket(best.half_bandwidth, _WIDTH_RATIO), max(size - 1, 1))
     plan = BandPlan(
@@ -199,6 +214,17 @@ class _Order:
     @property
     def cost(self) -> float:
         return self.size * self.half_bandwidth**2
+
+
+def _count(n_atoms: int, window: float | None) -> int:
+    """How many states a window holds, roughly."""
+    return n_atoms + 1 if window is None else 2 * dicke.window_half_width(n_atoms, window) + 1
+
+
+def _least_cost(count: int, mirrored: bool, cut: float) -> float:
+    """What so many states cost at least, however their phases fall: some stretch of a half circle holds its share."""
+    size = count if mirrored else count / 2
+    return size * max(1.0, 2 * size * cut - 2) ** 2
 
 
 def _doubled_states(n_atoms: int, window: float | None) -> np.ndarray:
@@ -297,16 +323,24 @@ def _kernel_width(n_atoms: int, outcome: int, log_threshold: float) -> float:
     missing = n_atoms - outcome
     if missing == 0:
         return 2 * math.asin(math.sqrt(-math.expm1(2 * log_threshold / n_atoms)))
-    log_binomial = math.lgamma(n_atoms + 1) - math.lgamma(outcome + 1) - math.lgamma(missing + 1)
 
     def excess(angle: float) -> float:
-        cos, sin = math.cos(angle / 2), math.sin(angle / 2)
-        return log_binomial / 2 + outcome * math.log(cos) + missing * math.log(sin) - log_threshold
+        return float(log_overlap(n_atoms, outcome, np.asarray(angle / 2))) - log_threshold
 
     peak, last = 2 * math.atan2(math.sqrt(missing), math.sqrt(outcome)), math.pi - 1e-9
     if outcome == 0 or excess(last) >= 0:
         return math.pi
     return _root(excess, peak, last) if excess(peak) > 0 else peak
+
+
+def log_overlap(n_atoms: int, outcome: int, half_angle: np.ndarray) -> np.ndarray | np.float64:
+    """log |f_q(α)| of equation (23) at angles α/2 in radians, to some 1e-16 N log N: for estimates."""
+    missing = n_atoms - outcome
+    log_binomial = math.lgamma(n_atoms + 1) - math.lgamma(outcome + 1) - math.lgamma(missing + 1)
+    with np.errstate(divide="ignore"):
+        log_cos, log_sin = np.log(abs(np.cos(half_angle))), np.log(abs(np.sin(half_angle)))
+    # a count of 0 leaves its factor out, wherever that vanishes
+    return log_binomial / 2 + (outcome * log_cos if outcome else 0.0) + (missing * log_sin if missing else 0.0)
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:

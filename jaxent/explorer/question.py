@@ -79,9 +79,8 @@ class Question:
     @property
     def is_banded(self) -> bool:
         """Whether the band engine computes it."""
-        outcomes = None if self.outcomes is None else [0]
-        offset = None if self.phase_offset == 0.0 else [0.1]
-        return self.quantity == "entropy" and band.worth_planning(self.chain, 1.0, outcomes, offset, TOLERANCE)
+        facts = band.Facts(self.outcomes is None, self.phase_offset == 0.0)
+        return self.quantity == "entropy" and band.worth_planning(self.chain, facts, TOLERANCE)
 
     @property
     def point_seconds(self) -> float:

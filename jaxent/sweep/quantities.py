@@ -82,10 +82,8 @@ class Quantity:
 
 def is_planned(name: str, chain: Chain, settings: Settings, top: bool, real: bool) -> bool:
     """Whether a quantity of large ensembles is left to the band engine, which plans each time on the host."""
-    if name not in ("entropy", "renyi_entropy"):
-        return False
-    outcomes = None if top else [chain.n_atoms] * (chain.n_ensembles - 2)
-    return band.worth_planning(chain, 1.0, outcomes, None if real else [0.1], settings.tolerance)
+    entropies = name in ("entropy", "renyi_entropy")
+    return entropies and band.worth_planning(chain, band.Facts(top, real), settings.tolerance)
 
 
 # ---------------------------------------------------------------------- noise-free
@@ -197,13 +195,13 @@ def _average_log_negativity(chain: Chain, point: Point, settings: Settings) -> d
 
 
 def _matrix_bytes(chain: Chain, shared: bool) -> int:
-    if band.worth_planning(chain, 1.0, None, None, 1e-8):
+    if band.worth_planning(chain, band.Facts(), 1e-8):
         return _BAND_BYTES + int(4000 * min(chain.dimension, 16 * math.sqrt(chain.n_atoms)))
     return 96 * chain.dimension**2 + 512 * chain.dimension
 
 
 def _matrix_seconds(chain: Chain, settings: Settings) -> float:
-    if band.worth_planning(chain, 1.0, None, None, settings.tolerance):
+    if band.worth_planning(chain, band.Facts(), settings.tolerance):
         return 8e-5 * math.sqrt(min(chain.dimension, 16 * math.sqrt(chain.n_atoms)))
     each = 2e-5 + 1.4e-10 * chain.dimension**3
     return each if chain.n_ensembles == 3 else 6 * each
