@@ -225,17 +225,17 @@ def all_outcomes(chain: Chain) -> np.ndarray:
     return np.array(outcomes, int).reshape(len(outcomes), inner)
 
 
-# ------------------------------------------------- one outcome: its X and log p
+# ----------------------------- one outcome: its X, log p, relative error of its amplitudes
 
 
 def _entropy(chain, outcomes, time, offsets):
-    return product.entropy(chain, time, outcomes, offsets, False, False)
+    return product.rounded_entropy(chain, time, outcomes, offsets, False, False)
 
 
 def _log_negativity(static, outcomes, time, strengths, shared, offsets):
     value, log_probability = pairs.log_negativity(static, time, strengths, shared, outcomes, offsets)
     likely = log_probability > pairs.least_log_probability(static.chain)
-    return jnp.where(likely, value, 0.0), log_probability
+    return jnp.where(likely, value, 0.0), log_probability, jnp.zeros_like(value)
 
 
 # ------------------------------------------------------------------ averages
@@ -244,7 +244,7 @@ def _log_negativity(static, outcomes, time, strengths, shared, offsets):
 @functools.partial(jax.jit, static_argnums=0)
 def _probabilities(chain, grid, time, offsets):
     def single(outcomes):
-        return jnp.exp(product.log_probability(chain, time, outcomes, offsets, False, False))
+        return jnp.exp(product.rounded_log_probability(chain, time, outcomes, offsets, False, False)[0])
 
     return jax.lax.map(single, grid, batch_size=_tile(chain.dimension**2))
 
@@ -262,6 +262,12 @@ def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> Outco
         raise ValueError(
             f"Argument `outcomes`: none of the {len(grid)} outcomes can occur here, so there is nothing to average; "
             "choose others (jaxent.sample_outcomes draws some)."
+        )
+    host = arguments.concrete(value)
+    if host is not None and np.isnan(host):
+        raise ValueError(
+            f"Argument `outcomes`: the {len(grid)} outcomes chosen can hardly occur here, and their amplitudes cancel "
+            "to less than float64 resolves; choose others (jaxent.sample_outcomes draws some)."
         )
     return OutcomeAverage(value, jnp.zeros_like(value), probability)
 
@@ -287,18 +293,22 @@ def _chosen(chain: Chain, outcomes: Chosen) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _weighted_sum(kernel, tile, grid, values):
-    """Σ p X / Σ p over the rows of the grid, and Σ p. Outcomes that cannot occur count nothing."""
+    """Σ p X / Σ p over the rows of the grid, and Σ p. Outcomes that cannot occur count nothing.
+
+    NaN where outcomes whose digits are lost make up so much of Σ p that the average is not right.
+    """
     function, *fixed = kernel
 
     def single(outcomes):
-        value, log_probability = function(*fixed, outcomes, *values)
+        value, log_probability, lost = function(*fixed, outcomes, *values)
         possible = log_probability > -jnp.inf
         probability = jnp.where(possible, jnp.exp(jnp.where(possible, log_probability, 0.0)), 0.0)
-        return probability * jnp.where(possible, value, 0.0), probability
+        return probability * jnp.where(possible, value, 0.0), probability, probability * jnp.minimum(lost, 1.0)
 
-    terms, probabilities = jax.lax.map(single, grid, batch_size=tile)
-    total = jnp.sum(probabilities)
-    return jnp.sum(terms) / jnp.where(total > 0, total, 1.0), total
+    terms, probabilities, losses = (jnp.sum(part) for part in jax.lax.map(single, grid, batch_size=tile))
+    safe = jnp.where(probabilities > 0, probabilities, 1.0)
+    right = jax.lax.stop_gradient(losses) < product.most_lost(losses.dtype) * safe
+    return terms / safe * jnp.where(right, 1.0, jnp.nan), probabilities
 
 
 def _draws(chain, key, n_samples, outcomes, time, offsets, strengths=None, shared=None):
@@ -332,7 +342,9 @@ def _sample(chain, n_samples, key, time, offsets, strengths, shared):
 def _sampled(kernel, tile, draws, values) -> OutcomeAverage:
     """Mean of X over drawn outcomes."""
     function, *fixed = kernel
-    terms, log_probabilities = jax.lax.map(lambda outcomes: function(*fixed, outcomes, *values), draws, batch_size=tile)
+    terms, log_probabilities, _ = jax.lax.map(
+        lambda outcomes: function(*fixed, outcomes, *values), draws, batch_size=tile
+    )
     count = len(terms)
     others = jax.lax.stop_gradient((jnp.sum(terms) - terms) / (count - 1))
     one = jnp.exp(log_probabilities - jax.lax.stop_gradient(log_probabilities))  # 1, with the derivatives of p

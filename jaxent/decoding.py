@@ -26,6 +26,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from jaxent import arguments, dicke, product
 from jaxent.chain import Chain
+from jaxent.routes import Problem
 from jaxent.times import Time, pi_fraction, unit
 
 __all__ = ["decode_outcomes", "decoded_fidelity", "decoded_target", "fidelity_of", "settings"]
@@ -111,16 +112,21 @@ def decoded_fidelity(
         ValueError: as `decode_outcomes`.
     """
     time, phase_offset = settings(levels, numerator, time, phase_offset)
-    arguments.check_precision(chain.n_atoms, time)
-    time = arguments.checked_time(time, chain.n_ensembles, single=True)
-    offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
-    outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    problem = Problem.of(chain, time, outcomes, phase_offset)
+    arguments.checked_time(time, chain.n_ensembles, single=True)
     arguments.check_memory(
         64 * chain.dimension**2,
         f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window}",
         "use a smaller window",
     )
-    return _fidelity(chain, levels, numerator, outcomes, time, offsets)[0]
+    known = chain, levels, numerator, problem.outcomes, problem.time, problem.offsets
+
+    def of_matrix(matrix):
+        target = decoded_target(chain, problem.outcomes, levels, numerator)
+        return _overlap(target, product.with_phases(chain, problem.time, problem.outcomes, problem.offsets, matrix))
+
+    value, log_probability = problem.settled(*product.guarded(*_fidelity(*known)), of_matrix)
+    return jnp.where(log_probability == -jnp.inf, 0.0, value)
 
 
 def settings(levels: int, numerator: int, time: Time | None, phase_offset: arguments.Offsets | None):
@@ -133,10 +139,14 @@ def settings(levels: int, numerator: int, time: Time | None, phase_offset: argum
 
 
 def fidelity_of(chain, levels, numerator, outcomes, time, offsets):
-    """`decoded_fidelity` of checked arguments, and log p."""
+    """`decoded_fidelity` of checked arguments, log p, and the relative error of the amplitudes by rounding."""
     target = decoded_target(chain, outcomes, levels, numerator)
-    state, log_probability = product.normalized_amplitudes(chain, time, outcomes, offsets, False, False)
-    return jnp.abs(jnp.sum(target.conj() * state)) ** 2, log_probability
+    state, *others = product.normalized_amplitudes(chain, time, outcomes, offsets, False, False)
+    return _overlap(target, state), *others
+
+
+def _overlap(target, state):
+    return jnp.abs(jnp.sum(target.conj() * state)) ** 2
 
 
 _fidelity = jax.jit(fidelity_of, static_argnums=(0, 1, 2))

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, product, spectral, symmetry
+from jaxent import dicke, spectral, symmetry
 from jaxent.chain import Chain
 from jaxent.entanglement import entropy_difference
 from jaxent.times import turns_of_products, unit
@@ -167,7 +167,7 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
 def whole_state(static, time, strengths, shared, outcomes, offsets):
     """The state with all phases, index order (k_1, k_M, k_1', k_M')."""
     state, log_trace = _reduced_state(static, time, strengths, shared, outcomes, offsets)
-    left, right, _ = product.local_phases(static.chain, time, outcomes, offsets)
+    left, right, _ = reduced.local_phases(static.chain, time, outcomes, offsets)
     frame = unit(left)[:, None] * unit(right)
     return jnp.transpose(state, (0, 2, 1, 3)) * frame[:, :, None, None] * frame.conj(), log_trace
 
@@ -226,7 +226,7 @@ def damping(differences, strength):
 def local_state(chain, time, strengths, outcomes, offsets, top):
     """Unnormalized state of the ends under dephasing of each ensemble by itself, without local phases.
 
-    What is left out are the phases of `product.local_phases`, diagonal unitaries of the ends. Real for φ = 0 and
+    What is left out are the phases of `reduced.local_phases`, diagonal unitaries of the ends. Real for φ = 0 and
     odd M, in value though not in type beyond M = 3.
 
     Args:

@@ -14,16 +14,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import arguments, band, product
+from jaxent import arguments, band, extended, product
 from jaxent.band.phases import time_of
 from jaxent.chain import Chain
+from jaxent.messages import shown
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
 __all__ = ["UNLIKELY", "Entropies", "ImpossibleOutcomes", "Problem"]
 
 _TILE_BYTES = 256 * 2**20  # memory a tile of times may take; more buys no speed
 _PLANNED_TILE = 512  # times whose plans are held at once
-UNLIKELY = -46.0  # log probability below which rounding may be all there is (1e-20)
+_MOST_OPERATIONS = 3 * 10**8  # in extended precision in one call: half a minute
+UNLIKELY = -46.0  # log probability below which times and offsets may stand for others that make it zero (1e-20)
 
 
 class Entropies(NamedTuple):
@@ -135,32 +137,23 @@ class Problem:
         """
         if not tolerance >= 0:
             raise ValueError(f"Argument `tolerance` must be at least 0, but is {tolerance!r}.")
-        kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
         shape = batch_shape(self.time)
         if not band.worth_planning(self.chain, self.facts, tolerance):
-            entropy, log_probability = self._dense(kernel, dense_count)
+            entropy, log_probability = self.dense_entropy(alpha, dense_count)
             found = Entropies(entropy, log_probability, *[jnp.zeros(shape)] * 4, np.zeros(shape, bool))
         else:
             count = math.prod(shape)
             results, banded = np.zeros((6, count)), np.zeros(count, bool)
             for start in range(0, count, _PLANNED_TILE):
                 tile = slice(start, start + _PLANNED_TILE)
-                results[:, tile], banded[tile] = self._chosen(tile)._by_plans(alpha, tolerance, kernel)
+                results[:, tile], banded[tile] = self._chosen(tile)._by_plans(alpha, tolerance)
                 report(min(start + _PLANNED_TILE, count) / count)
             found = Entropies(*[jnp.asarray(result.reshape(shape)) for result in results], banded.reshape(shape))
         self.refuse_impossible(found.log_probability)
         report(1.0)
         return found
 
-    def _dense(self, kernel: Callable, count: int = 0):
-        """A kernel for each time; a flat batch is filled up to a length, so that others share its program."""
-        shape = batch_shape(self.time)
-        if len(shape) != 1 or count <= shape[0]:
-            return self.over_times(kernel)
-        found = self._chosen(np.minimum(np.arange(count), shape[0] - 1)).over_times(kernel)
-        return jax.tree.map(lambda x: x[: shape[0]], found)
-
-    def _by_plans(self, alpha: float, tolerance: float, kernel: Callable) -> tuple[np.ndarray, np.ndarray]:
+    def _by_plans(self, alpha: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
         """The fields of `Entropies` (6, times), and which of them are of the band engine."""
         plans = self.plans(tolerance)
         dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored)
@@ -176,43 +169,125 @@ class Problem:
         if not banded.all():
             results[:, ~banded] = 0.0
             rest = self._chosen(~banded)
-            results[:2, ~banded] = rest._dense(kernel, 2 ** (int((~banded).sum()) - 1).bit_length())
+            results[:2, ~banded] = rest.dense_entropy(alpha, 2 ** (int((~banded).sum()) - 1).bit_length())
         return results, banded
 
+    def dense_entropy(self, alpha: float, count: int = 0) -> tuple[jax.Array, jax.Array]:
+        """Entropy of order α and log probability for each time, by dense matrices.
+
+        A flat batch is filled up to `count` times, so that others share its program.
+        """
+        kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
+        shape = batch_shape(self.time)
+        if len(shape) != 1 or count <= shape[0]:
+            found = self.over_times(kernel)
+        else:
+            filled = self._chosen(np.minimum(np.arange(count), shape[0] - 1)).over_times(kernel)
+            found = jax.tree.map(lambda x: x[: shape[0]], filled)
+        return self.settled(*found, lambda matrix: product.entropy_of_schmidt(_schmidt(matrix), alpha))
+
+    def schmidt(self) -> tuple[jax.Array, jax.Array]:
+        """Schmidt coefficients and log probability for each time."""
+        return self.settled(*self.over_times(product.schmidt), _schmidt)
+
+    def log_probability(self) -> jax.Array:
+        """Log probability for each time."""
+        found = self._of_sums(product.log_probability)
+        return self.settled(found, found, None)[1]
+
+    def probability(self) -> jax.Array:
+        """Probability for each time: to 1e-15 under a transformation, to 1e-8 of itself else."""
+        if self.is_known:
+            return jnp.exp(self.log_probability())
+        return jnp.exp(self._of_sums(product.rounded_log_probability)[0])
+
+    def _of_sums(self, kernel: Callable):
+        """A kernel that forms no matrix where the probability is a sum over differences k_1 - k_3."""
+        sums_only = self.chain.n_ensembles == 3 and not isinstance(self.time, BondTimes)
+        return self.over_times(kernel, bytes_per_entry=0 if sums_only else 64)
+
+    def amplitudes(self) -> jax.Array:
+        """Amplitudes of the ends for each time, unnormalized, with all phases."""
+        found = self.over_times(product.amplitudes, bytes_per_entry=64)
+        return self.settled(found, found[..., 0, 0].real, None)[0]
+
+    def settled(self, values: jax.Array, log_probability: jax.Array, of_matrix: Callable | None):
+        """Values and log probabilities: where they are NaN, as digits were lost, from `jaxent.extended`.
+
+        Under a transformation they stay NaN.
+
+        Args:
+            values: for each time, by a kernel of `jaxent.product`.
+            log_probability: for each time.
+            of_matrix: value of a normalized matrix without local phases; None: the amplitudes are asked for.
+        """
+        lost = arguments.concrete(log_probability)
+        lost = None if lost is None else np.asarray(np.isnan(lost))
+        if lost is None or not lost.any() or not self.is_known:
+            return values, log_probability
+        self._refuse_many(lost)
+        values, log_probability = np.array(values), np.array(log_probability)
+        outcomes, offsets = np.asarray(self.outcomes), np.asarray(self.offsets)
+        for index in map(tuple, np.argwhere(lost)):
+            time = jax.tree.map(lambda x, index=index: np.asarray(x)[index], self.time)
+            matrix, log_probability[index] = extended.reduced_matrix(self.chain, time, outcomes, offsets)
+            if of_matrix is not None:
+                values[index] = of_matrix(matrix) if np.isfinite(log_probability[index]) else np.nan
+            elif values.dtype.kind == "c":
+                norm = math.exp(log_probability[index] / 2)
+                values[index] = norm * product.with_phases(self.chain, time, self.outcomes, self.offsets, matrix)
+        return jnp.asarray(values), jnp.asarray(log_probability)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all arguments are known, not traced."""
+        leaves = jax.tree.leaves((self.time, self.outcomes, self.offsets))
+        return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+
+    def _refuse_many(self, lost: np.ndarray) -> None:
+        """Refuse what would take too long in extended precision."""
+        needed = extended.operations(self.chain) * int(lost.sum())
+        if self.chain.n_atoms <= extended.MOST_ATOMS and needed <= _MOST_OPERATIONS:
+            return
+        raise ImpossibleOutcomes(
+            f"Argument `outcomes` = {self._shown()} can hardly occur at {_nth_time(self.time, lost)}: its amplitudes "
+            f"cancel to less than float64 resolves, and {int(lost.sum())} such times of {self.chain.dimension} states "
+            "per end take too long in more digits; choose outcomes that can occur (jaxent.sample_outcomes draws some).",
+            lost,
+        )
+
+    def _shown(self) -> str:
+        return shown(np.asarray(self.outcomes).tolist())
+
     def impossible(self) -> jax.Array:
-        """Whether the outcomes cannot occur, for each time: probability zero, or one that a rounding changes."""
-        return self.over_times(_impossible) != 0
+        """Whether the outcomes cannot occur, for each time: at it, or at one that a rounding tells from it."""
+        log_probability = self.log_probability()
+        step = 8 * float(jnp.finfo(self.offsets.dtype).eps)
+        time = jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, self.time)
+        offsets = self.offsets * (1 + step) + step
+        nudged = dataclasses.replace(self, time=time, offsets=offsets, real=False).log_probability()
+        return (log_probability < UNLIKELY) & ((log_probability == -jnp.inf) | (abs(nudged - log_probability) >= 0.5))
 
     def refuse_impossible(self, log_probability: jax.Array) -> None:
         """Raise `ImpossibleOutcomes` where the outcomes are `impossible`."""
         host = arguments.concrete(log_probability)
-        inputs = [arguments.concrete(leaf) for leaf in jax.tree.leaves((self.time, self.outcomes, self.offsets))]
-        if host is None or any(value is None for value in inputs):
+        if host is None or not self.is_known:
             return
         doubtful = np.asarray(~(host >= UNLIKELY))
         if not doubtful.any():
             return
         doubtful &= np.asarray(self.impossible())
         if doubtful.any():
-            shown = np.asarray(self.outcomes).tolist() if self.chain.n_ensembles < 12 else "(as given)"
             raise ImpossibleOutcomes(
-                f"Argument `outcomes` = {shown} has probability zero to rounding at {_nth_time(self.time, doubtful)}, "
-                "so there is no state to take the entropy of; choose outcomes that can occur "
-                "(jaxent.sample_outcomes draws some).",
+                f"Argument `outcomes` = {self._shown()} has probability zero to rounding at "
+                f"{_nth_time(self.time, doubtful)}, so there is no state to take the entropy of; choose outcomes that "
+                "can occur (jaxent.sample_outcomes draws some).",
                 doubtful,
             )
 
 
-def _impossible(chain, time, outcomes, offsets, top, real):
-    """Whether the outcomes of one time cannot occur: a kernel, as those of `jaxent.product`."""
-    log_probability = product.log_probability(chain, time, outcomes, offsets, top, real)
-    step = 8 * float(jnp.finfo(offsets.dtype).eps)
-    nudged_time = jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, time)
-    nudged = product.log_probability(chain, nudged_time, outcomes, offsets * (1 + step) + step, top, False)
-    # sums over the odd ensembles can cancel to nothing but rounding, which no nudge shows
-    least = 2 * math.log(4 * float(jnp.finfo(offsets.dtype).eps) * chain.dimension)
-    cancelled = product.cancellation(chain, time, outcomes, offsets, top, real) < least
-    return ~(log_probability >= UNLIKELY) & (cancelled | ~(abs(nudged - log_probability) < 0.5))
+def _schmidt(matrix: np.ndarray) -> np.ndarray:
+    return np.linalg.svd(matrix, compute_uv=False)
 
 
 def _nth_time(time: Time, where: np.ndarray) -> str:

@@ -217,19 +217,30 @@ class Evaluator:
                 bad |= ~answers.all(axis=1) & ~impossible
             for index in np.flatnonzero(bad).tolist():
                 error = self._alone(name, start + index, values, index, left[0] > 0)
+                all_impossible[index] |= error is None
                 if error:
                     left[0] -= 1
                     failures.append(Failure(start + index, start + index + 1, error))
         return Answer(values, failures, int(all_impossible.sum()))
 
-    def _alone(self, name: str, point: int, values: dict[str, np.ndarray], index: int, retry: bool) -> str:
-        """Try one point by itself and put its values in their place; returns why there are none, or nothing."""
+    def _alone(self, name: str, point: int, values: dict[str, np.ndarray], index: int, retry: bool) -> str | None:
+        """Try one point by itself and put its values in their place.
+
+        Its arguments are then known, and amplitudes that cancel are computed in more digits.
+
+        Returns:
+            str: why there are no values; empty where there are, None where the outcomes cannot occur.
+        """
         quantity = QUANTITIES[name]
         if retry:
             varying, fixed = self._points(np.array([point]))
             one = _filled(jax.tree.map(lambda leaf: leaf[0], varying), fixed)
+            asked = self.plan.groups[self._group].chain, one, self.sweep.settings
             try:
-                found = quantity.at(self.plan.groups[self._group].chain, one, self.sweep.settings)
+                found = quantity.at(*asked)
+                impossible = bool(found.get(IMPOSSIBLE, False))
+                if impossible and (quantity.is_impossible is None or bool(quantity.is_impossible(*asked))):
+                    return None
             except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
                 return str(error)
             alone = {key: np.asarray(found[key]) for key in quantity.variables}

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import averages, band, dephasing, pairs, product, routes, sampling, swapping, truncation
+from jaxent import averages, band, dephasing, pairs, routes, sampling, swapping, truncation
 from jaxent.chain import Chain
 
 __all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_planned"]
@@ -99,7 +99,7 @@ def _impossible(chain: Chain, point: Point, settings: Settings) -> jax.Array:
 
 def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
-    value, log_probability = problem.over_times(product.entropy)
+    value, log_probability = problem.dense_entropy(1.0)
     error = jnp.zeros_like(value)
     if chain.dimension <= chain.n_atoms and chain.n_ensembles == 3:
         error = truncation.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
@@ -109,15 +109,12 @@ def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
 
 
 def _renyi_entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
-    problem = _problem(chain, point)
-    kernel = product.entropy if settings.alpha == 1.0 else product.renyi(settings.alpha)
-    value, log_probability = problem.over_times(kernel)
+    value, log_probability = _problem(chain, point).dense_entropy(settings.alpha)
     return {"renyi_entropy": value, IMPOSSIBLE: log_probability < routes.UNLIKELY}
 
 
 def _schmidt_coefficients(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
-    problem = _problem(chain, point)
-    coefficients, log_probability = problem.over_times(product.schmidt)
+    coefficients, log_probability = _problem(chain, point).schmidt()
     return {"schmidt_coefficients": coefficients, IMPOSSIBLE: log_probability < routes.UNLIKELY}
 
 
@@ -245,7 +242,7 @@ def _ends(chain: Chain, settings: Settings) -> dict[str, int]:
 
 
 def _not_nan(values: np.ndarray) -> np.ndarray:
-    return ~np.isnan(values)  # impossible outcomes have a log probability of -inf
+    return np.asarray(~np.isnan(values))  # impossible outcomes have a log probability of -inf
 
 
 QUANTITIES: dict[str, Quantity] = {
