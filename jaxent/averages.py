@@ -112,7 +112,7 @@ def average_log_negativity(
 ) -> OutcomeAverage:
     """Log negativity of the ends under dephasing averaged over the outcomes, Σ_q p_q E_N(ρ_q), in bits.
 
-    Outcomes of probability below 1e-12 count as zero. Each outcome costs an eigenproblem of D² states.
+    Each outcome costs an eigenproblem of D² states.
 
     Args:
         chain: the chain.
@@ -233,9 +233,7 @@ def _entropy(chain, outcomes, time, offsets):
 
 
 def _log_negativity(static, outcomes, time, strengths, shared, offsets):
-    value, log_probability = pairs.log_negativity(static, time, strengths, shared, outcomes, offsets)
-    likely = log_probability > pairs.least_log_probability(static.chain)
-    return jnp.where(likely, value, 0.0), log_probability, jnp.zeros_like(value)
+    return pairs.rounded_log_negativity(static, time, strengths, shared, outcomes, offsets)
 
 
 # ------------------------------------------------------------------ averages

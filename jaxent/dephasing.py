@@ -19,7 +19,6 @@ is.
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +30,7 @@ from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments, pairs
 from jaxent.chain import Chain
+from jaxent.messages import shown
 from jaxent.routes import ImpossibleOutcomes
 from jaxent.times import BondTimes, Time, batch_shape, time_value
 
@@ -107,7 +107,8 @@ def dephased_log_probability(
 ) -> Float[Array, "*batch"]:
     """Natural logarithm of the probability of the outcomes under dephasing.
 
-    Arguments and errors as `end_to_end_log_negativity`. Returns an array of the shape of the times and rates.
+    Arguments and errors as `end_to_end_log_negativity`. Returns an array of the shape of the times and rates, NaN where
+    less than eight digits of the state are left.
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
     return problem.run(pairs.log_probability)
@@ -142,7 +143,8 @@ def end_to_end_log_negativity(
 
     Raises:
         ValueError: on any argument out of range, where the matrices do not fit in memory, and for outcomes of
-            probability below 1e-12. Under a transformation their log negativity is NaN instead.
+            probability zero, or so small that the state cancels to less than eight digits (estimated beside it). Under
+            a transformation their log negativity is NaN instead.
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
     value, log_probability = problem.run(pairs.log_negativity)
@@ -282,13 +284,15 @@ class Problem:
         )
 
     def refuse_unlikely(self, log_probability: jax.Array) -> None:
+        """Raise `ImpossibleOutcomes` where p is 0, or its digits are lost (NaN)."""
         host = arguments.concrete(log_probability)
         if host is None:
             return
-        unlikely = np.asarray(~(host > pairs.least_log_probability(self.static.chain)))
+        unlikely = np.asarray(~(host > -np.inf))
         if unlikely.any():
             raise ImpossibleOutcomes(
-                f"Argument `outcomes` has a probability of {math.exp(np.asarray(host)[unlikely].flat[0]):.1e} at one "
-                "of the times: below 1e-12 for each ensemble the state is rounding; choose outcomes that can occur.",
+                f"Argument `outcomes` = {shown(np.asarray(self.outcomes).tolist())} cannot occur at one of the times, "
+                "or so seldom that the state cancels to less than float64 resolves; choose outcomes that can occur "
+                "(jaxent.sample_outcomes draws some).",
                 unlikely,
             )

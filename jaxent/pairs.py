@@ -18,14 +18,14 @@ M = 3 and its eigenvalues, O(M D^6) beyond, D the number of Dicke states kept pe
 """
 
 import functools
-import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, spectral, symmetry
+from jaxent import dicke, product, reduced, spectral, symmetry
 from jaxent.chain import Chain
 from jaxent.entanglement import entropy_difference
 from jaxent.times import turns_of_products, unit
@@ -35,13 +35,13 @@ __all__ = [
     "coherent_information",
     "damping",
     "even_table",
-    "least_log_probability",
     "log_negativity",
     "log_probability",
+    "lost_of_table",
+    "rounded_log_negativity",
     "whole_state",
 ]
 
-_LEAST_PROBABILITY = 1e-12
 _REACH = 13.0  # standard deviations of a measured ensemble that are summed: √w beyond is 5e-19
 
 
@@ -59,43 +59,41 @@ class Static(NamedTuple):
 
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
-    """Logarithm of the probability of the outcomes."""
-    return _entries(static, time, strengths, shared, outcomes, offsets)[1]
+    """Logarithm of the probability of the outcomes, NaN where the digits of the state are lost."""
+    found = _entries(static, time, strengths, shared, outcomes, offsets)
+    return product.guarded(found.log_trace, found.log_trace, found.lost)[1]
 
 
 def log_negativity(static, time, strengths, shared, outcomes, offsets):
-    """Log negativity in bits (NaN where p is too small), and log p."""
+    """Log negativity in bits and log p, NaN where the digits of the state are lost; the former also where p = 0."""
+    return product.guarded(*rounded_log_negativity(static, time, strengths, shared, outcomes, offsets))
+
+
+def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
+    """Log negativity in bits and log p, whatever rounding left of them, and the relative error of the state."""
 
     def blocks(strengths, shared):
-        entry, log_trace, _ = _entries(static, time, strengths, shared, outcomes, offsets)
+        found = _entries(static, time, strengths, shared, outcomes, offsets)
         # transposed in the first end
-        return _blocks(static, lambda a, b, c, d: entry(c, b, a, d)), log_trace
+        transposed = _blocks(static, lambda a, b, c, d: found.entry(c, b, a, d))
+        return transposed, found.log_trace, found.lost
 
     # where eigenvalues vanish (no noise, no time) the derivative is the one-sided one, towards more noise
     more = (
         (jnp.zeros_like(strengths), jnp.ones_like(shared)) if static.shared else (jnp.ones_like(strengths), shared * 0)
     )
-    (matrices, log_trace), (growths, _) = jax.jvp(blocks, (strengths, shared), more)
+    (matrices, log_trace, lost), (growths, *_) = jax.jvp(blocks, (strengths, shared), more)
     growths = jax.lax.stop_gradient(growths)
     norm = spectral.trace_norm(matrices, growths)
-    return jnp.log2(norm) + _unless_unlikely(static, log_trace), log_trace
+    return jnp.log2(norm), log_trace, lost
 
 
 def coherent_information(static, time, strengths, shared, outcomes, offsets):
-    """Coherent information in bits (NaN where p is too small), and log p."""
-    entry, log_trace, last = _entries(static, time, strengths, shared, outcomes, offsets)
+    """Coherent information in bits and log p, NaN as `log_negativity`."""
+    found = _entries(static, time, strengths, shared, outcomes, offsets)
     difference = functools.partial(entropy_difference, static.chain.dimension)
-    bits = spectral.of_eigenvalues(difference, [last(), *_blocks(static, entry)])
-    return bits + _unless_unlikely(static, log_trace), log_trace
-
-
-def _unless_unlikely(static, log_trace):
-    return jnp.where(log_trace > least_log_probability(static.chain), 0.0, jnp.nan)
-
-
-def least_log_probability(chain: Chain) -> float:
-    """Log p below which the state is rounding: its elements are sums of terms of either sign."""
-    return math.log(_LEAST_PROBABILITY) * max(1, chain.n_ensembles - 2)
+    bits = spectral.of_eigenvalues(difference, [found.last(), *_blocks(static, found.entry)])
+    return product.guarded(bits, found.log_trace, found.lost)
 
 
 def _blocks(static, entry):
@@ -115,15 +113,21 @@ def _blocks(static, entry):
     return [symmetry.block(sector, entry) for sector in found]
 
 
-def _entries(static, time, strengths, shared, outcomes, offsets):
-    """The normalized state as a function of its indices, the logarithm of its trace, and the state of the last end.
+class _Entries(NamedTuple):
+    """The normalized state of the ends, element by element."""
 
-    Local phases are left out. For M = 3 without a collective noise no array of D^4 elements is formed.
-    """
+    entry: Callable  # of the indices of k_1, k_M, k_1', k_M'
+    log_trace: jax.Array
+    lost: jax.Array  # relative error by rounding
+    last: Callable  # the state of the last end
+
+
+def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
+    """The state without local phases. For M = 3 without a collective noise no array of D^4 elements is formed."""
     chain = static.chain
     if chain.n_ensembles != 3 or static.shared:
-        state, log_trace = _reduced_state(static, time, strengths, shared, outcomes, offsets)
-        return (lambda a, b, c, d: state[a, c, b, d]), log_trace, lambda: jnp.einsum("aabd->bd", state)
+        state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+        return _Entries(lambda a, b, c, d: state[a, c, b, d], log_trace, lost, lambda: jnp.einsum("aabd->bd", state))
     table = even_table(chain, time, strengths[1], outcomes[0], offsets[0], static.top)
     size = chain.dimension
     weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
@@ -142,40 +146,58 @@ def _entries(static, time, strengths, shared, outcomes, offsets):
         mixed = jnp.einsum("a,abd->bd", weights, table[difference[:, :, None], difference[:, None, :]])
         return mixed * third / safe
 
-    return entry, jnp.where(trace > 0, jnp.log(safe), -jnp.inf), last
+    lost = lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], static.top)
+    return _Entries(entry, jnp.where(trace > 0, jnp.log(safe), -jnp.inf), lost, last)
+
+
+def lost_of_table(chain, table, time, strength, outcome, offset, top):
+    """Relative error, by rounding, of the state of three ensembles whose middle one has the table `even_table`."""
+    time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
+    wrong = even_table(chain, time, strength, outcome, offset, top, wrong=True)
+    _, pairs = product.pair_weights(chain)
+    weights = jnp.asarray(pairs, table.dtype)
+    return jnp.maximum(
+        reduced.lost_by_values(jnp.diagonal(table), jnp.diagonal(wrong), weights),
+        reduced.lost_by_values(table, wrong, weights[:, None] * weights),
+    )
 
 
 def _reduced_state(static, time, strengths, shared, outcomes, offsets):
-    """The normalized state without local phases, index order (k_1, k_1', k_M, k_M'), and the logarithm of its trace."""
+    """The normalized state without local phases (k_1, k_1', k_M, k_M'), log of its trace, and its relative error."""
     chain = static.chain
     if not static.shared:
-        state, log_trace = local_state(chain, time, strengths, outcomes, offsets, static.top)
+        state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets, static.top)
     else:
         states = chain.states
 
         def at(angle):
-            state, log_trace = local_state(chain, time, strengths, outcomes, offsets + angle, static.top)
+            state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets + angle, static.top)
             phase = unit((states[:, None] - states) * (angle / (2 * jnp.pi)))
-            return state * jnp.exp(log_trace) * phase[:, :, None, None] * phase
+            trace = jnp.exp(log_trace)
+            error = trace * jnp.minimum(lost, 1.0)
+            return {"state": state * trace * phase[:, :, None, None] * phase, "error": error}
 
-        state, log_trace = normalized(shared_average(chain, shared, at))
+        found = shared_average(chain, shared, at)
+        state, log_trace = normalized(found["state"])
+        lost = jax.lax.stop_gradient(found["error"] * jnp.exp(-log_trace))
     if static.real and chain.n_ensembles % 2 and not static.shared:
         state = state.real
-    return state, log_trace
+    return state, log_trace, lost
 
 
 def whole_state(static, time, strengths, shared, outcomes, offsets):
-    """The state with all phases, index order (k_1, k_M, k_1', k_M')."""
-    state, log_trace = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+    """The state with all phases, index order (k_1, k_M, k_1', k_M'), and log p, NaN as `log_negativity`."""
+    state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
     left, right, _ = reduced.local_phases(static.chain, time, outcomes, offsets)
     frame = unit(left)[:, None] * unit(right)
-    return jnp.transpose(state, (0, 2, 1, 3)) * frame[:, :, None, None] * frame.conj(), log_trace
+    state = jnp.transpose(state, (0, 2, 1, 3)) * frame[:, :, None, None] * frame.conj()
+    return product.guarded(state, log_trace, lost)
 
 
 # ------------------------------------------------------------------ the state
 
 
-def even_table(chain, time, strength, outcome, offset, top):
+def even_table(chain, time, strength, outcome, offset, top, wrong=False):
     """g(d t + φ, d' t + φ) of a measured even ensemble, for the differences d, d' = -(D-1)…D-1.
 
     Args:
@@ -185,6 +207,7 @@ def even_table(chain, time, strength, outcome, offset, top):
         outcome: q, integer scalar.
         offset: φ in radians, scalar.
         top: whether q is known to be N.
+        wrong: whether the table is asked for as it may be by rounding (see `jaxent.reduced`).
 
     Returns:
         real symmetric array of shape (2D-1, 2D-1).
@@ -194,12 +217,17 @@ def even_table(chain, time, strength, outcome, offset, top):
         coefficients = jnp.asarray(weights, offset.dtype)
     else:
         row = dicke.x_basis(chain.n_atoms, outcome, _measured_window(chain.n_atoms))
+        row = row + reduced.row_error(chain.n_atoms, row) if wrong else row
         coefficients = jnp.asarray(np.sqrt(weights), offset.dtype) * row
     doubled = 2 * states - chain.n_atoms
     differences = np.arange(1 - chain.dimension, chain.dimension)
     phase = turns_of_products(doubled, differences, time, 1) + doubled[:, None] * (offset / (4 * jnp.pi))
-    waves = coefficients[:, None] * unit(phase)
     decay = damping(np.subtract.outer(states, states), strength)
+    if wrong:
+        size = reduced.turns_size(np.multiply(abs(doubled).max(), differences), time)
+        phase = phase + reduced.angle_error(phase, size, jnp.max(abs(doubled)) * offset)
+        coefficients, decay = reduced.roundings(coefficients), reduced.roundings(decay)
+    waves = coefficients[:, None] * unit(phase)
     damped = jnp.matmul(decay, jnp.stack([waves.real, waves.imag]), precision="highest")
     return jnp.einsum("kd,ke->de", waves.real, damped[0], precision="highest") + jnp.einsum(
         "kd,ke->de", waves.imag, damped[1], precision="highest"
@@ -223,11 +251,51 @@ def damping(differences, strength):
     return jnp.exp(-2 * strength * squares)
 
 
+class _Factors:
+    """The factors of the state as a product along the chain, or (wrong) what they may be by rounding."""
+
+    def __init__(self, chain, time, strengths, top, wrong):
+        if wrong:
+            time, strengths = jax.lax.stop_gradient((time, strengths))
+        self.chain, self.time, self.strengths, self.top, self.wrong = chain, time, strengths, top, wrong
+        self.doubled = 2 * chain.states - chain.n_atoms
+        self.root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
+        self.pairs = np.subtract.outer(chain.states, chain.states)
+
+    def _changed(self, values):
+        return reduced.roundings(values) if self.wrong else values
+
+    def end(self, ensemble):
+        """√w √w' with its damping, over (k, k')."""
+        return self._changed(self.root[:, None] * self.root * damping(self.pairs, self.strengths[ensemble - 1]))
+
+    def even(self, strength, outcome, offset):
+        """(k, k', l, l') → g(k - l, k' - l')."""
+        table = even_table(self.chain, self.time, strength, outcome, offset, self.top, self.wrong)
+        index = jax.lax.iota(int, self.chain.dimension)
+        difference = index[:, None] - index + (self.chain.dimension - 1)
+        return table[difference[:, None, :, None], difference[None, :, None, :]]
+
+    def odd(self, strength, outcome, offset):
+        """√w ⟨q|k⟩ e^(i m φ) of k, times its adjoint of k', with its damping."""
+        chain = self.chain
+        basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
+        if self.wrong and not self.top:
+            basis = basis + reduced.row_error(chain.n_atoms, basis)
+        vector = self.root * basis * unit(self.doubled * (offset / (4 * jnp.pi)))
+        return self._changed(vector[:, None] * vector.conj() * damping(self.pairs, strength))
+
+    def last_bond(self):
+        """(k, k', l, l') → e^(i m_k m_l t - i m_k' m_l' t)."""
+        bond = unit(turns_of_products(self.doubled, self.doubled, self.time, 2))
+        return self._changed(bond[:, None, :, None] * bond.conj()[None, :, None, :])
+
+
 def local_state(chain, time, strengths, outcomes, offsets, top):
     """Unnormalized state of the ends under dephasing of each ensemble by itself, without local phases.
 
     What is left out are the phases of `reduced.local_phases`, diagonal unitaries of the ends. Real for φ = 0 and
-    odd M, in value though not in type beyond M = 3.
+    odd M, in value though not in type beyond M = 3. A twin tells the error as in `jaxent.reduced`.
 
     Args:
         chain: the chain.
@@ -238,62 +306,48 @@ def local_state(chain, time, strengths, outcomes, offsets, top):
         top: whether all outcomes are known to be N.
 
     Returns:
-        array of shape (D, D, D, D) in the order (k_1, k_1', k_M, k_M'), trace one, and the logarithm of its trace.
+        array of shape (D, D, D, D) in the order (k_1, k_1', k_M, k_M'), trace one, the logarithm of its trace, and its
+        relative error by rounding.
     """
     n_ensembles, dimension = chain.n_ensembles, chain.dimension
-    states = chain.states
-    doubled = 2 * states - chain.n_atoms
-    root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
-    pairs = np.subtract.outer(states, states)
-
-    def end(ensemble):  # √w √w' with its damping, over (k, k')
-        return root[:, None] * root * damping(pairs, strengths[ensemble - 1])
-
+    both = [_Factors(chain, time, strengths, top, wrong) for wrong in (False, True)]
+    true = both[0]
     if n_ensembles == 2:
-        bond = unit(turns_of_products(doubled, doubled, time, 2))
-        state = end(1)[:, :, None, None] * end(2) * bond[:, None, :, None] * bond.conj()[None, :, None, :]
-        return normalized(state)
-
-    def even_factor(strength, outcome, offset):
-        table = even_table(chain, time, strength, outcome, offset, top)
-        difference = jax.lax.iota(int, dimension)[:, None] - jax.lax.iota(int, dimension) + (dimension - 1)
-        # (k, k', l, l') → g(k - l, k' - l')
-        return table[difference[:, None, :, None], difference[None, :, None, :]]
-
-    def odd_diagonal(strength, outcome, offset):
-        basis = root if top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
-        vector = root * basis * unit(doubled * (offset / (4 * jnp.pi)))
-        return vector[:, None] * vector.conj() * damping(pairs, strength)
-
+        return *normalized(true.end(1)[:, :, None, None] * true.last_bond() * true.end(2)), jnp.zeros(())
     even = (strengths[1 : n_ensembles - 1 : 2], outcomes[0::2], offsets[0::2])
     odd = (strengths[2 : n_ensembles - 1 : 2], outcomes[1::2], offsets[1::2])
-    state = end(1)[:, :, None, None] * even_factor(*(x[0] for x in even))
-    if n_ensembles == 3:
-        return normalized(state * end(3))
+
+    def flat(factor):
+        return factor.reshape(dimension**2, dimension**2)
+
+    def along(carry, diagonals, following):
+        """The carry times a diagonal over (k, k') and a factor, of the true and of the wrong ones."""
+        matrix, twin, log_norm = carry
+        carry = matrix * diagonals[0].reshape(-1), twin * diagonals[1].reshape(-1), log_norm
+        return reduced.onwards(carry, *(flat(factor).astype(matrix.dtype) for factor in following))
+
+    signs = jnp.asarray(reduced.signs_of((reduced.N_SIGNS, dimension**2)), true.root.dtype)
+    starts = [flat(one.end(1)[:, :, None, None] * one.even(*(x[0] for x in even))) for one in both]
+    kind = starts[0].dtype if n_ensembles == 3 else jnp.result_type(starts[0].dtype, 1j)
+    matrix, log_norm = reduced.normalized(starts[0].astype(kind))
+    carry = matrix, reduced.divided(reduced.matmul(signs, starts[1]).astype(kind), log_norm), log_norm
 
     def step(carry, factors):
-        matrix, log_trace = carry
         odd_here, even_next = factors
-        matrix = (matrix * odd_diagonal(*odd_here)).reshape(dimension**2, dimension**2)
-        following = even_factor(*even_next).reshape(dimension**2, dimension**2)
-        advanced = jnp.matmul(matrix, following.astype(matrix.dtype), precision="highest")
-        scale = jax.lax.stop_gradient(jnp.max(jnp.abs(advanced)))
-        scale = jnp.where(scale > 0, scale, 1.0)
-        return ((advanced / scale).reshape((dimension,) * 4), log_trace + jnp.log(scale)), None
+        return along(carry, [one.odd(*odd_here) for one in both], [one.even(*even_next) for one in both]), None
 
     following = jax.tree.map(lambda x: x[1:], even)
     count = following[0].shape[0]
-    start = (state.astype(jnp.result_type(state.dtype, 1j)), jnp.zeros((), root.dtype))
-    (state, log_scale), _ = jax.lax.scan(step, start, (jax.tree.map(lambda x: x[:count], odd), following))
-    if n_ensembles % 2:
-        state = state * end(n_ensembles)
-    else:
-        bond = unit(turns_of_products(doubled, doubled, time, 2))
-        state = state * odd_diagonal(*(x[-1] for x in odd))
-        state = jnp.einsum("abkl,kc,ld->abcd", state, bond, bond.conj(), precision="highest")
-        state = state * end(n_ensembles)
-    state, log_trace = normalized(state)
-    return state, log_trace + log_scale
+    if count:
+        carry, _ = jax.lax.scan(step, carry, (jax.tree.map(lambda x: x[:count], odd), following))
+    if n_ensembles % 2 == 0:
+        diagonals = [one.odd(*(x[-1] for x in odd)) for one in both]
+        carry = along(carry, diagonals, [one.last_bond() for one in both])
+    matrix, twin, log_norm = carry
+    matrix, twin = (part * one.end(n_ensembles).reshape(-1) for part, one in zip((matrix, twin), both, strict=True))
+    state, log_trace = normalized(matrix.reshape((dimension,) * 4))
+    # the matrix was divided by the root of e^log_norm
+    return state, log_trace + log_norm / 2, reduced.apart(matrix, twin, signs)
 
 
 def normalized(state):
@@ -312,10 +366,10 @@ def shared_average(chain, strength, kernel):
     Args:
         chain: the chain.
         strength: Γ t, scalar.
-        kernel: function of θ (radians) that returns an array.
+        kernel: function of θ (radians) that returns arrays, in any tree.
 
     Returns:
-        array of the kernel's shape and type.
+        the tree of averages.
     """
     degree = _shared_degree(chain)
     length = 2 * degree + 1
@@ -323,13 +377,13 @@ def shared_average(chain, strength, kernel):
     cosines = np.cos(2 * np.pi * (np.outer(np.arange(length), frequencies) % length) / length) / length
     weights = jnp.asarray(cosines, strength.dtype) @ damping(frequencies, strength)
     angles = jnp.asarray(2 * np.pi * np.arange(length) / length, strength.dtype)
-    shape = jax.eval_shape(kernel, angles[0])
+    shapes = jax.eval_shape(kernel, angles[0])
 
     def step(total, node):
         weight, angle = node
-        return total + weight * kernel(angle), None
+        return jax.tree.map(lambda sum_, term: sum_ + weight * term, total, kernel(angle)), None
 
-    return jax.lax.scan(step, jnp.zeros(shape.shape, shape.dtype), (weights, angles))[0]
+    return jax.lax.scan(step, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), (weights, angles))[0]
 
 
 def _shared_degree(chain: Chain) -> int:

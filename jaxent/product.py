@@ -45,6 +45,7 @@ __all__ = [
     "log_probability",
     "most_lost",
     "normalized_amplitudes",
+    "pair_weights",
     "renyi",
     "rounded_entropy",
     "rounded_log_probability",
@@ -87,7 +88,7 @@ def log_probability(chain, time, outcomes, offsets, top, real):
 def rounded_log_probability(chain, time, outcomes, offsets, top, real):
     """Log of Σ|A|² whatever rounding left of it (p itself is right to 1e-15), and the relative error of A."""
     if chain.n_ensembles == 3 and not isinstance(time, BondTimes):
-        differences, weights = _pair_weights(chain)
+        differences, weights = pair_weights(chain)
         values = reduced.even_values(chain, time, outcomes[0], offsets[0], top, differences)
         scale = jax.lax.stop_gradient(jnp.max(jnp.abs(values)))
         scaled = values / jnp.where(scale > 0, scale, 1.0)
@@ -167,7 +168,7 @@ def _lost_of_three(chain, time, outcomes, offsets, top, real):
     """Relative error of the amplitudes of three ensembles, from one row of differences."""
     if top and real:
         return jnp.zeros((), offsets.dtype)
-    differences, weights = _pair_weights(chain)
+    differences, weights = pair_weights(chain)
     time, offsets = jax.lax.stop_gradient((time, offsets))
     values, wrong = (
         reduced.even_values(chain, time, outcomes[0], offsets[0], top, differences, wrong=wrong)
@@ -276,7 +277,7 @@ def _even_chain_halves(chain, time):
 
 
 @functools.lru_cache(maxsize=8)
-def _pair_weights(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+def pair_weights(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     """Differences d and W_d = Σ_k w_k w_(k+d) in the window, so that p = Σ_d W_d f(d t + φ)² for M = 3.
 
     In the full basis W_d is a binomial of 2N trials; of many atoms only what exceeds 1e-32 of it is summed.

@@ -22,19 +22,28 @@ from jaxent import arguments, dicke
 from jaxent.times import BondTimes, PiFraction, turns, turns_of_products, unit
 
 __all__ = [
+    "N_SIGNS",
     "Reduced",
+    "angle_error",
+    "apart",
+    "divided",
     "even_values",
     "local_phases",
     "lost_by_values",
     "matmul",
     "normalized",
+    "onwards",
     "overlap",
     "reduced_matrix",
     "root_weights",
+    "roundings",
+    "row_error",
+    "signs_of",
     "toeplitz",
+    "turns_size",
 ]
 
-_N_SIGNS = 8  # rows that the twin is applied to
+N_SIGNS = 8  # rows that the twin is applied to
 
 
 class Reduced(NamedTuple):
@@ -54,20 +63,13 @@ def reduced_matrix(chain, time, outcomes, offsets, top, real) -> Reduced:
     if chain.n_ensembles == 2:
         return Reduced(*normalized(true.root[:, None] * true.last_bond()), jnp.zeros(()))
     first, even = jax.tree.map(lambda x: x[0], true.even), jax.tree.map(lambda x: x[1:], true.even)
-    signs = jnp.asarray(_signs((_N_SIGNS, chain.dimension)), true.root.dtype)
+    signs = jnp.asarray(signs_of((N_SIGNS, chain.dimension)), true.root.dtype)
     start = true.root[:, None] * true.even_factor(first)
     twin = jnp.matmul(signs * other.root, other.even_factor(first), precision="highest")
     if chain.n_ensembles == 3:
-        return _compared(start * true.root, twin * other.root, signs, jnp.zeros(()))
+        return compared(start * true.root, twin * other.root, signs, jnp.zeros(()))
     diagonals, other_diagonals = (jax.vmap(factors.odd_diagonal)(factors.odd) for factors in (true, other))
     dtype = jnp.result_type(start, diagonals)
-
-    def onwards(carry, factor, other_factor):
-        """The normalized product, the twin divided by the same norm, and the logarithm of its square."""
-        matrix, twin, log_norm = carry
-        matrix, gained = normalized(matmul(matrix, factor))
-        twin = _divided(matmul(twin, other_factor), gained)
-        return matrix, twin, log_norm + gained
 
     def step(carry, factors):
         matrix, twin, log_norm = carry
@@ -76,28 +78,44 @@ def reduced_matrix(chain, time, outcomes, offsets, top, real) -> Reduced:
         return onwards(carry, true.even_factor(following), other.even_factor(following)), None
 
     matrix, log_norm = normalized(start.astype(dtype))
-    carry = matrix, _divided(twin.astype(dtype), log_norm), log_norm
+    carry = matrix, divided(twin.astype(dtype), log_norm), log_norm
     count = even[0].shape[0]
     carry, _ = jax.lax.scan(step, carry, (diagonals[:count], other_diagonals[:count], even))
     if chain.n_ensembles % 2:
         matrix, twin, log_norm = carry
-        return _compared(matrix * true.root, twin * other.root, signs, log_norm)
+        return compared(matrix * true.root, twin * other.root, signs, log_norm)
     carry = carry[0] * diagonals[-1], carry[1] * other_diagonals[-1], carry[2]
     matrix, twin, log_norm = onwards(carry, true.last_bond(), other.last_bond())
-    return Reduced(matrix, log_norm, _apart(matrix, twin, signs))
+    return Reduced(matrix, log_norm, apart(matrix, twin, signs))
 
 
-def _compared(matrix, twin, signs, log_norm) -> Reduced:
+def onwards(carry, factor, other_factor):
+    """A step along the chain: the normalized product, its twin divided by the same norm, and the log of all norms².
+
+    Args:
+        carry: matrix, twin, and the logarithm of what the matrix was divided by, squared.
+        factor: that the matrix is multiplied by.
+        other_factor: that the twin is multiplied by.
+
+    Returns:
+        carry of the next step.
+    """
+    matrix, twin, log_norm = carry
+    matrix, gained = normalized(matmul(matrix, factor))
+    return matrix, divided(matmul(twin, other_factor), gained), log_norm + gained
+
+
+def compared(matrix, twin, signs, log_norm) -> Reduced:
     matrix, gained = normalized(matrix)
-    return Reduced(matrix, log_norm + gained, _apart(matrix, _divided(twin, gained), signs))
+    return Reduced(matrix, log_norm + gained, apart(matrix, divided(twin, gained), signs))
 
 
-def _divided(twin, log_norm):
+def divided(twin, log_norm):
     """The twin of a matrix that was divided by the root of e^log_norm."""
     return jax.lax.stop_gradient(twin * jnp.exp(-jnp.where(log_norm > -jnp.inf, log_norm, 0.0) / 2))
 
 
-def _apart(matrix, twin, signs):
+def apart(matrix, twin, signs):
     """‖S A - twin‖ / ‖S A‖: the relative error of A; 1 where A is zero and its twin is not."""
     of_matrix = matmul(signs, jax.lax.stop_gradient(matrix))
     difference, size = jnp.linalg.norm(of_matrix - twin), jnp.linalg.norm(of_matrix)
@@ -132,17 +150,16 @@ class _Factors:
         states = self.chain.states
         half_angle = turns(states, before, 1)[:, None] - turns(states, after, 1) + offset / (4 * jnp.pi)
         if self.wrong:
-            sizes = [_turns_size(states, time) for time in around]
-            half_angle = half_angle + _half_angle_error(half_angle, sum(sizes), offset)
+            sizes = [turns_size(states, time) for time in around]
+            half_angle = half_angle + angle_error(half_angle, sum(sizes), offset)
         return self._changed(overlap(self.chain.n_atoms, outcome, half_angle, self.top))
 
     def odd_diagonal(self, parameters):
         outcome, offset, *around = parameters
         chain = self.chain
         basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
-        if self.wrong and not self.top:  # the error of a row grows as N / 2 roundings of its norm (measured)
-            size = jnp.linalg.norm(basis) * (chain.n_atoms / 2 / np.sqrt(chain.dimension))
-            basis = basis + jnp.finfo(basis.dtype).eps * size * jnp.asarray(_signs(basis.shape, 1), basis.dtype)
+        if self.wrong and not self.top:
+            basis = basis + row_error(chain.n_atoms, basis)
         if self.real and self.uniform:
             return self._changed(self.root * basis)
         phase = self.doubled * (offset / (4 * jnp.pi))
@@ -158,37 +175,43 @@ class _Factors:
         return self._changed(unit(turns_of_products(self.doubled, self.doubled, bond, 2)) * self.root)
 
     def _changed(self, values):
-        """The values themselves, or each changed by two roundings."""
-        return _roundings(values) if self.wrong else values
+        """The values themselves, or each changed by its rounding."""
+        return roundings(values) if self.wrong else values
 
 
-def _roundings(values):
+def roundings(values):
     """Values changed by two roundings each, and by those of their logarithms, up or down."""
     info = jnp.finfo(values.dtype)
     size = 2 - jnp.log(jnp.clip(jnp.abs(values), info.tiny, 1.0))
-    return values * (1 + info.eps * size * jnp.asarray(_signs(values.shape, 2), info.dtype))
+    return values * (1 + info.eps * size * jnp.asarray(signs_of(values.shape, 2), info.dtype))
 
 
 @functools.lru_cache(maxsize=64)
-def _signs(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+def signs_of(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Signs without a pattern, the same at each call."""
     signs = np.random.default_rng([seed, *shape]).integers(0, 2, shape, dtype=np.int8) * 2 - 1
     signs.flags.writeable = False
     return signs
 
 
-def _turns_size(multiples, time):
+def row_error(n_atoms, row):
+    """What a row of `jaxent.dicke.x_basis` may be wrong by: N / 2 roundings of its norm in all (measured)."""
+    size = jnp.linalg.norm(row) * (n_atoms / 2 / np.sqrt(row.size))
+    return jnp.finfo(row.dtype).eps * size * jnp.asarray(signs_of(row.shape, 1), row.dtype)
+
+
+def turns_size(multiples, time):
     """Largest |n t / 4π|, up to half a turn: the size of the numbers that a phase is rounded among."""
     if isinstance(time, PiFraction):  # reduced in integers: what is left is rounded relative to itself
         return 0.0
     return jnp.minimum(float(np.abs(multiples).max()) * jnp.abs(time) / (4 * jnp.pi), 0.5)
 
 
-def _half_angle_error(half_angle, size, offset):
+def angle_error(half_angle, size, offset):
     """What half angles of differences may be wrong by, up or down."""
     eps = jnp.finfo(half_angle.dtype).eps
     error = eps * (jnp.abs(half_angle) + size + jnp.abs(offset) / (4 * jnp.pi))
-    return error * jnp.asarray(_signs(half_angle.shape, 3), half_angle.dtype)
+    return error * jnp.asarray(signs_of(half_angle.shape, 3), half_angle.dtype)
 
 
 def _bonds(time, first, count):
@@ -229,9 +252,9 @@ def even_values(chain, time, outcome, offset, top, differences=None, wrong=False
         differences = np.arange(1 - chain.dimension, chain.dimension)
     half_angle = turns(differences, time, 1) + offset / (4 * jnp.pi)
     if wrong:
-        half_angle = half_angle + _half_angle_error(half_angle, _turns_size(differences, time), offset)
+        half_angle = half_angle + angle_error(half_angle, turns_size(differences, time), offset)
     values = overlap(chain.n_atoms, outcome, half_angle, top)
-    return _roundings(values) if wrong else values
+    return roundings(values) if wrong else values
 
 
 def lost_by_values(values, wrong_values, weights):

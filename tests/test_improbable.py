@@ -194,3 +194,16 @@ def test_a_sweep_computes_cancelled_outcomes_and_counts_impossible_ones(tmp_path
     assert np.isnan(dataset.entropy.values[0])
     assert dataset.log_outcome_probability.values[0] == -np.inf
     np.testing.assert_allclose(dataset.log_outcome_probability.values[1], CANCELLED[0.001][1], rtol=1e-10)
+
+
+def test_a_dephased_state_that_cancels_is_refused_and_nan_under_a_transformation():
+    chain, outcomes = Chain(4, 4), [4, 0]
+    traced = jax.jit(lambda time: jaxent.end_to_end_log_negativity(chain, time, 0.0, outcomes))
+    for time, possible in ((0.3, True), (0.03, False), (0.01, False)):  # p = 5e-5, 7e-13 and 1e-16
+        expected = oracles.renyi_bits(oracles.end_to_end(4, 4, time, outcomes), 0.5)
+        if possible:
+            assert abs(float(traced(time)) - expected) <= 1e-9
+        else:
+            assert np.isnan(traced(time))
+            with pytest.raises(ImpossibleOutcomes, match="so seldom that the state cancels to less than float64"):
+                jaxent.end_to_end_log_negativity(chain, time, 0.0, outcomes)

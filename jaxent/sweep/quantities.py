@@ -162,7 +162,7 @@ def _dephased(name: str, kernel: Callable) -> Callable[[Chain, Point, Settings],
             chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate
         )
         value, log_probability = problem.run(kernel)
-        return {name: value, IMPOSSIBLE: log_probability <= pairs.least_log_probability(chain)}
+        return {name: value, IMPOSSIBLE: ~(log_probability > -jnp.inf)}
 
     return at
 
