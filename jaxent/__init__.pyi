@@ -40,8 +40,9 @@ from .entanglement import (
     state_renyi_entropy,
     von_neumann_entropy,
 )
+from .extrema import Extrema, find_extrema
 from .interop import LabelledState, from_qutip, from_xarray, to_qutip, to_xarray
-from .magic import Extrema, MagicTimes, find_extrema, half_width, magic_times, robustness_table
+from .magic import MagicTimes, half_width, magic_times, robustness_table
 from .master import MeasuredState, evolve_density, measure_density
 from .optimize import OptimizationError, Optimum, maximize, textbook_offset
 from .sampling import sample_outcomes

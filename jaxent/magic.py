@@ -1,4 +1,4 @@
-"""Magic times: where they are, how wide, how robust, and a finder that is not told.
+"""Magic times: where they are, how wide, how robust (`jaxent.extrema` finds them without being told).
 
 At t = 2πp/r in lowest terms the ends of the chain approach an r-dimensional maximally entangled state, E → log2 r, as
 long as r ≪ √N: each such time is the bottom of a dip of E(t). Near it E(2πp/r + δ) = log2 r + E(δ), so all dips have
@@ -11,7 +11,6 @@ and never from a curvature.
 [('1π/2', 4), ('2π/3', 3), ('1π/1', 2)]
 """
 
-import fractions
 import functools
 import itertools
 import math
@@ -22,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
-import scipy.signal
 import xarray as xr
 
 from jaxent import arguments
@@ -32,17 +30,12 @@ from jaxent.swapping import end_to_end_entropy
 from jaxent.times import PiFraction, pi_fraction, pi_fractions_up_to
 
 __all__ = [
-    "Extrema",
     "MagicTimes",
-    "find_extrema",
     "half_width",
     "magic_levels",
     "magic_times",
     "robustness_table",
 ]
-
-_GOLDEN = (math.sqrt(5) - 1) / 2  # shifts a grid off the rational multiples of π
-_FINEST = 1e-12  # width of the bracket at which an extremum is taken as found
 
 
 class MagicTimes(NamedTuple):
@@ -57,24 +50,6 @@ class MagicTimes(NamedTuple):
     time: PiFraction
     levels: np.ndarray
     limit: np.ndarray
-
-
-class Extrema(NamedTuple):
-    """Peaks and dips of E(t) in increasing order of time; arrays of shape (n,).
-
-    Attributes:
-        time: in units of 1/coupling.
-        entropy: E there, in bits.
-        is_peak: True for a peak, False for a dip.
-        prominence: height in bits over the higher of the two saddles around a peak (depth below, for a dip).
-        levels: r of the magic time 2πp/r, r ≤ √N, within 0.1/N of it; 0 where there is none.
-    """
-
-    time: np.ndarray
-    entropy: np.ndarray
-    is_peak: np.ndarray
-    prominence: np.ndarray
-    levels: np.ndarray
 
 
 def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:
@@ -235,134 +210,3 @@ def _noisy(chain: Chain, times: jax.Array, rates: jax.Array):
     """Log negativity and its slope in the rate, each of shape (times, rates)."""
     slope = jax.value_and_grad(lambda rate, time: end_to_end_log_negativity(chain, time, rate))
     return jax.lax.map(lambda time: jax.lax.map(lambda rate: slope(rate, time), rates), times)
-
-
-# -------------------------------------------------------------------- the finder
-
-
-def find_extrema(
-    chain: Chain,
-    start: float = 0.0,
-    stop: float = math.pi,
-    outcomes: arguments.Outcomes | None = None,
-    phase_offset: arguments.Offsets = 0.0,
-    *,
-    min_prominence: float = 0.05,
-    points_per_dip: float = 8.0,
-    report: Callable[[float], None] = lambda share: None,
-) -> Extrema:
-    """All peaks and dips of E(t) in an interval, to 1e-10 in t, found from E and dE/dt alone.
-
-    A grid of spacing π / (points_per_dip · N) brackets the sign changes of dE/dt; those that stand out are bisected.
-    About `points_per_dip` · N · (stop - start) / π evaluations with their derivatives.
-
-    Args:
-        chain: the chain.
-        start: first time.
-        stop: last time.
-        outcomes: as `jaxent.end_to_end_entropy`.
-        phase_offset: as `jaxent.end_to_end_entropy`.
-        min_prominence: bits by which an extremum must stand out from its surroundings.
-        points_per_dip: points of the grid for a time of π/N, the width of a dip; more find narrower structure.
-        report: called with the share of the work done, between tiles.
-
-    Returns:
-        Extrema.
-
-    Raises:
-        ValueError: when the interval is empty or not finite, for more than 10^7 points, and as
-            `jaxent.end_to_end_entropy`.
-    """
-    for name, value in (("start", start), ("stop", stop)):
-        if not math.isfinite(value):
-            raise ValueError(f"Argument `{name}` must be finite, but is {value!r}.")
-    if not stop > start:
-        raise ValueError(f"Argument `stop` must be greater than start = {start}, but is {stop}.")
-    for name, value in (("min_prominence", min_prominence), ("points_per_dip", points_per_dip)):
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"Argument `{name}` must be positive and finite, but is {value!r}.")
-    spacing = math.pi / (points_per_dip * chain.n_atoms)
-    count = math.ceil((stop - start) / spacing) + 1
-    if count > 10**7:
-        raise ValueError(
-            f"Arguments `start` = {start} and `stop` = {stop} ask for {count} points at n_atoms = {chain.n_atoms}; "
-            "give a shorter interval."
-        )
-    spacing = (stop - start) / (count - 1)
-    # two points beyond each end, so that an extremum at an end is bracketed too
-    grid = start + spacing * (np.arange(-2, count + 2) + _GOLDEN - 0.5)
-    end_to_end_entropy(chain, grid[0], outcomes, phase_offset)  # checks the other arguments
-    evaluate = functools.partial(_values_and_slopes, chain, outcomes, phase_offset)
-    tile = max(1, min(256, 2**22 // chain.dimension**2))
-    values, slopes = _tiled(evaluate, grid, tile, lambda share: report(0.7 * share))
-    turning = np.flatnonzero(np.sign(slopes[:-1]) * np.sign(slopes[1:]) < 0)
-    is_peak = slopes[turning] > 0
-    left, right = values[turning], values[turning + 1]
-    heights = np.where(is_peak, np.maximum(left, right), np.minimum(left, right))
-    kept = _prominences(heights, is_peak, values) >= 0.8 * min_prominence
-    turning, is_peak = turning[kept], is_peak[kept]
-    # at a magic time dE/dt vanishes as δ³ log δ, below its own rounding for a while: the two slopes at a distance tell
-    distance = 1e-5 / chain.n_atoms
-    low, high = grid[turning] - distance, grid[turning + 1] + distance
-    halvings = max(1, math.ceil(math.log2(spacing / _FINEST)))
-    for halving in range(halvings):
-        middle = (low + high) / 2
-        beside = np.concatenate([middle - distance, middle + distance])
-        slope = _tiled(evaluate, beside, tile)[1].reshape(2, -1).sum(axis=0) if len(middle) else middle
-        before = (slope > 0) == is_peak
-        low, high = np.where(before, middle, low), np.where(before, high, middle)
-        report(0.7 + 0.3 * (halving + 1) / halvings)
-    time = (low + high) / 2
-    entropy = _tiled(evaluate, time, tile)[0] if len(time) else time
-    prominence = _prominences(entropy, is_peak, values)
-    inside = (time >= start - 1e-10) & (time <= stop + 1e-10) & (prominence >= min_prominence)
-    time, entropy, is_peak, prominence = (x[inside] for x in (time, entropy, is_peak, prominence))
-    most = max(2, math.isqrt(chain.n_atoms))
-    nearest = [fractions.Fraction(t / (2 * math.pi)).limit_denominator(most) for t in time]
-    distance = abs(time - np.array([2 * math.pi * float(f) for f in nearest]))
-    levels = np.where(distance * chain.n_atoms < 0.1, [f.denominator for f in nearest], 0)
-    return Extrema(np.clip(time, start, stop), entropy, is_peak, prominence, levels.astype(int))
-
-
-def _prominences(heights: np.ndarray, is_peak: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Prominence of each extremum in the sequence of all extrema between the two ends of the curve."""
-    curve = np.concatenate([values[:1], heights, values[-1:]])
-    found = np.empty(len(heights))
-    for sign in (1, -1):
-        which = np.flatnonzero(is_peak == (sign > 0)) + 1
-        walled = sign * curve
-        # beyond the ends the curve goes on: a wall there keeps the ends from being saddles
-        walled[[0, -1]] = np.minimum(walled[[0, -1]], walled.min())
-        which = which[(walled[which] > walled[which - 1]) & (walled[which] > walled[which + 1])]
-        found[is_peak == (sign > 0)] = 0.0
-        found[which - 1] = scipy.signal.peak_prominences(walled, which)[0] if len(which) else []
-    return found
-
-
-def _tiled(evaluate: Callable, times: np.ndarray, tile: int, report: Callable = lambda share: None):
-    """E and dE/dt on the host, a tile of one compiled shape at a time."""
-    tile = min(tile, len(times))
-    values, slopes = np.empty(len(times)), np.empty(len(times))
-    for first in range(0, len(times), tile):
-        index = np.minimum(np.arange(first, first + tile), len(times) - 1)
-        last = min(first + tile, len(times))
-        found = evaluate(times[index])
-        values[first:last], slopes[first:last] = (np.asarray(x)[: last - first] for x in found)
-        report(last / len(times))
-    return values, slopes
-
-
-@functools.partial(jax.jit, static_argnums=(0,))
-def _values_and_slopes_traced(chain, outcomes, offsets, times):
-    return jax.lax.map(jax.value_and_grad(lambda t: end_to_end_entropy(chain, t, outcomes, offsets)), times)
-
-
-@functools.partial(jax.jit, static_argnums=(0,))
-def _values_and_slopes_plain(chain, times):
-    return jax.lax.map(jax.value_and_grad(lambda t: end_to_end_entropy(chain, t)), times)
-
-
-def _values_and_slopes(chain, outcomes, offsets, times):
-    if outcomes is None and arguments.is_zero(offsets):
-        return _values_and_slopes_plain(chain, times)
-    return _values_and_slopes_traced(chain, outcomes, jnp.asarray(offsets), times)

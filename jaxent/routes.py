@@ -31,7 +31,8 @@ UNLIKELY = -46.0  # log probability below which times and offsets may stand for 
 class Entropies(NamedTuple):
     """Entropies of a batch of times, and what the band engine allows itself (0 for dense matrices), in bits.
 
-    `banded` is true where the band engine gave the value; it is an array of the host.
+    `banded` is true where the band engine gave the value; it is an array of the host. The derivatives in time are
+    zero unless they were asked for.
     """
 
     entropy: jax.Array
@@ -40,6 +41,8 @@ class Entropies(NamedTuple):
     band_error: jax.Array
     coarse_error: jax.Array
     quadrature_error: jax.Array
+    slope: jax.Array
+    log_probability_slope: jax.Array
     banded: np.ndarray
 
 
@@ -123,6 +126,7 @@ class Problem:
         tolerance: float,
         report: Callable[[float], None] = lambda share: None,
         dense_count: int = 0,
+        slopes: bool = False,
     ) -> Entropies:
         """Entropy of order α and log probability for each time, by the cheaper route; refuses what cannot occur.
 
@@ -134,57 +138,65 @@ class Problem:
             tolerance: error that the band engine may make, in bits.
             report: called with the share of the work done.
             dense_count: flat batches up to this length run one program of dense matrices.
+            slopes: whether derivatives in time, a float, are wanted.
         """
         if not tolerance >= 0:
             raise ValueError(f"Argument `tolerance` must be at least 0, but is {tolerance!r}.")
         shape = batch_shape(self.time)
         if not band.worth_planning(self.chain, self.facts, tolerance):
-            entropy, log_probability = self.dense_entropy(alpha, dense_count)
-            found = Entropies(entropy, log_probability, *[jnp.zeros(shape)] * 4, np.zeros(shape, bool))
+            nothing = jnp.zeros(shape)
+            entropy, log_probability, *rates = *self.dense_entropy(alpha, dense_count, slopes), nothing, nothing
+            found = Entropies(entropy, log_probability, *[nothing] * 4, *rates[:2], np.zeros(shape, bool))
         else:
             count = math.prod(shape)
-            results, banded = np.zeros((6, count)), np.zeros(count, bool)
+            results, banded = np.zeros((8, count)), np.zeros(count, bool)
             for start in range(0, count, _PLANNED_TILE):
                 tile = slice(start, start + _PLANNED_TILE)
-                results[:, tile], banded[tile] = self._chosen(tile)._by_plans(alpha, tolerance)
+                results[:, tile], banded[tile] = self._chosen(tile)._by_plans(alpha, tolerance, slopes)
                 report(min(start + _PLANNED_TILE, count) / count)
             found = Entropies(*[jnp.asarray(result.reshape(shape)) for result in results], banded.reshape(shape))
         self.refuse_impossible(found.log_probability)
         report(1.0)
         return found
 
-    def _by_plans(self, alpha: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-        """The fields of `Entropies` (6, times), and which of them are of the band engine."""
+    def _by_plans(self, alpha: float, tolerance: float, slopes: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The fields of `Entropies` (8, times), and which of them are of the band engine."""
         plans = self.plans(tolerance)
         dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored)
         banded = np.array([band.banded_seconds(plan, alpha) < dense for plan in plans], bool)
         kept = [plan for plan, yes in zip(plans, banded, strict=True) if yes]
-        found = band.entropies(kept, alpha)
+        found, rates = band.entropies_and_slopes(kept, alpha) if slopes else (band.entropies(kept, alpha), None)
         planned = [[float(x) for x in (plan.window_error, plan.band_error, plan.coarse_error)] for plan in kept]
-        results = np.zeros((6, len(plans)))
+        results = np.zeros((8, len(plans)))
         results[:2, banded] = found.entropy, found.log_probability
         results[2:5, banded] = np.reshape(planned, (-1, 3)).T
         results[5, banded] = found.quadrature_error
+        if rates is not None:
+            results[6:, banded] = rates.entropy, rates.log_probability
         banded &= results[5] <= tolerance / 4  # the share that is left to the quadrature
         if not banded.all():
             results[:, ~banded] = 0.0
-            rest = self._chosen(~banded)
-            results[:2, ~banded] = rest.dense_entropy(alpha, 2 ** (int((~banded).sum()) - 1).bit_length())
+            rest, rows = self._chosen(~banded), [0, 1, 6, 7] if slopes else [0, 1]
+            count = 2 ** (int((~banded).sum()) - 1).bit_length()
+            results[np.ix_(rows, ~banded)] = rest.dense_entropy(alpha, count, slopes)
         return results, banded
 
-    def dense_entropy(self, alpha: float, count: int = 0) -> tuple[jax.Array, jax.Array]:
-        """Entropy of order α and log probability for each time, by dense matrices.
+    def dense_entropy(self, alpha: float, count: int = 0, slopes: bool = False) -> tuple[jax.Array, ...]:
+        """Entropy of order α and log probability for each time, and with slopes their derivatives, by dense matrices.
 
         A flat batch is filled up to `count` times, so that others share its program.
         """
         kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
+        kernel = _with_slopes(kernel) if slopes else kernel
         shape = batch_shape(self.time)
         if len(shape) != 1 or count <= shape[0]:
             found = self.over_times(kernel)
         else:
             filled = self._chosen(np.minimum(np.arange(count), shape[0] - 1)).over_times(kernel)
             found = jax.tree.map(lambda x: x[: shape[0]], filled)
-        return self.settled(*found, lambda matrix: product.entropy_of_schmidt(_schmidt(matrix), alpha))
+        entropy, log_probability, *rates = found
+        settled = self.settled(entropy, log_probability, lambda x: product.entropy_of_schmidt(_schmidt(x), alpha))
+        return *settled, *rates
 
     def schmidt(self) -> tuple[jax.Array, jax.Array]:
         """Schmidt coefficients and log probability for each time."""
@@ -288,6 +300,20 @@ class Problem:
 
 def _schmidt(matrix: np.ndarray) -> np.ndarray:
     return np.linalg.svd(matrix, compute_uv=False)
+
+
+@functools.cache
+def _with_slopes(kernel: Callable) -> Callable:
+    """A kernel that gives the derivatives in time after what another gives."""
+
+    def both(chain, time, outcomes, offsets, top, real):
+        def at(instant):
+            return kernel(chain, instant, outcomes, offsets, top, real)
+
+        values, slopes = jax.jvp(at, (time,), (jnp.ones_like(time),))
+        return *values, *slopes
+
+    return both
 
 
 def _nth_time(time: Time, where: np.ndarray) -> str:

@@ -184,6 +184,19 @@ def test_derivatives_agree_with_the_dense_route():
 
 
 @pytest.mark.usefixtures("quick_compilation")
+def test_slopes_of_many_times_agree_with_the_dense_route():
+    chain, times = Chain(3, 400, 6.0), np.array([1.0, 1.01, 2.1])
+    found, slopes = band.entropies_and_slopes(band.make_plans(chain, times, None, None, TOLERANCE))
+    dense = Problem.of(chain, times, None, 0.0).entropies(1.0, 0.0, slopes=True)
+    np.testing.assert_allclose(found.entropy, dense.entropy, atol=TOLERANCE)
+    np.testing.assert_allclose(slopes.entropy, dense.slope, rtol=1e-6)
+    np.testing.assert_allclose(slopes.log_probability, dense.log_probability_slope, rtol=1e-6)
+    step = 1e-5
+    beside = [jaxent.log_outcome_probability(chain, times + s * step) for s in (1, -1)]
+    np.testing.assert_allclose(dense.log_probability_slope, (beside[0] - beside[1]) / (2 * step), rtol=1e-4)
+
+
+@pytest.mark.usefixtures("quick_compilation")
 def test_derivatives_at_a_magic_time_and_at_no_time():
     chain = Chain(3, 100, 7.0)
     for time in (2 * math.pi / 3, 0.0):

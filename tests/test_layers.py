@@ -36,6 +36,7 @@ LAYERS = [
     "interop",
     "derivatives",
     "magic",
+    "extrema",
     "optimize",
     "sweep",
     "views",

@@ -1,4 +1,4 @@
-"""Magic times: enumeration, widths, robustness, and the finder."""
+"""Magic times: enumeration, widths, robustness."""
 
 import math
 
@@ -83,57 +83,6 @@ def test_the_robustness_table_holds_the_oracle_values_and_slopes():
     assert np.isfinite(table.half_width.sel(n_ensembles=3, n_atoms=3, levels=2))
 
 
-@pytest.mark.thorough
-def test_the_finder_recovers_all_magic_times_up_to_eight_unaided():
-    shares = []
-    found = jaxent.find_extrema(jaxent.Chain(3, 400, 6.0), report=shares.append)
-    dips, expected = found.time[~found.is_peak], jaxent.magic_times(400, 8)
-    distance = abs(dips[:, None] - np.asarray(expected.time.value))
-    assert distance.min(axis=0).max() < 1e-10
-    np.testing.assert_array_equal(found.levels[~found.is_peak][distance.argmin(axis=0)], expected.levels)
-    np.testing.assert_allclose(found.entropy[~found.is_peak][distance.argmin(axis=0)], expected.limit, atol=0.02)
-    assert shares[-1] == 1.0
-    assert shares == sorted(shares)
-
-
-@pytest.mark.parametrize(("n_atoms", "levels"), [(6, 2), (7, 2), (40, 3)])
-def test_flat_bottoms_are_found_as_sharply(n_atoms, levels):
-    """For few atoms dE/dt is below rounding for 1e-7 around a magic time."""
-    time = 2 * np.pi / levels
-    found = jaxent.find_extrema(jaxent.Chain(3, n_atoms), time - 0.1, min(time + 0.1, np.pi))
-    assert abs(found.time[found.levels == levels] - time).min() < 1e-10
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("levels", [2, 4])
-def test_flat_bottoms_of_many_atoms_are_found_as_sharply(levels):
-    test_flat_bottoms_are_found_as_sharply(40, levels)
-
-
-@pytest.mark.thorough
-def test_found_peaks_and_dips_are_peaks_and_dips_of_the_oracle():
-    found = jaxent.find_extrema(jaxent.Chain(4, 9), 0.3, 2.9, [7, 2], [0.2, -0.1], min_prominence=0.02)
-    assert len(found.time) >= 4
-    assert (found.levels == 0).any()
-
-    def entropy(t):
-        return oracles.entropy_bits(oracles.end_to_end(4, 9, t, [7, 2], [0.2, -0.1]))
-
-    for time, value, is_peak in zip(found.time, found.entropy, found.is_peak, strict=True):
-        here, left, right = entropy(time), entropy(time - 1e-4), entropy(time + 1e-4)
-        assert here == pytest.approx(value, abs=1e-10)
-        assert (min if is_peak else max)(here - left, here - right) * (1 if is_peak else -1) > 0
-
-
-@pytest.mark.thorough
-def test_between_peaks_there_are_dips():
-    found = jaxent.find_extrema(jaxent.Chain(3, 60), 0.5, 2.0, min_prominence=1e-3)
-    assert (found.is_peak[1:] != found.is_peak[:-1]).all()
-    fewer = jaxent.find_extrema(jaxent.Chain(3, 60), 0.5, 2.0, min_prominence=0.3)
-    assert 0 < len(fewer.time) < len(found.time)
-    assert set(np.round(fewer.time, 9)) <= set(np.round(found.time, 9))
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -145,11 +94,6 @@ def test_between_peaks_there_are_dips():
         (lambda: jaxent.half_width(jaxent.Chain(3, 9), change=5.0), "`change` = 5.0 bits is not reached"),
         (lambda: jaxent.robustness_table([3], [], [0.0], [2]), "`n_atoms` must hold at least one value"),
         (lambda: jaxent.robustness_table([3], [4], [0.0], [1]), "`levels` must be at least 2, but holds 1"),
-        (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), 1.0, 0.5), "`stop` must be greater than start = 1.0"),
-        (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), float("nan")), "`start` must be finite"),
-        (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), min_prominence=0), "`min_prominence` must be positive"),
-        (lambda: jaxent.find_extrema(jaxent.Chain(3, 10**8, 1.0)), "give a shorter interval"),
-        (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), outcomes=12), "`outcomes`"),
     ],
 )
 def test_arguments_out_of_range_are_refused_by_name(call, words):
