@@ -244,7 +244,9 @@ def _probabilities(chain, grid, time, offsets):
     def single(outcomes):
         return jnp.exp(product.rounded_log_probability(chain, time, outcomes, offsets, False, False)[0])
 
-    return jax.lax.map(single, grid, batch_size=_tile(chain.dimension**2))
+    # a chain of three has sums over differences only
+    entries = 2 * product.largest_difference(chain) + 1 if chain.n_ensembles == 3 else chain.dimension**2
+    return jax.lax.map(single, grid, batch_size=_tile(entries))
 
 
 def _tile(entries: int) -> int:

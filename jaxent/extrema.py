@@ -40,8 +40,7 @@ _TILE = 64  # times of one program of dense matrices
 _TOLERANCE = 1e-9  # bits, of the band engine
 _HALVINGS = 12  # of a stretch of the grid
 _RESOLVED = 1e-6  # bits within which no stretch hides a better extremum
-_ROUNDED = 1e-10  # error in t that is promised
-_FINEST = 1e-12  # width of the bracket at which an extremum is taken as found
+_ROUNDED, _FINEST = 1e-10, 1e-12  # error in t that is promised; width of the bracket of an extremum that is found
 
 
 class Extrema(NamedTuple):
@@ -52,8 +51,7 @@ class Extrema(NamedTuple):
         entropy: E there, in bits.
         is_peak: True for a peak, False for a dip.
         prominence: height in bits over the higher of the two saddles beside a peak (depth below the lower one, for a
-            dip), as `scipy.signal.peak_prominences`: on each side the lowest point before the curve rises above the
-            peak, or before the interval ends.
+            dip): on each side the lowest point before the curve exceeds the peak, or the interval ends.
         levels: r of the magic time 2πp/r, r ≤ √N, within 0.1/N of it; 0 where there is none.
     """
 
@@ -121,8 +119,7 @@ def find_extrema(
     curve = _first_curve(samples, grid, lambda share: report(0.6 * share))
     curve, found = _resolved(samples, curve, (start, stop), min_prominence, lambda share: report(0.6 + 0.2 * share))
     found = _polished(samples, found, 1e-5 / chain.n_atoms, lambda share: report(0.8 + 0.2 * share))
-    inside = (found.time >= start - _ROUNDED) & (found.time <= stop + _ROUNDED)
-    found = found.chosen(inside)
+    found = found.chosen((found.time >= start - _ROUNDED) & (found.time <= stop + _ROUNDED))
     prominence = _prominences(found, curve, (start, stop))
     found, prominence = found.chosen(prominence >= min_prominence), prominence[prominence >= min_prominence]
     report(1.0)
@@ -189,7 +186,7 @@ class _Curve:
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Least and greatest E on each stretch, as far as the cubic and its miss tell, shape (n - 1,)."""
-        least, greatest = _range_of_cubic(self.time, self.sample[0], self.sample[1])
+        least, greatest = _range_of_cubic(self.time, *self.sample[:2])
         return least - self.miss, greatest + self.miss
 
     def halved(self, samples: _Samples, which: np.ndarray) -> "_Curve":
@@ -289,8 +286,8 @@ def _brackets(curve: _Curve, ends: tuple[float, float]) -> _Found:
     rising = curve.sample[1] > 0
     index = np.flatnonzero(rising[:-1] != rising[1:])
     low, high, is_peak = curve.time[index], curve.time[index + 1], rising[index]
-    least, greatest = _range_of_cubic(curve.time, curve.sample[0], curve.sample[1])
-    height = np.where(is_peak, greatest[index], least[index])
+    least, greatest = (bound[index] for bound in _range_of_cubic(curve.time, *curve.sample[:2]))
+    height = np.where(is_peak, greatest, least)
     # where the slopes' secant vanishes, which is at an end where that is an extremum
     before, after = abs(curve.sample[1, index]), abs(curve.sample[1, index + 1])
     time = low + (high - low) * before / np.maximum(before + after, 1e-300)
@@ -306,7 +303,7 @@ def _resolved(samples: _Samples, curve: _Curve, ends, min_prominence: float, rep
         unresolved &= curve.halvings < _HALVINGS
         if not unresolved.any():
             found = _brackets(curve, ends)
-            found = found.chosen(_prominences(found, curve, ends) >= 0.8 * min_prominence)
+            found = found.chosen(_prominences(found, curve, ends, walls=True) >= 0.8 * min_prominence)
             unresolved = _rivals(curve, found, ends) & (curve.miss > _RESOLVED) & (curve.halvings < _HALVINGS)
             if not unresolved.any():
                 return curve, found
@@ -328,8 +325,11 @@ def _rivals(curve: _Curve, found: _Found, ends) -> np.ndarray:
     return mask
 
 
-def _prominences(found: _Found, curve: _Curve, ends) -> np.ndarray:
-    """Prominence of each extremum of the curve between two ends; on an end, over its one side."""
+def _prominences(found: _Found, curve: _Curve, ends, walls: bool = False) -> np.ndarray:
+    """Prominence of each extremum of the curve between two ends; on an end, over its one side.
+
+    With walls beyond the ends an extremum stands out that is a saddle of another, whatever its own prominence is.
+    """
     if not len(found.time):
         return np.empty(0)
     values = [np.interp(end, curve.time, curve.sample[0]) for end in ends]
@@ -337,21 +337,24 @@ def _prominences(found: _Found, curve: _Curve, ends) -> np.ndarray:
     prominence = np.empty(len(found.time))
     for sign in (1, -1):
         which = np.flatnonzero(found.is_peak == (sign > 0))
-        prominence[which] = _peak_prominences(sign * heights, which + 1)
+        prominence[which] = _peak_prominences(_walled(sign * heights, [0, -1] if walls else []), which + 1)
     near = _ROUNDED + 1e-8 * (found.high - found.low)
-    for beside, index, end in ((found.time <= ends[0] + near, 0, 0), (found.time >= ends[1] - near, -1, -1)):
-        if beside[index]:  # a wall beyond the end, for this one only
-            sign = 1 if found.is_peak[index] else -1
-            walled = sign * heights
-            walled[end] = walled.min() - 1.0
-            which = index % len(found.time)
+    for beside, end in ((found.time <= ends[0] + near, 0), (found.time >= ends[1] - near, -1)):
+        if beside[end]:  # a wall beyond this end, for the extremum on it only
+            which = end % len(found.time)
+            walled = _walled(heights if found.is_peak[which] else -heights, [end])
             prominence[which] = _peak_prominences(walled, np.array([which + 1]))[0]
     return prominence
 
 
+def _walled(values: np.ndarray, where: list[int]) -> np.ndarray:
+    walled = values.copy()
+    walled[where] = values.min() - 1.0
+    return walled
+
+
 def _peak_prominences(values: np.ndarray, which: np.ndarray) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of those that do not stand out at all
+    with warnings.catch_warnings(action="ignore"):  # of those that do not stand out at all
         return scipy.signal.peak_prominences(values, which)[0]
 
 

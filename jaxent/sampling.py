@@ -15,10 +15,12 @@ Sampling is exact and sequential, and never forms the joint distribution:
 (3,)
 """
 
+import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
 from jaxent import arguments, dicke
@@ -27,6 +29,7 @@ from jaxent.times import BondTimes, Time, turns, turns_of_products, unit
 
 __all__ = ["check_matrices", "checked", "draw", "sample_outcomes"]
 
+_DRAWN = 9.0  # standard deviations
 _CHUNK_ENTRIES = 2**24  # entries of ⟨q|k⟩ held at once
 
 
@@ -35,7 +38,7 @@ def sample_outcomes(
 ) -> Int[Array, " inner"]:
     """Draw the outcomes of all inner ensembles by the Born rule, equation (25).
 
-    Exact for the windowed chain at any M; M = 3 costs O(1) per draw at any N, longer chains O(M D² + M N D).
+    Exact for the windowed chain at any M; M = 3 costs O(√N) once and O(1) per draw, longer chains O(M D² + M N D).
 
     Args:
         key: a JAX PRNG key. Use `jax.vmap` over `jax.random.split(key, n)` for n draws.
@@ -88,6 +91,8 @@ def draw(chain, key, time, offsets):
     n_ensembles, n_atoms = chain.n_ensembles, chain.n_atoms
     integer = jnp.result_type(int)
     n_even, n_odd = (n_ensembles - 1) // 2, (n_ensembles - 2) // 2  # inner ensembles
+    if n_odd == 0:
+        chain = _without_unlikely_states(chain)
     if n_even == 0:
         return jnp.zeros((0,), integer)
     weights = jnp.exp(dicke.log_weights(n_atoms, chain.window))
@@ -97,7 +102,8 @@ def draw(chain, key, time, offsets):
     left = _half_turns(chain, time, 0, n_even)
     right = _half_turns(chain, time, 1, n_even)
     offset = offsets[0::2] / (4 * jnp.pi)
-    drawn = _draw(key_states, weights, (n_even + 1,))
+    known = np.cumsum(np.exp(dicke.log_weights_host(n_atoms, chain.states)))  # XLA would take minutes to fold this
+    drawn = _drawn(key_states, jnp.asarray(known, weights.dtype), (n_even + 1,))
     each = jnp.arange(n_even)
     half_angle = left[each, drawn[:-1]] - right[each, drawn[1:]] + offset
     p = dicke.cos_power(2, half_angle)
@@ -106,6 +112,13 @@ def draw(chain, key, time, offsets):
         return even
     odd = _sample_odd(chain, key_odd, time, offsets, even, (left, right, offset), weights)
     return jnp.zeros((n_ensembles - 2,), integer).at[0::2].set(even).at[1::2].set(odd)
+
+
+def _without_unlikely_states(chain: Chain) -> Chain:
+    """The chain in a window outside which no state is ever drawn: it has 1e-18 of the weight, below a draw's digits."""
+    widest = chain.n_atoms + 1 if chain.window is None else chain.window
+    fits = 2 * dicke.window_half_width(chain.n_atoms, _DRAWN) <= chain.n_atoms
+    return dataclasses.replace(chain, window=_DRAWN) if fits and widest > _DRAWN else chain
 
 
 def _sample_odd(chain, key, time, offsets, even, angles, weights):
@@ -183,6 +196,10 @@ def _x_amplitudes(chain, vector):
 
 def _draw(key, weights, shape):
     """Indices drawn with probability proportional to `weights`."""
-    cumulative = jnp.cumsum(weights)
+    return _drawn(key, jnp.cumsum(weights), shape)
+
+
+def _drawn(key, cumulative, shape):
+    """`_draw` from the cumulative sums of the weights."""
     position = jax.random.uniform(key, shape, cumulative.dtype) * cumulative[-1]
-    return jnp.minimum(jnp.searchsorted(cumulative, position, side="right"), len(weights) - 1)
+    return jnp.minimum(jnp.searchsorted(cumulative, position, side="right"), len(cumulative) - 1)

@@ -65,7 +65,7 @@ def test_of_two_close_dips_the_deeper_one_is_found():
     [
         (Chain(3, 11), 1.8, 2.4, [7], 0.4),
         pytest.param(Chain(2, 14), 0.3, 1.1, None, 0.0, marks=pytest.mark.thorough),
-        pytest.param(Chain(3, 14), 0.0, 1.0, [3], 0.1, marks=pytest.mark.thorough),
+        pytest.param(Chain(3, 14), 0.05, 1.0, [3], 0.1, marks=pytest.mark.thorough),
         pytest.param(Chain(4, 6), 0.2, 3.0, [6, 0], 0.3, marks=pytest.mark.thorough),
         pytest.param(Chain(4, 9), 0.3, 1.5, [7, 2], [0.2, -0.1], marks=pytest.mark.thorough),
     ],

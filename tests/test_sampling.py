@@ -1,6 +1,7 @@
 """Outcomes drawn by the Born rule, against distributions from the full tensor."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -231,3 +232,15 @@ def test_averages_can_be_traced_over_times_and_offsets():
 def test_arguments_out_of_range_are_refused_by_name(call, named):
     with pytest.raises(ValueError, match=rf"^Argument `{named}`"):
         call()
+
+
+@pytest.mark.parametrize("n_atoms", [99, 10**9])
+def test_three_ensembles_are_sampled_at_any_number_of_atoms(n_atoms):
+    """⟨q⟩/N = (1 + cos φ cos^(2N)(t/2)) / 2, from the characteristic function of k_1 - k_3."""
+    time, offset = 1 / math.sqrt(n_atoms), 0.5
+    keys = jax.random.split(jax.random.key(3), 4000)
+    drawn = jax.vmap(lambda key: sample_outcomes(key, Chain(3, n_atoms), time, offset))(keys)
+    share = np.asarray(drawn, float) / n_atoms
+    mean = (1 + math.cos(offset) * math.cos(time / 2) ** (2 * n_atoms)) / 2
+    assert share.mean() == pytest.approx(mean, abs=5 * share.std() / math.sqrt(len(keys)))
+    assert len(np.unique(drawn)) > 50
