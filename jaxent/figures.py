@@ -10,9 +10,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxent.curves import EntropyCurve
-from jaxent.views import View, cells
 
 __all__ = [
+    "DOUBLE_COLUMN",
+    "STYLE",
     "draw_curves",
     "draw_figure_four",
     "draw_figure_large",
@@ -21,24 +22,22 @@ __all__ = [
     "draw_figure_two",
     "draw_history",
     "draw_offsets",
-    "draw_view",
     "draw_zoom",
 ]
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 8,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "lines.linewidth": 0.9,
     "legend.frameon": False,
-    "figure.dpi": 100,
-    "savefig.dpi": 300,
+    "figure.dpi": 300,  # kept by the figure, as `savefig.dpi` would not be: it is read when the figure is saved
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "pdf.fonttype": 42,
 }
-_DOUBLE_COLUMN = 7.0  # inches
+DOUBLE_COLUMN = 7.0  # inches
 _TIME_LABEL = "interaction time t (units of π / coupling)"
 
 
@@ -49,8 +48,8 @@ def _label(n_atoms: int) -> str:
 
 def draw_figure_one(data: xr.Dataset) -> Figure:
     """Fig. 1: E(t), and E(t) / log2(N+1), for every N of the data."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.6), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True)
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
         marks = []
@@ -87,8 +86,8 @@ def _label_curves(axes, marks, data) -> None:
 
 def draw_figure_large(data: xr.Dataset) -> Figure:
     """E(t), and E(t) / log2(N+1), for large N: lines through evenly spaced times, dots at the magic times between."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.6), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True)
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
         for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
@@ -114,8 +113,8 @@ def draw_figure_large(data: xr.Dataset) -> Figure:
 
 def draw_zoom(data: xr.Dataset) -> Figure:
     """E(t) around the dip at π/2 at three depths, with its magic times, and the floor of the dip for several N."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 4.6), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.6), layout="constrained")
         panels = figure.subplots(2, 2).ravel()
         for axes, half_width in zip(panels, data.half_width.values, strict=False):
             one = data.sel(half_width=half_width)
@@ -165,8 +164,8 @@ def _name_deepest(axes, distance, entropy, levels) -> None:
 
 def draw_figure_two(data: xr.Dataset) -> Figure:
     """Fig. 2: E(t) in windows of several sizes, and their errors."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.2), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True)
         time = data.time.values / np.pi
         styles = ["-", "--", "-.", ":"]
@@ -189,8 +188,8 @@ def draw_figure_two(data: xr.Dataset) -> Figure:
 
 def draw_figure_three(data: xr.Dataset) -> Figure:
     """Fig. 3: logarithmic negativity against time for several dephasing rates."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.0), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.0), layout="constrained")
         axes = figure.subplots()
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["dephasing_rate"]))
         time = data.time.values / np.pi
@@ -207,8 +206,8 @@ def draw_figure_three(data: xr.Dataset) -> Figure:
 
 def draw_figure_four(data: xr.Dataset) -> Figure:
     """Fig. 4: logarithmic negativity against the dephasing rate at four magic times."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 4.2), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.2), layout="constrained")
         panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
         marks = "os^Dv"
@@ -238,8 +237,8 @@ def draw_offsets(data: xr.Dataset) -> Figure:
         "dephasing_rate": "rate γ (coupling)",
         "time": "time t (1/coupling)",
     }
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 4.4), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.4), layout="constrained")
         panels = figure.subplots(2, 4, sharex="col")
         for column, (direction, label) in enumerate(labels.items()):
             gain_axes, offset_axes = panels[:, column]
@@ -267,8 +266,8 @@ def draw_curves(
     curves: Sequence[EntropyCurve], names: Sequence[str], title: str, limits: tuple[float, float]
 ) -> Figure:
     """E(t) of several chains between two times: lines through evenly spaced times, dots at the magic times between."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.4), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.4), layout="constrained")
         axes = figure.subplots()
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(curves)))
         for colour, curve, name in zip(colours, curves, names, strict=True):
@@ -285,8 +284,8 @@ def draw_curves(
 
 def draw_history(history, objective: str) -> Figure:
     """The objective and the norm of its gradient at every step of every start of an optimization."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 2.6), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 2.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         steps = np.arange(1, len(history.value) + 1)
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, history.value.shape[1]))
@@ -299,73 +298,6 @@ def draw_history(history, objective: str) -> Figure:
             axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
             axes.xaxis.get_major_locator().set_params(integer=True)
         return figure
-
-
-def draw_view(view: View) -> Figure:
-    """Curves, a heat map or panels of a sweep's results."""
-    with mpl.rc_context(_STYLE):
-        if view.kind == "map":
-            return _draw_map(view)
-        count = view.values.shape[0]
-        columns = 2 if count in (2, 4) else min(count, 3)
-        rows = -(-count // columns)
-        figure = Figure(figsize=(_DOUBLE_COLUMN, 3.4 if rows == 1 else 2.4 * rows), layout="constrained")
-        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for number, axes in enumerate(panels[:count]):
-            _draw_lines(axes, view, view.values[number])
-            title = view.panels.texts[number] if view.panels else view.title
-            axes.set_title(f"({'abcdef'[number]})  {title}" if count > 1 else title, loc="left", fontsize=8)
-            if number + columns >= count:
-                axes.set_xlabel(view.x.label)
-                axes.tick_params(labelbottom=True)
-            if number % columns == 0:
-                axes.set_ylabel(view.label)
-        for axes in panels[count:]:
-            axes.remove()
-        if view.lines:
-            handles, labels = panels[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside right upper", fontsize=7)
-        if view.panels and view.title:
-            figure.suptitle(view.title, fontsize=8, x=0.01, ha="left")
-        return figure
-
-
-def _draw_lines(axes, view: View, values: np.ndarray) -> None:
-    styles = ["-", "--", "-.", ":"]
-    numbers = view.x.values.dtype.kind in "fiu"
-    x = view.x.values if numbers else np.array(view.x.texts)
-    keep = view.x.values > 0 if view.x.logarithmic else np.full(len(x), True)
-    mark = "." if keep.sum() <= 40 else None
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(values)))
-    for index, (colour, line) in enumerate(zip(colours, values, strict=True)):
-        label = view.lines.texts[index] if view.lines else None
-        axes.plot(x[keep], line[keep], styles[index % 4], color=colour, marker=mark, ms=3, label=label)
-    if view.x.logarithmic:
-        axes.set_xscale("log")
-    if numbers:
-        axes.set_xlim(x[keep].min(), x[keep].max())
-    if np.nanmin(view.values, initial=0.0) >= 0:
-        axes.set_ylim(0, None)
-
-
-def _draw_map(view: View) -> Figure:
-    assert view.lines is not None
-    figure = Figure(figsize=(_DOUBLE_COLUMN, 4.2), layout="constrained")
-    axes = figure.subplots()
-    (x_edges, x_kept), (y_edges, y_kept) = cells(view.x), cells(view.lines)
-    values = np.ma.masked_invalid(view.values[0][np.ix_(y_kept, x_kept)])
-    colours = mpl.colormaps["viridis"].with_extremes(bad="0.75")
-    mesh = axes.pcolormesh(x_edges, y_edges, values, cmap=colours, rasterized=True)
-    for axis, name in ((view.x, "x"), (view.lines, "y")):
-        if axis.logarithmic:
-            getattr(axes, f"set_{name}scale")("log")
-        if axis.values.dtype.kind not in "fiu":
-            getattr(axes, f"set_{name}ticks")(np.arange(len(axis.values)), axis.texts)
-    figure.colorbar(mesh, label=view.label)
-    axes.set(xlabel=view.x.label, ylabel=view.lines.label)
-    axes.set_title(view.title, loc="left", fontsize=8)
-    axes.spines[:].set_visible(True)
-    return figure
 
 
 def _rate_label(rate: float) -> str:

@@ -5,32 +5,59 @@ from typing import Any
 import numpy as np
 from bokeh.embed import file_html
 from bokeh.layouts import gridplot
-from bokeh.models import ColorBar, LinearColorMapper
+from bokeh.models import ColorBar, HoverTool, LinearColorMapper, Range1d
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
-from jaxent.views import Axis, View, cells
+from jaxent.views import Axis, View, cells, placed, title_lines, value_range, x_range
 
-__all__ = ["page"]
+__all__ = ["drawing", "page"]
 
+_TITLE_WIDTH = 120  # characters of a title's line
+_TEMPLATE = """{% block contents %}
+<p style="font: 14px sans-serif">{% for line in lines %}{{ line | escape }}<br>{% endfor %}</p>
+{{ super() }}
+{% endblock %}"""
 _TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
 _DASHES = ("solid", "dashed", "dotdash", "dotted")
 
 
 def page(view: View) -> str:
     """HTML of a view: drag or turn the wheel to zoom, point to read values, click the legend to hide a line."""
+    return file_html(
+        drawing(view),
+        INLINE,
+        title=f"{view.label}: {view.title}",
+        template=_TEMPLATE,
+        template_variables={"lines": title_lines(view, _TITLE_WIDTH)},
+    )
+
+
+def drawing(view: View) -> Any:
+    """The plots of a page, as Bokeh's model."""
     if view.kind == "map":
-        drawn = _map(view)
-    else:
-        count = len(view.panels.values) if view.panels else 1
-        plots = [_curves(view, index, count) for index in range(count)]
-        for plot in plots[1:]:
-            plot.x_range, plot.y_range = plots[0].x_range, plots[0].y_range
-        columns = min(2, count)
-        rows: Any = [plots[start : start + columns] for start in range(0, count, columns)]
-        drawn = plots[0] if count == 1 else gridplot(rows, merge_tools=True)
-    return file_html(drawn, INLINE, title=f"{view.label}: {view.title}")
+        return _map(view)
+    count = len(view.panels.values) if view.panels else 1
+    plots = [_curves(view, index, count) for index in range(count)]
+    for plot in plots[1:]:
+        plot.x_range, plot.y_range = plots[0].x_range, plots[0].y_range
+    columns = min(2, count)
+    rows: Any = [plots[start : start + columns] for start in range(0, count, columns)]
+    return plots[0] if count == 1 else gridplot(rows, merge_tools=True)
+
+
+def _tell(plot: Any, *rows: tuple[str, str]) -> None:
+    """Show values where the pointer is, to ten digits."""
+    plot.add_tools(HoverTool(tooltips=list(rows), formatters={f"@{name}": "printf" for name in "xyz"}))
+
+
+def _told(axis: Axis) -> np.ndarray:
+    return axis.values if axis.values.dtype.kind in "fiu" else np.array(axis.texts)
+
+
+def _value(name: str, axis: Axis) -> str:
+    return f"@{name}{{%.10g}}" if axis.values.dtype.kind in "fiu" else f"@{name}"
 
 
 def _scale(axis: Axis) -> Any:
@@ -40,10 +67,8 @@ def _scale(axis: Axis) -> Any:
 def _curves(view: View, panel: int, count: int):
     width, height = (900, 520) if count == 1 else (560, 380)
     numbers = view.x.values.dtype.kind in "fiu"
-    title = view.panels.texts[panel] if view.panels else view.title
-    options: dict[str, Any] = {} if numbers else {"x_range": [str(one) for one in view.x.values]}
     plot = figure(
-        title=f"{view.title}; {title}" if view.panels and view.title else title,
+        title=view.panels.texts[panel] if view.panels else None,
         tools=_TOOLS,
         active_scroll="wheel_zoom",
         active_drag="box_zoom",
@@ -52,14 +77,15 @@ def _curves(view: View, panel: int, count: int):
         x_axis_label=view.x.label,
         y_axis_label=view.label,
         x_axis_type=_scale(view.x),
-        tooltips=[("x", "@x{0.000000}" if numbers else "@x"), ("y", "@y{0.00000000}"), ("", "$name")],
-        **options,
+        x_range=Range1d(*x_range(view)) if numbers else view.x.texts,
+        y_range=Range1d(*value_range(view)),
     )
+    _tell(plot, (view.x.label, _value("x", view.x)), (view.label, "@y{%.10g}"), ("", "$name"))
     lines = len(view.lines.values) if view.lines else 1
     for index in range(lines):
         values = view.values[panel, index]
-        x = view.x.values if numbers else np.array([str(one) for one in view.x.values])
-        keep = (x > 0) if view.x.logarithmic else np.full(len(x), True)
+        x = view.x.values if numbers else np.array(view.x.texts)
+        keep = placed(view.x)
         text = view.lines.texts[index] if view.lines else view.label
         legend: dict[str, Any] = {"legend_label": text} if view.lines else {}
         plot.line(
@@ -81,7 +107,6 @@ def _curves(view: View, panel: int, count: int):
 def _map(view: View):
     assert view.lines is not None
     plot = figure(
-        title=view.title,
         tools=_TOOLS,
         active_scroll="wheel_zoom",
         active_drag="box_zoom",
@@ -91,8 +116,9 @@ def _map(view: View):
         y_axis_label=view.lines.label,
         x_axis_type=_scale(view.x),
         y_axis_type=_scale(view.lines),
-        tooltips=[(view.x.name, "@x"), (view.lines.name, "@y"), (view.label, "@z{0.000000}")],
     )
+    along = (view.x.label, _value("x", view.x)), (view.lines.label, _value("y", view.lines))
+    _tell(plot, *along, (view.label, "@z{%.10g}"))
     x_edges, x_kept = cells(view.x)
     y_edges, y_kept = cells(view.lines)
     values = view.values[0][np.ix_(y_kept, x_kept)]
@@ -105,8 +131,8 @@ def _map(view: View):
         "right": np.tile(x_edges[1:], rows),
         "bottom": np.repeat(y_edges[:-1], columns),
         "top": np.repeat(y_edges[1:], columns),
-        "x": np.tile(view.x.values[x_kept], rows),
-        "y": np.repeat(view.lines.values[y_kept], columns),
+        "x": np.tile(_told(view.x)[x_kept], rows),
+        "y": np.repeat(_told(view.lines)[y_kept], columns),
         "z": values.ravel(),
     }
     colour: Any = {"field": "z", "transform": mapper}

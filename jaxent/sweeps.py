@@ -6,11 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from jaxent import console
+
+if TYPE_CHECKING:
+    from jaxent.views import View
 
 __all__ = ["export", "plot", "sweep"]
 
@@ -80,7 +83,7 @@ def sweep(
     if dry_run:
         _show_plan(question, plan_sweep(question, tile_points))
         return
-    folder = out or file.with_suffix(".results")
+    folder = out or file.with_name(_without(file.name, ".toml") + ".results")
     watch = _logged if log_json else console.points_progress
     with watch() as report:
         done = run_sweep(
@@ -164,14 +167,15 @@ def plot(
     panels: str | None = None,
     at: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> None:
-    """Plot results: curves, a heat map, or a panel for each value of an axis.
+    """Plot results: curves, a heat map, or a panel for each value of an axis; say what of them is not drawn.
 
     Parameters
     ----------
     results
         Folder of a sweep, or a netCDF file or Zarr store exported from one.
     out
-        PNG or PDF file, or an HTML page that can be zoomed; may be repeated. The folder's name, as PNG, by default.
+        PNG or PDF file, or an HTML page that can be zoomed; may be repeated. By default a PNG file here, named after
+        the results.
     kind
         curves: a line for each value of one axis; map: colours over two axes; panels: curves in several panels.
     quantity
@@ -185,9 +189,11 @@ def plot(
     panels
         Axis whose values are panels; the longest of the rest by default.
     at
-        Choice of a value of another axis, as name=value; may be repeated. The first by default.
+        Choice of a value of another axis, as name=value, such as n_atoms=100, time=2pi/3, outcomes=N-1 or
+        window=full; may be repeated. The first by default.
     """
-    chosen = out or (Path(results.name or "results").with_suffix(".png"),)
+    stem = _without(results.resolve().name, ".results", ".nc", ".zarr") or "results"
+    chosen = out or (Path(f"{stem}.png"),)
     for path in chosen:
         console.output_file("out", path, (".png", ".pdf", ".html"))
     if y is not None and kind != "map":
@@ -197,13 +203,29 @@ def plot(
 
     with open_results(results) as dataset:
         view = make_view(dataset, kind, quantity, x, y if kind == "map" else lines, panels, at)
+    _tell(view)
     for path in chosen:
-        if path.suffix == ".html":
+        if path.suffix.lower() == ".html":
             from jaxent.pages import page
 
             save(path, lambda beside: beside.write_text(page(view), encoding="utf-8"))
         else:
-            from jaxent.figures import draw_view
+            from jaxent.view_figures import draw_view
 
             save(path, draw_view(view).savefig)
         print(f"wrote {path}")
+
+
+def _tell(view: "View") -> None:
+    """Say what of the results is not drawn."""
+    for cut in view.unasked:
+        print(f"{cut.text}, the first of {cut.count} values; --at {cut.name}=VALUE draws another")
+    for note in view.notes:
+        print(note)
+
+
+def _without(name: str, *endings: str) -> str:
+    """A file's name without an ending of ours; what else follows a dot is part of the name, as in gamma0.01."""
+    for ending in endings:
+        name = name.removesuffix(ending)
+    return name

@@ -4,16 +4,28 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from jaxent.labels import SYMBOLS, index_of, some_of, symbol, texts
+from jaxent.messages import shown
 from jaxent.sweep import open_sweep
 
-__all__ = ["Axis", "View", "cells", "make_view", "open_results"]
+__all__ = [
+    "Axis",
+    "Cut",
+    "View",
+    "cells",
+    "make_view",
+    "open_results",
+    "placed",
+    "title_lines",
+    "value_range",
+    "x_range",
+]
 
 _MOST_LINES = 8  # that an eye tells apart
 _MOST_PANELS = 6
@@ -39,13 +51,31 @@ class Axis:
     logarithmic: bool
 
 
+class Cut(NamedTuple):
+    """An axis of which one value is drawn that nobody chose: its name, the value as a title shows it, and how many."""
+
+    name: str
+    text: str
+    count: int
+
+
+class _Roles(NamedTuple):
+    """Names of the axes along x, of the lines (along y of a map) and of the panels."""
+
+    x: str
+    lines: str | None
+    panels: str | None
+
+
 @dataclasses.dataclass(frozen=True)
 class View:
     """What is drawn.
 
     Attributes:
         kind: "curves", "map" or "panels".
-        title: what is the same for all of it.
+        title: every value that is the same for all of it.
+        notes: what of the results is not drawn.
+        unasked: the axes of which the first value is drawn, as nobody chose one.
         label: of the quantity, with units.
         values: array of shape (panels, lines, x); for a map (1, y, x).
         x: axis along x.
@@ -55,6 +85,8 @@ class View:
 
     kind: str
     title: str
+    notes: list[str]
+    unasked: list[Cut]
     label: str
     values: np.ndarray
     x: Axis
@@ -70,7 +102,7 @@ def open_results(results: Path) -> xr.Dataset:
     """
     if not results.exists():
         raise ValueError(
-            f"Argument `results` must be a folder of a sweep, a .nc or a .zarr, but {str(results)!r} is not there."
+            f"Argument `results` must be a folder of a sweep, a .nc or a .zarr, but {shown(str(results))} is not there."
         )
     if results.suffix == ".zarr":
         return xr.open_zarr(results, consolidated=False, chunks=None)
@@ -80,7 +112,8 @@ def open_results(results: Path) -> xr.Dataset:
         return xr.open_dataset(results, engine="h5netcdf")
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"Argument `results` must be a folder of a sweep, a .nc or a .zarr, but {str(results)!r} is none of them."
+            "Argument `results` must be a folder of a sweep, a .nc or a .zarr, "
+            f"but {shown(str(results))} is none of them."
         ) from error
 
 
@@ -106,15 +139,53 @@ def make_view(
 
     Returns:
         View: the values, thinned where there are more lines or panels than an eye tells apart.
+
+    Raises:
+        ValueError: where the results have no such quantity, axis or value.
     """
     names = [str(name) for name in dataset.data_vars]
-    array = dataset[_known("quantity", quantity or names[0], names)]
-    if np.iscomplexobj(array) or array.dtype.kind not in "fiu":
+    whole = dataset[_known("quantity", quantity or names[0], names)]
+    if np.iscomplexobj(whole) or whole.dtype.kind not in "fiu":
         raise ValueError(
-            f"Argument `quantity` must be of real numbers to be plotted, but {array.name} is {array.dtype}."
+            f"Argument `quantity` must be of real numbers to be plotted, but {whole.name} is {whole.dtype}."
         )
-    chosen = dict(_choice(array, text) for text in at)
-    array = array.isel(chosen)
+    chosen = _chosen(whole, at)
+    roles = _roles(whole.isel(chosen), kind, x, lines, panels)
+    first = [str(name) for name in whole.dims if name not in chosen and name not in roles]
+    cut = chosen | dict.fromkeys(first, 0)
+    unasked = [
+        Cut(name, texts(name, _values(whole, name))[0], whole.sizes[name]) for name in first if whole.sizes[name] > 1
+    ]
+    array, notes = _thinned(whole.isel(cut), kind, roles)
+    for name in roles[:2] if kind == "map" else roles[:1]:
+        if name in array.coords and array[name].dtype.kind in "fiu":
+            array = array.sortby(name)
+    ordered = array.transpose(*[name for name in (roles.panels, roles.lines, roles.x) if name])
+    along, lines_axis, panels_axis = (_axis(ordered, name) if name else None for name in roles)
+    assert along is not None
+    shape = [len(axis.values) if axis else 1 for axis in (panels_axis, lines_axis, along)]
+    values = np.reshape(ordered.values.astype(float), shape)
+    if array.dtype.kind in "iu":  # among integers, results that are missing are -1
+        values[values == -1] = np.nan
+    if missing := int((~np.isfinite(values)).sum()):
+        notes.append(f"{missing} of {values.size} values missing or infinite")
+    for axis in (along, lines_axis) if kind == "map" else (along,):
+        notes += _off_scale(axis)
+    return View(kind, _title(whole, cut), notes, unasked, _label(array), values, along, lines_axis, panels_axis)
+
+
+def _thinned(array: xr.DataArray, kind: str, roles: _Roles) -> tuple[xr.DataArray, list[str]]:
+    """As many lines and panels as an eye tells apart, evenly chosen, and what is said of the rest."""
+    kept, notes = {}, []
+    for name, most in ((roles.lines if kind != "map" else None, _MOST_LINES), (roles.panels, _MOST_PANELS)):
+        if name and array.sizes[name] > most:
+            notes.append(f"{most} of the {array.sizes[name]} values of {symbol(name)} drawn")
+            kept[name] = np.unique(np.round(np.linspace(0, array.sizes[name] - 1, most)).astype(int))
+    return array.isel(kept), notes
+
+
+def _roles(array: xr.DataArray, kind: str, x: str | None, lines: str | None, panels: str | None) -> _Roles:
+    """The axes by role; those that are not named are chosen by their length."""
     free = sorted((str(name) for name in array.dims if array.sizes[name] > 1), key=lambda name: -array.sizes[name])
     # an axis that is asked for is not taken for another
     left = [name for name in free if name not in (lines, panels)] or free
@@ -137,53 +208,32 @@ def make_view(
         _known("y" if kind == "map" else "lines", lines, rest)
     elif rest:
         lines = rest[0]
-    array = array.isel({name: 0 for name in array.dims if name not in (x, lines, panels)})
-    if lines and kind != "map":
-        array = array.isel({lines: _some(array.sizes[lines], _MOST_LINES)})
-    if panels:
-        array = array.isel({panels: _some(array.sizes[panels], _MOST_PANELS)})
-    for name in (x, lines) if kind == "map" else (x,):
-        if name in array.coords and array[name].dtype.kind in "fiu":
-            array = array.sortby(name)
-    ordered = array.transpose(*[name for name in (panels, lines, x) if name])
-    along, others = _axis(ordered, x), [_axis(ordered, name) if name else None for name in (panels, lines)]
-    shape = [len(axis.values) if axis else 1 for axis in others] + [len(along.values)]
-    return View(kind, _title(array), _label(array), np.reshape(ordered.values, shape), along, others[1], others[0])
+    return _Roles(x, lines, panels)
 
 
 def _known(argument: str, name: str, names: Sequence[str]) -> str:
     if name in names:
         return name
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}." if names else "there is none."
-    raise ValueError(f"Argument `{argument}` must name what the results have, but is {name!r}; {hint}")
+    near = difflib.get_close_matches(name[:100], names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {some_of(names)}." if names else "there is none."
+    raise ValueError(f"Argument `{argument}` must name what the results have, but is {shown(name)}; {hint}")
 
 
-def _choice(array: xr.DataArray, text: str) -> tuple[str, int]:
-    """The index of the value that "name=value" names: the same text, or the nearest number."""
-    from jaxent.console import parse_time
-
-    name, _, value = text.partition("=")
-    _known("at", name, [str(one) for one in array.dims])
-    labels = array[name].values if name in array.coords else np.arange(array.sizes[name])
-    if labels.dtype.kind in "UO":
-        return name, [str(label) for label in labels].index(_known("at", value, [str(label) for label in labels]))
-    try:
-        parsed: Any = parse_time(value)
-    except ValueError:
-        raise ValueError(f"Argument `at` must give {name} a number, but gives {value!r}.") from None
-    number = float(getattr(parsed, "value", parsed))
-    with np.errstate(invalid="ignore"):
-        distance = np.where(labels == number, 0.0, abs(labels - number))
-    index = int(np.argmin(distance))
-    spacing = np.min(np.abs(np.diff(labels))) if len(labels) > 1 else 0.0
-    if distance[index] > max(spacing, 1e-9 * abs(number)):
-        raise ValueError(f"Argument `at` must give {name} a value of its axis, but {value} is beyond it.")
-    return name, index
+def _chosen(array: xr.DataArray, at: Sequence[str]) -> dict[str, int]:
+    """The index along each axis that "name=value" names."""
+    chosen: dict[str, int] = {}
+    for text in at:
+        name, equals, value = text.partition("=")
+        _known("at", name, [str(one) for one in array.dims])
+        if not equals or name in chosen:
+            must = "must give one value for each axis" if equals else "must be name=value"
+            raise ValueError(f"Argument `at` {must}, but is {shown(' '.join(at))}.")
+        chosen[name] = index_of(name, _values(array, name), value)
+    return chosen
 
 
-def _some(size: int, most: int) -> np.ndarray:
-    return np.unique(np.round(np.linspace(0, size - 1, min(size, most))).astype(int))
+def _values(array: xr.DataArray, name: str) -> np.ndarray:
+    return array[name].values if name in array.coords else np.arange(array.sizes[name])
 
 
 def _label(array: xr.DataArray) -> str:
@@ -192,17 +242,23 @@ def _label(array: xr.DataArray) -> str:
 
 
 def _axis(array: xr.DataArray, name: str) -> Axis:
-    if name not in array.coords:
-        values = np.arange(array.sizes[name])
-        return Axis(name, name.replace("_", " "), values, [str(one) for one in values], False)
-    coordinate = array[name]
-    values, label = coordinate.values, _label(coordinate)
+    values, words = _values(array, name), texts(name, _values(array, name))
+    label = _label(array[name]) if name in array.coords else name.replace("_", " ")
     if name == "time":
-        values, label = values / math.pi, f"{coordinate.attrs.get('long_name', 'time')} (π / coupling)"
-    texts = [_text(name, one) for one in coordinate.values]
+        values, label = values / math.pi, f"{array[name].attrs.get('long_name', 'time')} (π / coupling)"
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        values = np.array(texts)  # the full basis has no place among windows but beside them
-    return Axis(name, label, values, texts, _is_logarithmic(values))
+        values = np.array(words)  # the full basis has no place among windows but beside them
+    elif values.dtype.kind not in "fiu":
+        values = np.array([str(one) for one in values])
+    return Axis(name, label, values, words, _is_logarithmic(values))
+
+
+def _off_scale(axis: Axis | None) -> list[str]:
+    """What is said of the values that a logarithmic axis has no place for."""
+    if axis is None:
+        return []
+    left_out = [text for text, kept in zip(axis.texts, placed(axis), strict=True) if not kept]
+    return [f"{text} left out: no place on a logarithmic axis" for text in left_out]
 
 
 def _is_logarithmic(values: np.ndarray) -> bool:
@@ -215,55 +271,60 @@ def _is_logarithmic(values: np.ndarray) -> bool:
     return bool(positive.max() / positive.min() >= _LOG_SPAN and ratios.max() < 5 * ratios.min())
 
 
+def title_lines(view: View, width: int) -> list[str]:
+    """The title in lines of at most so many characters, a longer value apart, and its notes in lines below."""
+    lines: list[str] = []
+    for separator, parts in ((", ", view.title.split(", ")), ("; ", view.notes)):
+        start = len(lines)
+        for part in parts:
+            if len(lines) > start and len(lines[-1]) + len(part) + 2 <= width:
+                lines[-1] += separator + part
+            else:
+                lines.append(part)
+    return [line for line in lines if line]
+
+
+def placed(axis: Axis) -> np.ndarray:
+    """Which values have a place along an axis: on a logarithmic one, the positive ones."""
+    return axis.values > 0 if axis.logarithmic else np.full(len(axis.values), True)
+
+
+def x_range(view: View) -> tuple[float, float]:
+    """The ends of the numbers along x."""
+    values = view.x.values[placed(view.x)]
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def value_range(view: View) -> tuple[float, float]:
+    """Ends of an axis that shows every value of every panel, from 0 where none is negative."""
+    values = view.values[np.isfinite(view.values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if low >= 0:
+        return 0.0, 1.05 * high or 1.0
+    margin = 0.05 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
 def cells(axis: Axis) -> tuple[np.ndarray, np.ndarray]:
     """Edges of the cells of a map along an axis, one more than there are values, and which values have a cell."""
     values = np.arange(len(axis.values)) if axis.values.dtype.kind not in "fiu" else axis.values.astype(float)
-    keep = values > 0 if axis.logarithmic else np.full(len(values), True)
+    keep = placed(axis)
     inner = np.log(values[keep]) if axis.logarithmic else values[keep]
+    if len(inner) == 1:
+        return inner[0] + np.array([-0.5, 0.5]), keep
     middles = (inner[1:] + inner[:-1]) / 2
     edges = np.concatenate([[2 * inner[0] - middles[0]], middles, [2 * inner[-1] - middles[-1]]])
     return np.exp(edges) if axis.logarithmic else edges, keep
 
 
-_SYMBOLS = {
-    "n_ensembles": "M",
-    "n_atoms": "N",
-    "window": "c",
-    "outcomes": "q",
-    "phase_offset": "φ",
-    "dephasing_rate": "γ",
-    "collective_rate": "Γ",
-    "time": "t",
-}
-
-
-def _text(name: str, value: Any) -> str:
-    """One value as "symbol = value"."""
-    symbol = _SYMBOLS.get(name, name.replace("_", " "))
-    if isinstance(value, str):
-        return f"{symbol} = {value}"
-    if name == "window" and math.isinf(value):
-        return "full basis"
-    if name == "time":
-        return f"t = {_multiple_of_pi(value / math.pi)}"
-    return f"{symbol} = {value:.4g}" if abs(value) < 10**5 else f"{symbol} = {value:.2g}"
-
-
-def _multiple_of_pi(turns: float) -> str:
-    near = Fraction(turns).limit_denominator(100)
-    if abs(float(near) - turns) > 1e-12 * abs(turns) or not near:
-        return f"{turns:.4g} π" if turns else "0"
-    numerator = "" if near.numerator == 1 else str(near.numerator)
-    return f"{numerator}π" + ("" if near.denominator == 1 else f"/{near.denominator}")
-
-
-def _title(array: xr.DataArray) -> str:
-    """The values of the scalar coordinates that matter."""
-    unset = {"phase_offset": 0.0, "collective_rate": 0.0, "window": math.inf, "outcomes": "N"}
+def _title(array: xr.DataArray, cut: dict[str, int]) -> str:
+    """Every value that is the same for all that is drawn: of axes that are cut, and of coordinates that are single."""
+    others = [name for name in cut if name not in SYMBOLS]
     parts = []
-    for name in _SYMBOLS:
-        if name in array.coords and not array[name].dims:
-            value = array[name].item()
-            if name not in unset or value != unset[name]:
-                parts.append(_text(name, value))
+    for name in [*SYMBOLS, *others]:
+        if name in cut:
+            parts.append(texts(name, _values(array, name))[cut[name]])
+        elif name in array.coords and not array[name].dims:
+            parts += texts(name, [array[name].item()])
     return ", ".join(parts)
