@@ -1,29 +1,113 @@
-"""A statement of the paper held against numbers, and what all of its figures share."""
+"""Statements of the paper held against numbers, findings of our own, and what all figures share."""
 
 import dataclasses
+import enum
 import math
+from collections.abc import Sequence
 
 from jaxent.sweep import versions
 
-__all__ = ["GOLDEN", "Claim", "attributes", "claims_table", "power", "silent"]
+__all__ = [
+    "GOLDEN",
+    "Claim",
+    "Finding",
+    "Verdict",
+    "attributes",
+    "claims_page",
+    "claims_table",
+    "findings_table",
+    "graded",
+    "power",
+    "silent",
+]
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 """Shifts evenly spaced times off the rational multiples of π, all of which are dips of E(t)."""
 
 
+class Verdict(enum.StrEnum):
+    """Whether numbers bear a statement out: in every case it covers, in some, in none; or whether a reader must say."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+    JUDGEMENT = "judgement"
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, what was computed about it, and whether it holds."""
+    """A statement of the paper and whether numbers bear it out.
 
-    statement: str
+    Attributes:
+        where: section and figure.
+        quotation: the paper's words.
+        criterion: what is asked of the numbers, and why so much.
+        computed: the numbers.
+        verdict: the answer.
+    """
+
+    where: str
+    quotation: str
+    criterion: str
+    computed: str
+    verdict: Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A question that the paper does not ask, and its answer.
+
+    Attributes:
+        question: to be answered by yes or no.
+        computed: the numbers.
+        holds: whether the answer is yes.
+    """
+
+    question: str
     computed: str
     holds: bool
 
 
+def graded(cases: Sequence[bool]) -> Verdict:
+    """Yes where a statement holds in all cases that it covers, partly where in some, no where in none."""
+    return Verdict.YES if all(cases) else Verdict.PARTLY if any(cases) else Verdict.NO
+
+
 def claims_table(claims: list[Claim]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the table of claims."""
-    rows = [[claim.statement, claim.computed, "yes" if claim.holds else "NO"] for claim in claims]
-    return ["the paper's claim", "computed", "holds"], rows
+    """Heads and rows of the paper's statements, as a terminal shows them."""
+    rows = [[f"“{claim.quotation}” ({claim.where})", claim.computed, str(claim.verdict)] for claim in claims]
+    return ["the paper says", "computed", "verdict"], rows
+
+
+def findings_table(findings: list[Finding]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of our own questions."""
+    rows = [[finding.question, finding.computed, "yes" if finding.holds else "no"] for finding in findings]
+    return ["question", "computed", "answer"], rows
+
+
+def claims_page(claims: list[Claim], findings: list[Finding]) -> str:
+    """Markdown of both tables, the criterion of each verdict included."""
+    heads = ["where", "the paper says", "criterion", "computed", "verdict"]
+    rows = [[one.where, f"“{one.quotation}”", one.criterion, one.computed, str(one.verdict)] for one in claims]
+    parts = ["# The paper's statements\n\n" + _INTRODUCTION + _markdown(heads, rows)] if claims else []
+    if findings:
+        parts.append(
+            f"# Findings of our own\n\nThe paper does not speak of these.\n\n{_markdown(*findings_table(findings))}"
+        )
+    return "\n".join(parts)
+
+
+_INTRODUCTION = """\
+S. Li et al., arXiv:2603.06085. Verdicts are computed from the data beside this file: *yes*, in every case that the
+words cover; *partly*, in some of them; *no*, in none; *judgement*, where the words leave it to the reader, who has the
+numbers here.
+
+"""
+
+
+def _markdown(heads: list[str], rows: list[list[str]]) -> str:
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [heads, ["---"] * len(heads), *escaped]) + "\n"
 
 
 def silent(seconds: float) -> None:

@@ -324,7 +324,7 @@ def reproduce(
     quick: console.Switch = False,
     out: Path = Path("reproduction"),
 ) -> None:
-    """Draw the paper's figures and check its claims.
+    """Draw the paper's figures and hold its statements against the numbers.
 
     Parameters
     ----------
@@ -333,14 +333,14 @@ def reproduce(
     quick
         A coarse version, in a minute or two.
     out
-        Folder for the figures (PNG, PDF), their data (netCDF) and the table of claims.
+        Folder for the figures (PNG, PDF), their data (netCDF) and claims.md: statements and verdicts.
     """
     from jaxent.sweep import output_folder
 
     folder = output_folder(out)
     console.library()
     from jaxent import paper
-    from jaxent.claims import claims_table
+    from jaxent.claims import claims_page, claims_table, findings_table
     from jaxent.sweep import save
 
     wanted = tuple(dict.fromkeys(figure)) or tuple(paper.FIGURES)
@@ -353,9 +353,11 @@ def reproduce(
             picture = paper.FIGURES[number].draw(data)
             written += [save(folder / f"{name}.{kind}", picture.savefig) for kind in ("png", "pdf")]
         claims = paper.claims(datasets, quick, report)
-    heads, rows = claims_table(claims)
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in [heads, ["---"] * 3, *escaped]) + "\n"
-    written.append(save(folder / "claims.md", lambda path: path.write_text(table, encoding="utf-8")))
-    console.print_table("the paper's claims", heads, rows)
+    findings = paper.findings(datasets)
+    page = claims_page(claims, findings)
+    written.append(save(folder / "claims.md", lambda path: path.write_text(page, encoding="utf-8")))
+    if claims:
+        console.print_table("the paper's statements", *claims_table(claims))
+    if findings:
+        console.print_table("findings of our own", *findings_table(findings))
     print("wrote " + ", ".join(str(path) for path in written))

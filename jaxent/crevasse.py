@@ -11,10 +11,10 @@ import numpy as np
 import xarray as xr
 
 import jaxent
-from jaxent.claims import GOLDEN, Claim, attributes, power, silent
+from jaxent.claims import GOLDEN, Finding, attributes, power, silent
 from jaxent.sweep import Report, estimated_seconds
 
-__all__ = ["claims", "figure_large", "figure_zoom", "seconds"]
+__all__ = ["figure_large", "figure_zoom", "findings", "seconds"]
 
 ATOMS = {10**4: 240, 10**6: 160, 10**8: 80, 10**10: 20}  # evenly spaced times for each N
 TOLERANCE = 1e-4  # less than a line's width by far
@@ -145,16 +145,16 @@ def _part_reporter(report: Report, total: float):
     return part
 
 
-def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
-    """What the figures say about the paper's statements beyond its N, each with its numbers."""
+def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
+    """Our own questions about the figures at hand, beyond the paper's N."""
     found = []
     if "1-large" in datasets:
         data = datasets["1-large"]
         generic = data.entropy.where(data.levels == 0).median("point") / np.log2(data.n_atoms + 1.0)
         shown = ", ".join(f"{float(x):.3f} at N = {power(int(n))}" for n, x in zip(data.n_atoms, generic, strict=True))
         found.append(
-            Claim(
-                "(beyond the paper) E_norm ≈ 0.5 goes on beyond N = 10^6",
+            Finding(
+                "Does E_norm ≈ 0.5 go on beyond N = 10^6?",
                 f"median E/E_max: {shown}",
                 bool((abs(generic - 0.5) < 0.1).all()),
             )
@@ -162,8 +162,8 @@ def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
         deep = data.where((data.levels > 0) & (data.levels**2 * 100 < data.n_atoms))
         error = float(abs(deep.entropy - np.log2(deep.levels)).max())
         found.append(
-            Claim(
-                "(beyond the paper) all dips at 2πp/r, r < √N/10, reach log2 r",
+            Finding(
+                "Do all dips at 2πp/r, r < √N/10, reach log2 r?",
                 f"largest |E - log2 r| = {error:.1e} bits at {int(np.isfinite(deep.levels).sum())} magic times",
                 error < 1e-3,
             )
@@ -172,8 +172,8 @@ def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
         floor = datasets["zoom"].floor_entropy
         spread = float((floor - floor.sel(n_atoms=10**10)).sel(n_atoms=slice(10**6, None)).pipe(abs).max())
         found.append(
-            Claim(
-                "(beyond the paper) the dip at π/2 is one function of N (t - π/2)",
+            Finding(
+                "Is the dip at π/2 one function of N (t - π/2)?",
                 f"N = 10^6, 10^8 and 10^10 differ by {spread:.1e} bits up to N |t - π/2| = {_FLOOR:g}",
                 spread < 1e-3,
             )

@@ -14,11 +14,11 @@ import numpy as np
 import xarray as xr
 
 import jaxent
-from jaxent.claims import Claim, attributes, silent
+from jaxent.claims import Finding, attributes, silent
 from jaxent.optimize import textbook_offset
 from jaxent.sweep import Report
 
-__all__ = ["claims", "figure_offsets", "seconds"]
+__all__ = ["figure_offsets", "findings", "seconds"]
 
 ATOMS = (4, 6, 10, 20)
 ENSEMBLES = (3, 4, 5)
@@ -97,17 +97,17 @@ def _folded(offset: float) -> float:
     return abs((float(offset) + np.pi / 2) % np.pi - np.pi / 2)
 
 
-def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
-    """What the figure says about the textbook offset, each with its numbers."""
+def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
+    """Where the textbook offset is the best one: our own questions, as it was derived for one setting only."""
     if "offsets" not in datasets:
         return []
     data = datasets["offsets"]
     found = []
     for direction, words, unit in (
-        ("n_atoms", "φ = π/(2L) is the best offset at t = 2π/L (predecessor paper; L = 4, M = 3)", "N"),
-        ("n_ensembles", "φ = π/(2L) stays the best in longer chains (N = 10, L = 4)", "M"),
-        ("dephasing_rate", "φ = π/(2L) stays the best under dephasing (N = 10, L = 4)", "γ"),
-        ("time", "φ = t/4 is the best offset at other times too (N = 10)", "t"),
+        ("n_atoms", "for few atoms, at t = 2π/L (M = 3, L = 4)", "N"),
+        ("n_ensembles", "in longer chains (N = 10, L = 4)", "M"),
+        ("dephasing_rate", "under dephasing (N = 10, L = 4)", "γ"),
+        ("time", "at times that are not magic, as t/4 (N = 10)", "t"),
     ):
         gains, errors = data[f"best_{direction}"] - data[f"textbook_{direction}"], data[f"error_{direction}"]
         shown = ", ".join(
@@ -115,5 +115,6 @@ def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
             for x, g, e in zip(data[direction].values, gains.values, errors.values, strict=True)
         )
         significant = gains.values > np.maximum(1e-3, 3 * errors.values)
-        found.append(Claim(words, f"gain of the best offset in bits: {shown}", not bool(significant.any())))
+        question = f"Is φ = π/(2L) within 1e-3 bits, or three standard errors, of the best offset {words}?"
+        found.append(Finding(question, f"gain of the best offset in bits: {shown}", not bool(significant.any())))
     return found

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import xarray as xr
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from jaxent import crevasse, figures, offsets, section_five, section_four
-from jaxent.claims import Claim, silent
+from jaxent import claims_five, claims_four, crevasse, figures, offsets, section_five, section_four
+from jaxent.claims import Claim, Finding, silent
 from jaxent.sweep import Report
 
-__all__ = ["FIGURES", "Figure", "claims", "seconds"]
+__all__ = ["FIGURES", "Figure", "claims", "findings", "seconds"]
 
 
 class Figure(NamedTuple):
@@ -37,7 +37,7 @@ FIGURES = {
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimated seconds that the figures and their claims will report."""
-    parts = (section_four, crevasse, section_five, offsets)
+    parts = (section_four, claims_four, crevasse, section_five, offsets)
     return sum(part.seconds(numbers, quick) for part in parts)
 
 
@@ -49,5 +49,13 @@ def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report 
         quick: fewer atoms where dips are counted.
         report: called with estimated seconds of work done.
     """
-    others = [claim for part in (crevasse, section_five, offsets) for claim in part.claims(datasets)]
-    return section_four.claims(datasets, quick, report) + others
+    return claims_four.claims(datasets, quick, report) + claims_five.claims(datasets)
+
+
+def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
+    """Our own questions about the figures at hand, each with its numbers.
+
+    Args:
+        datasets: results of `FIGURES`, by figure number.
+    """
+    return [one for part in (claims_four, crevasse, claims_five, offsets) for one in part.findings(datasets)]

@@ -1,4 +1,4 @@
-"""The figures beyond the paper: their points against the dense route, their claims, and their drawing."""
+"""The figures beyond the paper: their points against the dense route, their findings, and their drawing."""
 
 import math
 
@@ -59,7 +59,7 @@ def made_up(median: float, dip: float, floor: float) -> dict[str, xr.Dataset]:
     return {"1-large": large, "zoom": zoom}
 
 
-def test_claims_hold_for_the_numbers_that_support_them_only():
-    assert [claim.holds for claim in crevasse.claims(made_up(0.5, 2.0, 3.0))] == [True, True, True]
-    assert [claim.holds for claim in crevasse.claims(made_up(0.7, 2.1, 3.1))] == [False, False, False]
-    assert crevasse.claims({}) == []
+def test_findings_hold_for_the_numbers_that_support_them_only():
+    assert [finding.holds for finding in crevasse.findings(made_up(0.5, 2.0, 3.0))] == [True, True, True]
+    assert [finding.holds for finding in crevasse.findings(made_up(0.7, 2.1, 3.1))] == [False, False, False]
+    assert crevasse.findings({}) == []

@@ -1,4 +1,4 @@
-"""The figure of best offsets: its points against scans of the oracle, its claims, and its drawing."""
+"""The figure of best offsets: its points against scans of the oracle, its findings, and its drawing."""
 
 import numpy as np
 import oracles
@@ -39,9 +39,9 @@ def made_up() -> xr.Dataset:
 
 
 def test_a_gain_within_its_error_decides_nothing():
-    verdicts = [claim.holds for claim in offsets.claims({"offsets": made_up()})]
+    verdicts = [finding.holds for finding in offsets.findings({"offsets": made_up()})]
     assert verdicts == [False, True, False, False]
-    assert offsets.claims({}) == []
+    assert offsets.findings({}) == []
 
 
 def test_the_drawing_shows_all_four_directions():
