@@ -2,22 +2,33 @@
 
 import dataclasses
 import fractions
+import html
 import itertools
 import math
 import re
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import oracles
 import pytest
+import scipy.stats
+from bokeh.document import Document
 
 import jaxent
 from jaxent.explorer.curve import passes, refined
+from jaxent.explorer.drawing import prepared
 from jaxent.explorer.export import python_lines, table
+from jaxent.explorer.page import Page
 from jaxent.explorer.point import look_at, outcome_bins
-from jaxent.explorer.question import Question, asked, parse_count
+from jaxent.explorer.question import Question
+from jaxent.explorer.reading import asked, parse_count
+from jaxent.explorer.values import values_at
 from jaxent.explorer.viewport import WHOLE, View, asked_view
+from jaxent.explorer.words import sentence
+from jaxent.explorer.workers import Workers
 
 FIELDS = {
     "quantity": "entropy",
@@ -36,6 +47,11 @@ def exact_value(question: Question, t: float) -> float:
     outcomes = [n if question.outcomes is None else question.outcomes] * (m - 2)
     if question.quantity == "entropy":
         return oracles.entropy_bits(oracles.end_to_end(m, n, t, outcomes, [question.phase_offset] * (m - 2)))
+    if not question.dephasing_rate:
+        values = np.linalg.svd(
+            oracles.end_to_end(m, n, t, outcomes, [question.phase_offset] * (m - 2)), compute_uv=False
+        )
+        return 2 * math.log2(values.sum() / math.sqrt(values @ values))
     state = oracles.dephased_state(m, n, t, [question.dephasing_rate] * m, outcomes, [question.phase_offset] * (m - 2))
     return oracles.state_log_negativity_bits(state)
 
@@ -56,7 +72,13 @@ def test_fields_are_understood():
         ("n_atoms", "abc", ["N must be a whole number", "'abc'"]),
         ("n_atoms", "10.5", ["N must be", "'10.5'"]),
         ("n_atoms", "1e11", ["N must be", "10^10"]),
-        ("n_atoms", "9" * 5000, ["N must be"]),
+        ("n_atoms", "9" * 5000, ["N must have at most 60 characters, but has 5000."]),
+        ("outcomes", "N" + " " * 20000, ["Outcome q must have at most 14000 characters, but has 20001."]),
+        ("outcomes", "7" * 5000, ["Outcome q must lie in 0…100", "…"]),
+        ("phase_offset", "1" * 20000 + "x", ["Offset φ must have at most 60 characters, but has 20001."]),
+        ("dephasing_rate", "1" + " " * 1000, ["Rate γ must have at most 60 characters"]),
+        ("window", "." * 1000, ["Window c must have at most 60 characters"]),
+        ("quantity", "q" * 20000, ["Quantity must be one of", "…"]),
         ("n_atoms", "0", ["N must be", "from 1"]),
         ("n_ensembles", "1", ["M must be", "from 2"]),
         ("window", "wide", ["Window c must be a positive number", "'wide'"]),
@@ -64,28 +86,113 @@ def test_fields_are_understood():
         ("window", "50", ["window", "50.0"]),
         ("phase_offset", "pi/0", ["Offset φ", "'pi/0'"]),
         ("phase_offset", "inf", ["Offset φ", "'inf'"]),
+        ("phase_offset", "1e12", ["Offset φ must be a number from -1000 to 1000", "'1e12'"]),
         ("outcomes", "101", ["Outcome q must lie in 0…100", "'101'"]),
         ("outcomes", "N-101", ["Outcome q", "'N-101'"]),
         ("outcomes", "3 4", ["one number for all inner ensembles or 1 of them", "'3 4'"]),
         ("outcomes", "", ["Outcome q", "''"]),
-        ("dephasing_rate", "-0.1", ["Rate γ must be a number of at least 0", "'-0.1'"]),
+        ("dephasing_rate", "-0.1", ["Rate γ must be a number from 0 to 1000", "'-0.1'"]),
         ("dephasing_rate", "0.1", ["Rate γ = 0.1", "log negativity"]),
         ("quantity", "color", ["Quantity", "'color'"]),
     ],
 )
 def test_bad_fields_are_one_sentence(field, text, words):
+    start = time.perf_counter()
     with pytest.raises(ValueError, match=re.escape(words[0])) as refusal:
         list(refined(asked(FIELDS | {field: text}), WHOLE, lambda: False))
-    sentence = str(refusal.value)
-    assert all(word in sentence for word in words), sentence
-    assert "\n" not in sentence
+    said = str(refusal.value)
+    assert all(word in said for word in words), said
+    assert "\n" not in said
+    assert len(said) < 300
+    assert time.perf_counter() - start < 1.0
 
 
 def test_what_would_take_too_long_is_refused_before_it_starts():
-    with pytest.raises(ValueError, match=r"N = 1000000.* s a point .* or all outcomes N and φ = 0"):
+    with pytest.raises(ValueError, match=r"N = 1000000.* days a point .* or all outcomes N and φ = 0"):
         asked(FIELDS | {"n_atoms": "1e6", "n_ensembles": "5", "phase_offset": "0.1"})
+    noisy = FIELDS | {"quantity": "log_negativity", "dephasing_rate": "0.1"}
+    for n_atoms in ("1e4", "1e8"):
+        with pytest.raises(ValueError, match=r"more than a year a point .* fewer atoms, or γ = 0\.$"):
+            asked(noisy | {"n_atoms": n_atoms})
+    with pytest.raises(ValueError, match=r"or a window up to c = 3\.\d, whose error is estimated") as refusal:
+        asked(noisy | {"n_atoms": "1000"})
+    widest = re.search(r"c = ([\d.]+)", str(refusal.value))[1]
+    assert asked(noisy | {"n_atoms": "1000", "window": widest}).is_windowed
     with pytest.raises(ValueError, match="fewer atoms or a narrower window"):
-        asked(FIELDS | {"quantity": "log_negativity", "dephasing_rate": "0.1", "n_atoms": "1000", "window": "30"})
+        asked(noisy | {"n_atoms": "1000", "window": str(float(widest) + 0.1)})
+    with pytest.raises(ValueError, match=r"Window c = 0\.1 keeps 1 of 101 Dicke states, too few"):
+        asked(noisy | {"window": "0.1"})
+
+
+# ----------------------------------------------------------- values and their errors
+
+
+def log_negativity_of_many(n_atoms: int, t: float) -> float:
+    """M = 3, all outcomes N, no offset: the amplitudes are a positive matrix of trace 1, so that it is -log2 p."""
+    reach = min(n_atoms, 10 * math.isqrt(n_atoms))
+    d = np.arange(-reach, reach + 1)
+    weights = scipy.stats.binom.pmf(n_atoms + d, 2 * n_atoms, 0.5)
+    return -math.log2(weights @ np.cos(d * t / 2) ** (2 * n_atoms))
+
+
+@pytest.mark.parametrize(("n_atoms", "rounded"), [(10**3, 5.45), (10**4, 6.63), (10**6, 9.47)])
+def test_the_log_negativity_of_many_atoms_is_right_to_its_error(n_atoms, rounded):
+    question = asked(FIELDS | {"quantity": "log_negativity", "n_atoms": str(n_atoms)})
+    (value,), (error,) = values_at(question, np.array([1.0]))
+    assert value == pytest.approx(rounded, abs=0.005)
+    assert abs(value - log_negativity_of_many(n_atoms, 1.0)) < min(error, 1e-9)
+    assert 0 < error < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("question", "least", "most"),
+    [
+        (Question(n_atoms=40, window=2.5), 1, 1e4),
+        (Question(n_ensembles=4, n_atoms=12, window=2.0), 0.8, 10),
+        (Question("log_negativity", n_atoms=40, window=2.0, outcomes=38, phase_offset=0.1), 0.8, 10),
+        (Question("log_negativity", n_atoms=12, window=2.4, dephasing_rate=0.03), 1, 100),
+    ],
+    ids=["bound", "two windows", "two windows of the log negativity", "with noise"],
+)
+def test_the_error_of_a_window_is_told(question, least, most):
+    times = np.array([0.3, 1.0, 2.0])
+    values, errors = values_at(question, times)
+    true = abs(values - [exact_value(dataclasses.replace(question, window=None), t) for t in times])
+    assert (least * true <= errors).all()
+    assert (errors <= most * true + 1e-3).all()
+    assert (true > 1e-5).all()
+
+
+def test_no_window_is_chosen_without_a_bound():
+    cases = itertools.product(
+        ("entropy", "log_negativity"), (2, 3, 4, 5), (3, 100, 10**3, 10**4, 10**6, 10**10), (None, 1), (0.0, 0.1)
+    )
+    for case in cases:
+        for rate in (0.0, 0.1) if case[0] == "log_negativity" else (0.0,):
+            question = Question(case[0], case[1], case[2], None, case[3], case[4], rate)
+            assert not question.is_windowed or (question.is_bounded and 498 < question.n_atoms <= 10**4)
+    (value,), (error,) = values_at(Question(n_atoms=10**4), np.array([1.0]))
+    exact = float(jaxent.end_to_end_entropy(jaxent.Chain(3, 10**4), 1.0, tolerance=1e-8))
+    assert abs(value - exact) < error < 6e-5
+
+
+def test_what_a_person_reads_says_window_and_error():
+    question = Question(n_atoms=12, window=2.0)
+    curve = next(refined(question, WHOLE))
+    drawing = prepared(question, WHOLE, curve, {})
+    assert drawing.title == "M = 3, N = 12, c = 2, q = N, φ = 0"
+    points = f"{len(curve.distance)} points; 7 of 13 Dicke states per ensemble (window c = 2), error at most "
+    assert drawing.summary == f"{points}{curve.error.max():.1e} bits"
+    assert drawing.points["error"][3] == f"{curve.error[3]:.1e} bits"
+    np.testing.assert_array_equal(drawing.points["y"], curve.value)
+    gaps = next(refined(Question(n_atoms=6, outcomes=5), WHOLE))
+    words = prepared(Question(n_atoms=6, outcomes=5), WHOLE, gaps, {})
+    assert ", 2 of them without a state: the outcomes cannot occur there; 7 of 7 Dicke states" in words.summary
+    assert words.summary.endswith("exact to rounding")
+    assert words.points["error"].count("no state") == 2
+
+
+# ------------------------------------------------------------------------- the curve
 
 
 @pytest.mark.parametrize(
@@ -164,7 +271,16 @@ def test_marks_are_the_simplest_magic_times():
 
 @pytest.mark.parametrize(
     ("centre", "width", "words"),
-    [("left", "1", "Centre"), ("-1", "1", "Centre"), ("2000", "1", "Centre"), ("1", "0", "Width"), ("1", "x", "Width")],
+    [
+        ("left", "1", "Centre"),
+        ("-1", "1", "Centre"),
+        ("2000", "1", "Centre"),
+        ("1", "0", "Width"),
+        ("1", "x", "Width"),
+        ("1", "1e300", "Width"),
+        ("1" * 20000, "1", "Centre must have at most 60 characters"),
+        ("1", " " * 1000, "Width must have"),
+    ],
 )
 def test_places_that_cannot_be_gone_to(centre, width, words):
     with pytest.raises(ValueError, match=words):
@@ -207,16 +323,44 @@ def test_bins_of_many_atoms_hold_what_single_outcomes_sum_to():
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
+@pytest.mark.parametrize(("n_atoms", "rate"), [(40, 0.3), (1000, 1.0), (1000, 1e-6)], ids=["wide", "flat", "narrow"])
+def test_noise_spreads_outcomes(n_atoms, rate):
+    question, t = Question("log_negativity", n_atoms=n_atoms, dephasing_rate=rate), 1.0
+    edges, found = outcome_bins(question, View(fractions.Fraction(0), 0.0, 2.0), t)
+    differences = np.arange(-n_atoms, n_atoms + 1)
+    weights = scipy.stats.binom.pmf(n_atoms + differences, 2 * n_atoms, 0.5)
+    kept = weights > 1e-14
+    shifts = np.linspace(-8, 8, 4001)
+    each = np.exp(-(shifts**2) / 2)
+    expected = np.zeros(len(found))
+    for d, weight in zip(differences[kept], weights[kept], strict=True):
+        upper = np.cos(d * t / 2 + math.sqrt(rate * t) * shifts) ** 2
+        # P(q < edge) of the binomial, by its incomplete beta function
+        below = scipy.stats.binom.cdf(edges[:, None] - 1, n_atoms, upper[::8] if n_atoms > 100 else upper)
+        share = each[::8] if n_atoms > 100 else each
+        expected += weight * np.diff(below @ (share / share.sum()))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
 def test_a_look_shows_the_spectrum():
     view = View(QUARTER, -0.1, 0.1)
     look = look_at(Question(n_atoms=60), view, 0.0)
     np.testing.assert_allclose(look.spectrum[:4], 0.25, atol=1e-4)
-    assert look.spectrum[:4].sum() == pytest.approx(1.0, abs=1e-12)
+    assert look.spectrum.sum() == pytest.approx(1.0, abs=1e-12)
+    assert look.spectrum_note == f"Schmidt σ²: {len(look.spectrum)} of 61 (above 1e-18)"
+    windowed = look_at(Question(n_atoms=60, window=2.0), view, 0.01)
+    told = re.fullmatch(
+        r"Schmidt σ²: \d+ of 15.*; window c = 2, each off by up to about (\de-\d\d)", windowed.spectrum_note
+    )
+    exact = look_at(Question(n_atoms=60), view, 0.01).spectrum[: len(windowed.spectrum)]
+    assert abs(windowed.spectrum - exact).max() < float(told[1]) < 100 * abs(windowed.spectrum - exact).max()
     noisy = Question("log_negativity", n_atoms=3, dephasing_rate=0.1)
     state = oracles.dephased_state(3, 3, math.pi / 2, [0.1] * 3, [3], [0.0]).reshape(16, 16)
     values = np.linalg.eigvalsh(state / np.trace(state))[::-1]
-    np.testing.assert_allclose(look_at(noisy, view, 0.0).spectrum, np.maximum(values, 0.0), atol=1e-12)
-    assert look_at(Question(n_atoms=10**9), view, 0.0).spectrum_note.startswith("Schmidt coefficients: shown up to")
+    look = look_at(noisy, view, 0.0)
+    np.testing.assert_allclose(look.spectrum, values[values > 1e-15], atol=1e-12)
+    assert look.spectrum_note == "eigenvalues of ρ: 16 of 16"
+    assert look_at(Question(n_atoms=10**9), view, 0.0).spectrum_note.startswith("Schmidt σ²: shown up to 3100 states")
     assert look_at(Question(n_ensembles=2, n_atoms=5), view, 0.0).outcome_note == "M = 2: nothing is measured"
 
 
@@ -239,3 +383,166 @@ def test_the_exported_lines_compute_the_exported_numbers(question, tmp_path):
     nearest = abs(saved[:, 0][:, None] - computed[:, 0]).argmin(axis=0)
     np.testing.assert_allclose(saved[nearest, 0], computed[:, 0], atol=1e-12)
     np.testing.assert_allclose(saved[nearest, 1], computed[:, 1], atol=1e-9)
+
+
+# ------------------------------------------------------------ what goes wrong, and who computes
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("Argument `x` must be 1,\nbut is 2."), "Argument `x` must be 1, but is 2."),
+        (MemoryError(), "Not computed: it needs more memory than there is; use fewer atoms or a narrower window."),
+        (
+            RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes."),
+            "Not computed: it needs more memory than there is; use fewer atoms or a narrower window.",
+        ),
+        (KeyError("x" * 1000), "Not computed, because of an error that the explorer does not know: KeyError "),
+        (ValueError("v" * 10**6), "vvvv"),
+    ],
+    ids=["refusal", "memory", "memory of a device", "unknown", "long"],
+)
+def test_an_exception_is_one_sentence(error, said):
+    text = sentence(error)
+    assert text.startswith(said)
+    assert "\n" not in text
+    assert len(text) <= 500
+
+
+class Immediately(Workers):
+    """Workers that do at once what they are given, and the callbacks of the page after it."""
+
+    def __init__(self, document: Document):
+        super().__init__(0)
+        self.document = document
+
+    def add(self, owner, steps) -> None:
+        for _ in steps:
+            pass
+        for callback in list(self.document.session_callbacks):
+            self.document.remove_next_tick_callback(callback)
+            callback.callback()
+
+
+@pytest.fixture
+def tab(monkeypatch):
+    """A page without a browser, and what it shows: fields and status by name."""
+    document = Document()
+    first = Question(n_atoms=3)
+    monkeypatch.setattr("jaxent.explorer.page.Question", lambda: first)
+    page = Page(document, Immediately(document))
+    named = {name: document.get_model_by_name(name) for name in ("n_atoms", "status", "curve", "dephasing_rate")}
+    return page, named
+
+
+def seen(named):
+    plot = named["curve"]
+    return plot.title.text, list(plot.renderers[2].data_source.data["x"]), plot.renderers[2].glyph.line_alpha
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("No."), RuntimeError("broken"), KeyError("x")])
+def test_a_computation_that_fails_leaves_a_sentence_and_no_curve(tab, monkeypatch, error):
+    _, named = tab
+    named["n_atoms"].value = "4"
+    title, x, alpha = seen(named)
+    assert (title, alpha) == ("M = 3, N = 4, q = N, φ = 0", 1.0)
+    assert len(x) > 10
+
+    def fail(*_):
+        raise error
+        yield
+
+    monkeypatch.setattr("jaxent.explorer.page.refined", fail)
+    named["n_atoms"].value = "5"
+    assert seen(named)[:2] == (" ", [])
+    assert "#B00020" in named["status"].text
+    assert sentence(error) in html.unescape(named["status"].text)
+
+
+def test_a_faulty_field_leaves_a_pale_curve_that_says_whose_it_is(tab):
+    page, named = tab
+    named["n_atoms"].value = "4"
+    before = seen(named)
+    named["n_atoms"].value = "four"
+    assert seen(named) == (*before[:2], 0.25)
+    page._look_over(View(fractions.Fraction(0), 0.5, 1.0))  # a zoom does not compute for a question that is not asked
+    assert "N must be a whole number" in named["status"].text
+    assert seen(named)[2] == 0.25
+    named["n_atoms"].value = "6"
+    title, x, alpha = seen(named)
+    assert (title, min(x), max(x), alpha) == ("M = 3, N = 6, q = N, φ = 0", 0.5, 1.0, 1.0)
+
+
+def test_workers_share_their_steps_between_pages():
+    done, gate, workers = [], threading.Event(), Workers(1)
+
+    def steps(name, count):
+        for index in range(count):
+            gate.wait(30)
+            done.append(name)
+            yield index
+
+    first, second = "first", "second"
+    workers.add(first, steps("a", 6))
+    workers.add(first, steps("b", 6))
+    workers.add(second, steps("c", 3))
+    gate.set()
+    wait_until(workers.is_idle)
+    assert sorted(done) == ["a"] * 6 + ["b"] * 6 + ["c"] * 3
+    assert done.index("c") <= 3
+    assert len(done) - done[::-1].index("c") <= 10  # the last of three steps, each among one of a and one of b
+
+
+def test_at_most_so_many_steps_are_under_way_and_a_page_leaves_room_for_others():
+    under_way, most, lock, workers = [], [], threading.Lock(), Workers(2)
+    release = threading.Event()
+
+    def steps(name):
+        with lock:
+            under_way.append(name)
+            most.append(sorted(under_way))
+        release.wait(30)
+        with lock:
+            under_way.remove(name)
+        yield
+
+    for owner in ("first", "first", "first", "second"):
+        workers.add(owner, steps(owner))
+        time.sleep(0.01)
+    release.set()
+    wait_until(workers.is_idle)
+    assert max(len(names) for names in most) == 2
+    assert len(most) == 4
+
+
+def test_a_page_that_goes_takes_its_computations_with_it():
+    started, release, done, workers = threading.Event(), threading.Event(), [], Workers(1)
+
+    def steps(name):
+        for _ in range(100):
+            started.set()
+            release.wait(30)
+            done.append(name)
+            yield
+
+    def fail():
+        raise MemoryError
+        yield
+
+    workers.add("gone", steps("gone"))
+    workers.add("gone", steps("gone"))
+    assert started.wait(30)
+    workers.drop("gone")
+    workers.add("here", fail())  # which ends no thread
+    workers.add("here", steps("here"))
+    release.set()
+    wait_until(workers.is_idle)
+    assert done == ["gone"] + ["here"] * 100
+
+
+def wait_until(condition) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it does not end")

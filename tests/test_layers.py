@@ -74,7 +74,23 @@ PACKAGES = {
         "dataset",
         "run",
     ],
-    "explorer": ["question", "viewport", "curve", "point", "export", "fields", "plots", "page", "server"],
+    "explorer": [
+        "words",
+        "question",
+        "reading",
+        "viewport",
+        "values",
+        "curve",
+        "drawing",
+        "point",
+        "export",
+        "fields",
+        "plots",
+        "workers",
+        "page",
+        "gate",
+        "server",
+    ],
 }
 FOLDER = Path(jaxent.__file__).parent
 

@@ -5,13 +5,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jaxent.curves import curve_points, entropy_curve
-from jaxent.dephasing import end_to_end_log_negativity
+from jaxent.curves import CurvePoints, curve_points, entropy_curve
 from jaxent.explorer.question import TOLERANCE, Question
+from jaxent.explorer.values import values_at
 from jaxent.explorer.viewport import View
-from jaxent.routes import ImpossibleOutcomes
-from jaxent.swapping import end_to_end_entropy
-from jaxent.truncation import entropy_with_errors
 
 __all__ = ["Curve", "intervals", "passes", "refined"]
 
@@ -19,6 +16,7 @@ _PASSES = (1, 4, 16, 64)  # slices that the view is cut into
 _MOST_PASS_SECONDS = (60.0, 300.0, 600.0, 3.0)  # of each: the last is for curves that cost nothing
 _QUICK_SECONDS = 0.2  # a slice is to take no longer,
 _SLOW_SECONDS = 20.0  # or this, where points are dear
+_DEAR_SECONDS = 1.0  # a point that takes longer is computed, and shown, by itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Curve:
     Attributes:
         distance: from the centre, in units of 1/coupling.
         value: in bits.
-        error: bound or estimate of its error; NaN where unknown.
+        error: bound or estimate of its error, in bits; NaN, as the value, where the outcomes cannot occur.
         levels: r of a magic time 2πp/r, 0 elsewhere.
         share: of the work done.
     """
@@ -38,6 +36,17 @@ class Curve:
     error: np.ndarray
     levels: np.ndarray
     share: float
+
+    @property
+    def largest_error(self) -> float:
+        """Of all points that have a value; 0 where none has."""
+        known = self.error[np.isfinite(self.value)]
+        return float(known.max()) if known.size else 0.0
+
+    @property
+    def gaps(self) -> int:
+        """How many points have no value."""
+        return int(np.isnan(self.value).sum())
 
     def joined(self, other: "Curve", width: float) -> "Curve":
         """Points of both, one where two of them are the same."""
@@ -65,7 +74,7 @@ def intervals(question: Question) -> int:
     for count, most in ((16, _QUICK_SECONDS), (8, _QUICK_SECONDS), (4, _SLOW_SECONDS)):
         if (2 * count + 1) * seconds <= most:
             return count
-    return 2
+    return 2 if seconds <= _DEAR_SECONDS else 1
 
 
 def passes(question: Question) -> list[int]:
@@ -99,47 +108,45 @@ def refined(question: Question, view: View, is_wanted: Callable[[], bool] = lamb
         for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             if not is_wanted():
                 return
+            for part, share in _slice(question, view, low, high, count + 1):
+                part = dataclasses.replace(part, share=(done + share) / sum(cuts))
+                whole = part if whole is None else whole.joined(part, view.width)
+                yield whole
+                if share < 1.0 and not is_wanted():
+                    return
             done += 1
-            part = dataclasses.replace(_slice(question, view, low, high, count + 1), share=done / sum(cuts))
-            whole = part if whole is None else whole.joined(part, view.width)
-            yield whole
 
 
-def _slice(question: Question, view: View, low: float, high: float, n_times: int) -> Curve:
+def _slice(question: Question, view: View, low: float, high: float, n_times: int) -> Iterator[tuple[Curve, float]]:
+    """Points from `low` to `high`, all at once or, where they are dear, one by one; and the share of the slice done."""
     if question.is_plain:
         found = entropy_curve(question.chain, low, high, n_times, around=view.around, tolerance=TOLERANCE)
-        return Curve(found.distance, found.entropy, found.error, found.levels, 0.0)
+        yield Curve(found.distance, found.entropy, found.error, found.levels, 0.0), 1.0
+        return
     points = curve_points(view.around, low, high, n_times, max(1, int(question.n_atoms**0.5)))
-    even, error = _values(question, points.centre + points.even)
+    if question.point_seconds > _DEAR_SECONDS:
+        yield from _one_by_one(question, points)
+        return
+    even, error = values_at(question, points.centre + points.even)
     magic, magic_error = np.empty(0), np.empty(0)
     if points.fractions:
-        magic, magic_error = (values[: len(points.magic)] for values in _values(question, points.exact))
-    levels = np.array([one.denominator for one in points.fractions], int)
-    pairs = (points.even, points.magic), (even, magic), (error, magic_error), (points.even_levels, levels)
-    return Curve(*[points.ordered(*pair) for pair in pairs], share=0.0)
+        magic, magic_error = (values[: len(points.magic)] for values in values_at(question, points.exact))
+    pairs = (points.even, points.magic), (even, magic), (error, magic_error), (points.even_levels, _levels(points))
+    yield Curve(*[points.ordered(*pair) for pair in pairs], share=0.0), 1.0
 
 
-def _values(question: Question, times) -> tuple[np.ndarray, np.ndarray]:
-    """Values and errors at times; NaN where the outcomes cannot occur."""
-    try:
-        return _at(question, times)
-    except ImpossibleOutcomes as error:
-        possible = ~np.asarray(error.where)
-    if not possible.any():
-        return np.full(len(times), np.nan), np.full(len(times), np.nan)
-    # a time that is possible in place of each that is not: the same shape, the same program
-    values, errors = _at(question, times[np.where(possible, np.arange(len(times)), np.argmax(possible))])
-    return np.where(possible, values, np.nan), np.where(possible, errors, np.nan)
+def _one_by_one(question: Question, points: CurvePoints) -> Iterator[tuple[Curve, float]]:
+    exact = points.exact[: len(points.magic)] if points.fractions else []
+    times = [points.centre + points.even, exact]
+    count = len(points.even) + len(points.magic)
+    for index in range(count):
+        is_magic = index >= len(points.even)
+        place = index - is_magic * len(points.even)
+        distance = (points.even, points.magic)[is_magic][place]
+        level = (points.even_levels, _levels(points))[is_magic][place]
+        value, error = values_at(question, times[is_magic][place : place + 1])
+        yield Curve(np.array([distance]), value, error, np.array([level]), 0.0), (index + 1) / count
 
 
-def _at(question: Question, times) -> tuple[np.ndarray, np.ndarray]:
-    chain, outcomes, offset = question.chain, question.outcomes, question.phase_offset
-    windowed = chain.dimension <= chain.n_atoms
-    if question.quantity == "log_negativity":
-        value = np.asarray(end_to_end_log_negativity(chain, times, question.dephasing_rate, outcomes, offset))
-        return value, np.full(value.shape, np.nan if windowed else 0.0)
-    if windowed and chain.n_ensembles != 3:
-        value = np.asarray(end_to_end_entropy(chain, times, outcomes, offset, tolerance=TOLERANCE))
-        return value, np.full(value.shape, np.nan)
-    found = entropy_with_errors(chain, times, outcomes, offset, tolerance=TOLERANCE)
-    return np.asarray(found.entropy), np.asarray(found.total)
+def _levels(points: CurvePoints) -> np.ndarray:
+    return np.array([one.denominator for one in points.fractions], int)

@@ -1,15 +1,11 @@
 """What was seen, to take along: the Python lines that compute it, and its numbers as a table."""
 
-import math
-
-import numpy as np
-
 from jaxent.explorer.curve import Curve, intervals, passes
-from jaxent.explorer.question import TOLERANCE, Question
+from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 from jaxent.rationals import pi_multiple
 
-__all__ = ["hover_error", "python_lines", "table"]
+__all__ = ["python_lines", "table"]
 
 
 def python_lines(question: Question, view: View) -> str:
@@ -35,12 +31,12 @@ def python_lines(question: Question, view: View) -> str:
     ]
     if question.is_plain:
         lines += [
-            f"curve = jaxent.entropy_curve(chain, {span}, around={centre}, tolerance={TOLERANCE!r})",
+            f"curve = jaxent.entropy_curve(chain, {span}, around={centre}, tolerance={question.tolerance!r})",
             "distance, value = curve.distance, curve.entropy",
         ]
     else:
         knobs = f"{outcomes!r}, {question.phase_offset!r}"
-        call = f"end_to_end_entropy(chain, times, {knobs}, tolerance={TOLERANCE!r})"
+        call = f"end_to_end_entropy(chain, times, {knobs}, tolerance={question.tolerance!r})"
         if question.quantity == "log_negativity":
             call = f"end_to_end_log_negativity(chain, times, {question.dephasing_rate!r}, {knobs})"
         lines += [
@@ -67,14 +63,9 @@ def table(question: Question, view: View, curve: Curve) -> str:
         f"outcomes = {outcomes}, phase_offset = {question.phase_offset!r}, "
         f"dephasing_rate = {question.dephasing_rate!r}",
         f"# t = pi*{numerator}/{denominator} + distance, in units of 1/coupling; "
-        "error: bound or estimate in bits, nan where unknown; r: of a magic time 2 pi p/r, else 0",
+        "error: bound or estimate in bits, nan where there is no state; r: of a magic time 2 pi p/r, else 0",
         "distance,value,error,r",
     ]
     rows = zip(curve.distance, curve.value, curve.error, curve.levels, strict=True)
     lines += [f"{x:.17g},{y:.17g},{e:.3g},{int(r)}" for x, y, e, r in rows]
     return "\n".join(lines) + "\n"
-
-
-def hover_error(error: np.ndarray) -> list[str]:
-    """Errors as one reads them."""
-    return ["unknown" if math.isnan(one) else f"{max(one, 1e-12):.1e} bits" for one in error.tolist()]

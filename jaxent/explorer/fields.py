@@ -8,6 +8,7 @@ from bokeh.layouts import column
 from bokeh.models import Select, Slider, TextInput
 
 from jaxent.explorer.question import Question
+from jaxent.explorer.reading import LONGEST, LONGEST_LIST
 
 __all__ = ["Fields"]
 
@@ -90,7 +91,13 @@ class Fields:
         self._texts: dict[str, TextInput] = {}
         self._sliders: dict[str, Slider] = {}
         for name, knob in _KNOBS.items():
-            text = TextInput(title=knob.label, name=name, value=knob.text, width=_WIDTH)
+            text = TextInput(
+                title=knob.label,
+                name=name,
+                value=knob.text,
+                width=_WIDTH,
+                max_length=LONGEST_LIST if name == "outcomes" else LONGEST,
+            )
             slider = Slider(
                 start=knob.start,
                 end=knob.stop,

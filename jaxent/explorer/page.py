@@ -1,16 +1,17 @@
 """One tab of the explorer: fields, plots and what happens between them.
 
-Nothing is computed where the page is served from: a thread computes each curve, another looks at a point, and both hand
-over what they have by `add_next_tick_callback`. A number tells curves apart: one that nobody waits for any more ends
-after its slice.
+Nothing is computed where the page is served from: `jaxent.explorer.workers` compute each curve, step by step, look at
+points, and hand over what they have by `add_next_tick_callback`. A number tells curves apart: one that nobody waits for
+any more ends after its step. What fails, in a field or in a computation, ends in one sentence below the curve; a curve
+that is not the answer to what is asked is pale, or gone.
 """
 
 import contextlib
+import functools
 import html
 import math
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from bokeh.document import Document
@@ -19,12 +20,16 @@ from bokeh.layouts import column, row
 from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText, TextInput
 
 from jaxent.explorer.curve import Curve, refined
+from jaxent.explorer.drawing import Drawing, prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import Fields
 from jaxent.explorer.plots import CurvePlot, LookPlots
 from jaxent.explorer.point import Look, look_at, look_seconds
-from jaxent.explorer.question import Question, asked
+from jaxent.explorer.question import Question, in_words
+from jaxent.explorer.reading import LONGEST, asked
 from jaxent.explorer.viewport import WHOLE, View, asked_view
+from jaxent.explorer.words import sentence
+from jaxent.explorer.workers import Workers
 
 __all__ = ["Page"]
 
@@ -44,15 +49,29 @@ _HEAD = (
 )
 
 
+def _told(method: Callable) -> Callable:
+    """A callback of the page whose exceptions become a sentence on it."""
+
+    @functools.wraps(method)
+    def told(self: "Page", *args):
+        try:
+            return method(self, *args)
+        except Exception as error:
+            self._say(sentence(error), bad=True)
+
+    return told
+
+
 class Page:
     """One tab.
 
     Args:
         document: Bokeh's, of this tab.
+        workers: who compute.
     """
 
-    def __init__(self, document: Document):
-        self._document = document
+    def __init__(self, document: Document, workers: Workers):
+        self._document, self._workers = document, workers
         self._question, self._view, self._curve = Question(), WHOLE, None
         self._closed, self._turning = False, False
         self._wanted = 0  # number of the curve that is waited for
@@ -63,8 +82,8 @@ class Page:
         self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
         self._outbox = ColumnDataSource({"name": [""], "text": [""]})
         self._outbox.js_on_change("data", CustomJS(args={"outbox": self._outbox}, code=_DOWNLOAD))
-        self._centre = TextInput(title="Centre (1.2, pi/2)", name="centre", value="pi/2", width=110)
-        self._width = TextInput(title="Width", name="width", value="0.01", width=110)
+        self._centre = TextInput(title="Centre (1.2, pi/2)", name="centre", value="pi/2", width=110, max_length=LONGEST)
+        self._width = TextInput(title="Width", name="width", value="0.01", width=110, max_length=LONGEST)
         go = Button(label="Go there", name="go", width=100)
         go.on_click(self._go)
         whole = Button(label="Whole curve", name="whole", width=100)
@@ -93,24 +112,29 @@ class Page:
 
     # ------------------------------------------------------------- what is asked
 
+    @_told
     def _asked(self) -> None:
-        """A field has changed."""
+        """A field has changed, or the times seen."""
+        self._wanted += 1  # nobody waits for the old curve, whatever the new question is
         try:
-            self._question = asked(self._fields.values())
+            question = asked(self._fields.values())
         except ValueError as error:
-            self._refuse(error)
-            return
-        self._fields.show(self._question)
+            self._curve = None
+            self._plot.fade()
+            self._fields.blame(str(error))
+            raise
+        if question != self._question:
+            self._plot.fade()
+            self._looks.draw(Look.nothing(" "))
+        self._question = question
+        self._fields.show(question)
         self._compute()
 
+    @_told
     def _go(self) -> None:
-        try:
-            view = asked_view(self._centre.value, self._width.value)
-        except ValueError as error:
-            self._say(str(error), bad=True)
-            return
-        self._look_over(view)
+        self._look_over(asked_view(self._centre.value, self._width.value))
 
+    @_told
     def _zoomed(self, attr: str, old: float, new: float) -> None:
         """The wheel turns: wait until it rests."""
         seen = View(self._view.centre, self._plot.figure.x_range.start, self._plot.figure.x_range.end)
@@ -123,20 +147,18 @@ class Page:
         if seen is self._settling:
             self._look_over(seen)
 
+    @_told
     def _look_over(self, view: View) -> None:
-        try:
-            view = view.recentred().clipped()
-        except ValueError as error:
-            self._say(str(error), bad=True)
-            return
+        view = view.clipped().recentred().clipped()
         old, self._view, self._settling = self._view, view, None
         self._turning = True
         self._plot.see(view, old)
         self._turning = False
-        self._compute()
+        self._asked()
 
     def _end(self) -> None:
         self._wanted, self._closed = self._wanted + 1, True
+        self._workers.drop(self)
 
     def _hand_over(self, callback: Callable[[], None]) -> None:
         """From a thread: call this where the page is served from, unless the tab is closed."""
@@ -151,33 +173,32 @@ class Page:
         self._curve = None
         self._plot.figure.xaxis.axis_label = self._view.label
         self._lines.text = python_lines(self._question, self._view)
-        self._say("computing …")
+        seconds = self._question.point_seconds
+        self._say("computing …" + (f" ({in_words(seconds)} a point)" if seconds > 1 else ""))
         if look_seconds(self._question) >= _QUICK_LOOK:
             self._looks.draw(Look.nothing("Click a point of the curve to see its state"))
             self._plot.cursor.data = {"x": [], "y": []}
-        job = (self._wanted, self._question, self._view)
-        threading.Thread(target=self._work, args=job, daemon=True).start()
+        self._workers.add(self, self._curve_steps(self._wanted, self._question, self._view))
 
-    def _work(self, number: int, question: Question, view: View) -> None:
+    def _curve_steps(self, number: int, question: Question, view: View) -> Iterator[None]:
         """In a thread: hand over the curve whenever there is more of it."""
-        shown = 0.0
+        shown, names = 0.0, {}
         try:
             for curve in refined(question, view, lambda: number == self._wanted):
                 now = time.monotonic()
                 if now - shown > _BETWEEN_DRAWINGS or curve.share == 1.0:
                     shown = now
-                    self._hand_over(partial(self._show, number, curve))
-        except (ValueError, ArithmeticError, MemoryError, RuntimeError) as error:
-            text = str(error) if isinstance(error, ValueError) else f"Not computed: {type(error).__name__}: {error}"
-            self._hand_over(partial(self._fail, number, text))
+                    self._hand_over(partial(self._show, number, prepared(question, view, curve, names)))
+                yield
+        except Exception as error:
+            self._hand_over(partial(self._fail, number, sentence(error)))
 
-    def _show(self, number: int, curve: Curve) -> None:
+    def _show(self, number: int, drawing: Drawing) -> None:
         if number != self._wanted:
             return
-        self._curve = curve
-        self._plot.draw(self._question, self._view, curve)
-        rest = "" if curve.share == 1.0 else f", computing: {curve.share:.0%}"
-        self._say(f"{len(curve.distance)} points, {self._question.method}{rest}")
+        curve = self._curve = drawing.curve
+        self._plot.draw(drawing)
+        self._say(drawing.summary + ("" if curve.share == 1.0 else f"; computing: {curve.share:.0%}"))
         if curve.share == 1.0 and look_seconds(self._question) < _QUICK_LOOK:
             self._look_again(curve)
 
@@ -188,14 +209,18 @@ class Page:
             _, view, distance = self._pointer
             there = distance + 2 * math.pi * float(view.centre - self._view.centre)
             middle = there if self._view.start <= there <= self._view.stop else middle
-        self._look(curve.distance[abs(curve.distance - middle).argmin()])
+        self._look(float(curve.distance[abs(curve.distance - middle).argmin()]))
 
     def _fail(self, number: int, text: str) -> None:
         if number == self._wanted:
+            self._curve = None
+            self._plot.clear()
+            self._looks.draw(Look.nothing(" "))
             self._say(text, bad=True)
 
     # ------------------------------------------------------------ under the pointer
 
+    @_told
     def _pointed(self, clicked: bool, event: MouseMove | Tap) -> None:
         if self._curve is None or event.x is None or not self._view.start <= event.x <= self._view.stop:
             return
@@ -208,20 +233,22 @@ class Page:
         self._pointer = (self._question, self._view, float(distance))
         if not self._looking:
             self._looking = True
-            threading.Thread(target=self._work_at, args=(self._pointer,), daemon=True).start()
+            self._workers.add(self, self._look_steps(self._pointer))
 
-    def _work_at(self, place: tuple[Question, View, float]) -> None:
+    def _look_steps(self, place: tuple[Question, View, float]) -> Iterator[None]:
+        """In a thread: look at a point."""
         try:
-            look = look_at(*place)
-        except (ValueError, ArithmeticError, MemoryError, RuntimeError) as error:
-            look = Look.nothing(str(error))
-        self._hand_over(partial(self._show_look, place, look))
+            look, time_text = look_at(*place), place[1].text_of(place[2], place[0].n_atoms)
+        except Exception as error:
+            look, time_text = Look.nothing(sentence(error)), " "
+        self._hand_over(partial(self._show_look, place, look, time_text))
+        yield
 
-    def _show_look(self, place: tuple[Question, View, float], look: Look) -> None:
+    def _show_look(self, place: tuple[Question, View, float], look: Look, time_text: str) -> None:
         self._looking = False
         question, view, distance = place
         if question == self._question:
-            self._looks.draw(look, f"t = {view.text_of(distance, question.n_atoms)}")
+            self._looks.draw(look, f"t = {time_text}")
         if self._curve is not None and (question, view) == (self._question, self._view):
             index = abs(self._curve.distance - distance).argmin()
             self._plot.cursor.data = {"x": [distance], "y": [self._curve.value[index]]}
@@ -230,14 +257,11 @@ class Page:
 
     # --------------------------------------------------------------- words and files
 
-    def _refuse(self, error: ValueError) -> None:
-        self._fields.blame(str(error))
-        self._say(str(error), bad=True)
-
     def _say(self, text: str, bad: bool = False) -> None:
         colour = "#B00020" if bad else "#444444"
         self._status.text = f"<span role='status' style='color:{colour}'>{html.escape(text)}</span>"
 
+    @_told
     def _save_data(self) -> None:
         if self._curve is None:
             self._say("There is no curve to save yet.", bad=True)

@@ -1,29 +1,29 @@
 """What the explorer draws: the curve with its magic times, the spectrum and the distribution of an outcome."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
 from bokeh.models import ColumnDataSource, CustomJSTickFormatter, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from jaxent.explorer.curve import Curve
-from jaxent.explorer.export import hover_error
+from jaxent.explorer.drawing import Drawing
 from jaxent.explorer.point import Look
-from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import WHOLE, View
 
 __all__ = ["CurvePlot", "LookPlots"]
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # told apart by colour-blind readers, too
-_APART = 0.045  # of the width: marks closer together lose their label, the simpler one keeps it
+_PALE = 0.25
+_LINE = 44  # characters of a title
 _ZERO = 1e-18  # where the logarithmic axis of the spectrum ends
 _SIDE: dict[str, Any] = {
     "height": 250,
     "sizing_mode": "stretch_width",
     "min_width": 280,
     "toolbar_location": None,
-    "title": " \n ",
-}  # two lines
+    "title": " \n \n ",
+}  # three lines
 
 
 def _plain() -> CustomJSTickFormatter:
@@ -48,7 +48,9 @@ class CurvePlot:
             active_scroll="xwheel_zoom",
             x_range=Range1d(start=WHOLE.start, end=WHOLE.stop),
             y_range=Range1d(start=0.0, end=1.0),
+            title=" ",
         )
+        self.figure.title.text_font_size = "12px"
         self.figure.toolbar.logo = None
         self.figure.xaxis.formatter = _plain()
         self.figure.vspan(x="x", source=self.marks, line_color=_GREY, line_alpha=0.35, line_width=1)
@@ -65,6 +67,7 @@ class CurvePlot:
             background_fill_alpha=0.8,
         )
         line = self.figure.line(x="x", y="y", source=self.curve, line_color=_BLUE, line_width=1.5)
+        self._line: Any = line.glyph
         self.figure.scatter(x="x", y="y", source=self.cursor, color=_ORANGE, size=9)
         tips = [("t", "@rational"), ("value", "@y{0.00000000} bits"), ("error", "@error")]
         hover = HoverTool(
@@ -86,31 +89,24 @@ class CurvePlot:
         )
         self.figure.xaxis.axis_label = view.label
 
-    def draw(self, question: Question, view: View, curve: Curve) -> None:
-        """Show a curve, all of it in height."""
-        self.figure.yaxis.axis_label = question.label
-        low, high = 0.0, 1.0
-        finite = curve.value[np.isfinite(curve.value)]
-        if finite.size:
-            low, high = float(finite.min()), float(finite.max())
-        room = max(high - low, 1e-3 * abs(high), 1e-9)
-        top = high + 0.16 * room
-        self.figure.y_range.update(start=low - 0.05 * room, end=top)
-        self.curve.data = {
-            "x": curve.distance,
-            "y": curve.value,
-            "rational": [view.text_of(one, question.n_atoms) for one in curve.distance.tolist()],
-            "error": hover_error(curve.error),
-        }
-        kept: list[tuple[float, int, str]] = []
-        for mark in view.marks(question.n_atoms):
-            if all(abs(mark[0] - other[0]) > _APART * view.width for other in kept):
-                kept.append(mark)
-        self.marks.data = {
-            "x": [mark[0] for mark in kept],
-            "y": [top - 0.01 * room] * len(kept),
-            "text": [f"r={mark[1]}" for mark in kept],
-        }
+    def draw(self, drawing: Drawing) -> None:
+        """Show a curve, all of it in height, and whose it is."""
+        self.figure.yaxis.axis_label = drawing.label
+        self.figure.title.text = drawing.title
+        self.figure.y_range.update(start=drawing.low, end=drawing.high)
+        self.curve.data, self.marks.data = drawing.points, drawing.marks
+        self._line.line_alpha = 1.0
+
+    def fade(self) -> None:
+        """What is shown is not the answer to what is asked: pale, and its title says what it is."""
+        self._line.line_alpha = _PALE
+
+    def clear(self) -> None:
+        """There is no curve."""
+        self.figure.title.text = " "
+        self.curve.data = {"x": [], "y": [], "rational": [], "error": []}
+        self.marks.data = {"x": [], "y": [], "text": []}
+        self.cursor.data = {"x": [], "y": []}
 
 
 class LookPlots:
@@ -131,6 +127,7 @@ class LookPlots:
             y_axis_label="probability",
             **_SIDE,
         )
+        self.spectrum.title.text_font_size = "11px"
         self.spectrum.xaxis.ticker.update(desired_num_ticks=5, mantissas=[1, 2, 5], min_interval=1)
         self.spectrum.segment(x0="i", x1="i", y0=_ZERO, y1="p", source=self.levels, line_color=_BLUE, line_width=1)
         self.spectrum.scatter(x="i", y="p", source=self.levels, color=_BLUE, size=5)
@@ -145,6 +142,7 @@ class LookPlots:
             y_axis_label="probability",
             **_SIDE,
         )
+        self.outcome.title.text_font_size = "11px"
         self.outcome.xaxis.formatter = _plain()
         self.outcome.xaxis.ticker.desired_num_ticks = 4
         self.outcome.quad(
@@ -153,12 +151,17 @@ class LookPlots:
 
     def draw(self, look: Look, time: str = " ") -> None:
         """Show what is seen at a time, told in words."""
-        self.spectrum.title.text = f"{look.spectrum_note}\n{time}"
-        self.outcome.title.text = f"{look.outcome_note}\n{time}"
-        kept = look.spectrum > _ZERO
-        self.spectrum.x_range.update(start=0.0, end=max(4, int(kept.sum())) + 1.0)
+        self.spectrum.title.text = _titled(look.spectrum_note, time)
+        self.outcome.title.text = _titled(look.outcome_note, time)
+        self.spectrum.x_range.update(start=0.0, end=max(4, len(look.spectrum)) + 1.0)
         if look.probabilities.size:
             self.outcome.x_range.update(start=look.edges[0] - 1.0, end=look.edges[-1])
             self.outcome.y_range.update(end=1.08 * float(look.probabilities.max()))
-        self.levels.data = {"i": np.arange(1, len(look.spectrum) + 1)[kept], "p": look.spectrum[kept]}
+        self.levels.data = {"i": np.arange(1, len(look.spectrum) + 1), "p": look.spectrum}
         self.bins.data = {"left": look.edges[:-1] - 0.5, "right": look.edges[1:] - 0.5, "p": look.probabilities}
+
+
+def _titled(note: str, time: str) -> str:
+    """A note on one or two lines (four where it is a sentence), and the time."""
+    lines = textwrap.wrap(note, _LINE, max_lines=4, placeholder=" …") or [" "]
+    return "\n".join([*lines, time, *[" "] * (2 - len(lines))])

@@ -5,9 +5,12 @@ The outcome q_2 of the first measured ensemble, whatever the others give, has th
     p(q) = Σ_d W(d) C(N, q) cos^(2q)(α/2) sin^(2(N-q))(α/2),   α = d t + φ,
 
 a binomial for each difference d = k_1 - k_3 of its neighbours, with W(d) = C(2N, N+d)/4^N (equation 23, squared).
-Dephasing at a rate γ shifts α at random by 2√(γt) ξ, ξ standard normal.
+Dephasing at a rate γ shifts α at random by 2√(γt) ξ, ξ standard normal: a small shift is averaged over as it is, one
+that is large against the binomial's width 1/√N as a density of α/2 on the circle of circumference π, from its Fourier
+series.
 """
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -16,9 +19,11 @@ import scipy.stats
 
 from jaxent import dicke
 from jaxent.band.phases import multiples
+from jaxent.chain import Chain
 from jaxent.dephasing import end_to_end_state
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
+from jaxent.explorer.words import sentence
 from jaxent.rationals import half_turn, pi_multiple
 from jaxent.swapping import end_to_end_schmidt_coefficients
 from jaxent.times import PiFraction
@@ -28,9 +33,13 @@ __all__ = ["Look", "look_at", "look_seconds", "outcome_bins"]
 _MOST_BINS = 101
 _MOST_STATES = 3100  # a dense spectrum of so many takes half a second
 _MOST_MIXED_STATES = 31  # of a density matrix of D² rows
-_SPECTRUM_WINDOW = 3.0
+_LEAST_WINDOW, _WIDEST = 2.0, 8.0  # standard deviations
 _REACH = 7.0  # standard deviations of d, and of the random phase
 _SHOWN = 60  # largest coefficients
+_ROUNDING = {True: 1e-15, False: 1e-18}  # of a mixed state's eigenvalues, and of squares of Schmidt coefficients
+_SMALL_SHIFT = 2.0  # of √(γt), in units of 1/√N
+_MOST_TERMS = 3 * 10**8  # of the Fourier series for all d
+_CHUNK = 10**5
 
 
 class Look(NamedTuple):
@@ -57,11 +66,17 @@ class Look(NamedTuple):
 
 
 def look_at(question: Question, view: View, distance: float) -> Look:
-    """Spectrum and distribution of q_2 at a distance from the centre of a view."""
-    spectrum, note = _spectrum(question, view, distance)
+    """Spectrum and distribution of q_2 at a distance from the centre of a view; a sentence where there is none."""
+    try:
+        spectrum, note = _spectrum(question, view, distance)
+    except ValueError as error:
+        spectrum, note = np.empty(0), sentence(error)
     if question.n_ensembles == 2:
         return Look(spectrum, note, np.zeros(1), np.zeros(0), "M = 2: nothing is measured")
-    edges, probabilities = outcome_bins(question, view, distance)
+    try:
+        edges, probabilities = outcome_bins(question, view, distance)
+    except ValueError as error:
+        return Look(spectrum, note, np.zeros(1), np.zeros(0), sentence(error))
     each = (edges[1] - edges[0]).item()
     text = "p(q₂)" if each == 1 else f"p(q₂) in bins of {each:.3g}"
     return Look(spectrum, note, edges, probabilities, text)
@@ -74,27 +89,44 @@ def _time(view: View, distance: float) -> float | PiFraction:
 
 
 def _spectrum(question: Question, view: View, distance: float) -> tuple[np.ndarray, str]:
-    chain, time, kept = question.chain, _time(view, distance), ""
-    mixed = question.quantity == "log_negativity" and question.dephasing_rate > 0
-    most = _MOST_MIXED_STATES if mixed else _MOST_STATES
-    if chain.dimension > most:
-        wide = _SPECTRUM_WINDOW * math.sqrt(chain.n_atoms) + 1
-        if mixed or wide > most:
-            what = "eigenvalues of ρ" if mixed else "Schmidt coefficients"
-            return np.empty(
-                0
-            ), f"{what}: shown up to {most} states per end, but there are {min(chain.dimension, wide):.0f}"
-        chain, kept = type(chain)(chain.n_ensembles, chain.n_atoms, _SPECTRUM_WINDOW), ", window c = 3"
-    try:
-        if mixed:
-            state = end_to_end_state(chain, time, question.dephasing_rate, question.outcomes, question.phase_offset)
-            matrix = np.asarray(state).reshape(chain.dimension**2, chain.dimension**2)
-            values = np.linalg.eigvalsh(matrix / np.trace(matrix).real)[::-1]
-            return np.maximum(values[:_SHOWN], 0.0), "eigenvalues of ρ"
-        coefficients = end_to_end_schmidt_coefficients(chain, time, question.outcomes, question.phase_offset)
-    except ValueError as error:
-        return np.empty(0), str(error)
-    return np.asarray(coefficients)[:_SHOWN] ** 2, "Schmidt probabilities σ²" + kept
+    """The largest probabilities, decreasing, and what they are: how many of how many, in which window, how wrong."""
+    of, what = (_eigenvalues, "eigenvalues of ρ") if question.is_noisy else (_schmidt_probabilities, "Schmidt σ²")
+    seen = _affordable(question)
+    if seen is None:
+        most = _MOST_MIXED_STATES if question.is_noisy else _MOST_STATES
+        return np.empty(0), f"{what}: shown up to {most} states per end, but there are {question.chain.dimension}"
+    time = _time(view, distance)
+    values = of(seen, seen.chain, time)
+    floor = _ROUNDING[question.is_noisy]
+    kept = values[:_SHOWN][values[:_SHOWN] > floor]
+    note = f"{what}: {len(kept)} of {len(values)}" + ("" if len(kept) == len(values) else f" (above {floor:g})")
+    if len(kept) == _SHOWN:
+        note = f"{what}: the {_SHOWN} largest of {len(values)}"
+    if seen.is_windowed:
+        fewer = of(seen, seen.narrower, time)[: len(kept)]
+        off = abs(np.pad(fewer, (0, len(kept) - len(fewer))) - kept).max(initial=0.0)
+        note += f"; window c = {seen.chain.window:.3g}, each off by up to about {max(off, 1e-15):.0e}"
+    return kept, note
+
+
+def _affordable(question: Question) -> Question | None:
+    """The question in a window that a look can afford, its own where it can; None where there is none."""
+    most = _MOST_MIXED_STATES if question.is_noisy else _MOST_STATES
+    if question.chain.dimension <= most:
+        return question
+    widest = min(_WIDEST, (most - 2) / math.sqrt(question.n_atoms))
+    return dataclasses.replace(question, window=widest) if widest >= _LEAST_WINDOW and not question.is_noisy else None
+
+
+def _schmidt_probabilities(question: Question, chain: Chain, time: float | PiFraction) -> np.ndarray:
+    coefficients = end_to_end_schmidt_coefficients(chain, time, question.outcomes, question.phase_offset)
+    return np.asarray(coefficients) ** 2
+
+
+def _eigenvalues(question: Question, chain: Chain, time: float | PiFraction) -> np.ndarray:
+    state = end_to_end_state(chain, time, question.dephasing_rate, question.outcomes, question.phase_offset)
+    matrix = np.asarray(state).reshape(chain.dimension**2, chain.dimension**2)
+    return np.linalg.eigvalsh(matrix / np.trace(matrix).real)[::-1]
 
 
 def outcome_bins(question: Question, view: View, distance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -106,17 +138,37 @@ def outcome_bins(question: Question, view: View, distance: float) -> tuple[np.nd
     differences = np.arange(-reach, reach + 1)
     weights = np.exp(dicke.log_weights_host(2 * n_atoms, n_atoms + differences))
     halves = 2 * math.pi * multiples(differences, half_turn(view.turns(distance))) + question.phase_offset / 2
-    if question.dephasing_rate and question.quantity == "log_negativity":
-        time = 2 * math.pi * float(view.turns(distance))
-        nodes = np.linspace(-_REACH, _REACH, 121)
-        each = np.exp(-(nodes**2) / 2)
-        halves = (halves[:, None] + math.sqrt(question.dephasing_rate * time) * nodes).ravel()
-        weights = np.outer(weights, each / each.sum()).ravel()
+    if question.is_noisy:
+        shift = math.sqrt(question.dephasing_rate * 2 * math.pi * float(view.turns(distance)))
+        spread = _shifted if shift * math.sqrt(n_atoms) <= _SMALL_SHIFT else _on_circle
+        halves, weights = spread(halves, weights, shift, n_atoms)
     upper = np.cos(halves) ** 2
     below = np.zeros(len(edges))
-    for start in range(0, len(upper), 10**5):
-        below += weights[start : start + 10**5] @ _shares_below(edges, n_atoms, upper[start : start + 10**5])
+    for start in range(0, len(upper), _CHUNK):
+        below += weights[start : start + _CHUNK] @ _shares_below(edges, n_atoms, upper[start : start + _CHUNK])
     return edges, np.diff(below) / weights.sum()
+
+
+def _shifted(halves: np.ndarray, weights: np.ndarray, shift: float, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each α/2 with so many small random shifts, and their weights."""
+    nodes = np.linspace(-_REACH, _REACH, 121)
+    each = np.exp(-(nodes**2) / 2)
+    return (halves[:, None] + shift * nodes).ravel(), np.outer(weights, each / each.sum()).ravel()
+
+
+def _on_circle(halves: np.ndarray, weights: np.ndarray, shift: float, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
+    """Evenly spaced α/2 as fine as the binomials are wide, and the density of the shifted ones there."""
+    n_modes = math.ceil(4.5 / shift) + 1  # beyond, e^(-2 shift² m²) is below rounding
+    if n_modes * len(halves) > _MOST_TERMS:
+        raise ValueError(f"p(q₂): shown with noise up to fewer atoms than {n_atoms} at this rate and time")
+    modes = np.arange(1, n_modes)
+    rows = max(1, 2 * 10**6 // len(halves))
+    sums = [weights @ np.exp(-2j * np.outer(halves, modes[k : k + rows])) for k in range(0, len(modes), rows)]
+    series = np.concatenate([[weights.sum()], 2 * np.concatenate(sums) * np.exp(-2 * (shift * modes) ** 2)])
+    n_points = max(64, math.ceil(4 * math.pi * math.sqrt(n_atoms)), 2 * n_modes)
+    places = math.pi * np.arange(n_points) / n_points
+    density = np.fft.ifft(np.pad(series, (0, n_points - n_modes))).real
+    return places, np.maximum(density, 0.0)
 
 
 def _shares_below(edges: np.ndarray, n_atoms: int, upper: np.ndarray) -> np.ndarray:
@@ -132,7 +184,7 @@ def _shares_below(edges: np.ndarray, n_atoms: int, upper: np.ndarray) -> np.ndar
 
 def look_seconds(question: Question) -> float:
     """Rough time of a look."""
-    states = min(question.chain.dimension, _SPECTRUM_WINDOW * math.sqrt(question.n_atoms) + 1)
-    if question.quantity == "log_negativity" and question.dephasing_rate > 0:
-        return 3e-10 * min(states, _MOST_MIXED_STATES) ** 6 + 0.05
-    return 1e-2 + (1e-10 * states**3 if states <= _MOST_STATES else 0.0) + 3e-6 * math.sqrt(question.n_atoms)
+    seen = _affordable(question)
+    states = 0 if seen is None else seen.chain.dimension
+    outcomes = 1e-2 + 3e-6 * math.sqrt(question.n_atoms)
+    return outcomes + (3e-10 * states**6 + 0.05 if question.is_noisy else 1.4e-10 * states**3)

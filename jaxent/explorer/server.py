@@ -1,5 +1,6 @@
-"""The explorer's server: on this machine only, one document for each tab."""
+"""The explorer's server: on this machine only, for whoever has its token, one document for each tab."""
 
+import logging
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -7,16 +8,24 @@ from collections.abc import Callable
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document
-from bokeh.server.server import Server
+from bokeh.server.server import BaseServer
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
 
 from jaxent.explorer.curve import refined
+from jaxent.explorer.gate import Gate, GuardedTornado
 from jaxent.explorer.page import Page
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import WHOLE
+from jaxent.explorer.workers import Workers
 
-__all__ = ["serve"]
+__all__ = ["guarded", "serve"]
 
 _ADDRESS = "127.0.0.1"
+_AT_ONCE = 3  # steps of computations
+_LARGEST_MESSAGE = 2**18  # bytes that a page sends; it sends fields, ranges and events, of some hundred bytes each
+_LARGEST_REQUEST = 2**16
 
 
 def serve(port: int = 5006, show: bool = True, report: Callable[[str], None] = print) -> None:
@@ -32,38 +41,46 @@ def serve(port: int = 5006, show: bool = True, report: Callable[[str], None] = p
     """
     if not 0 <= port <= 65535:
         raise ValueError(f"Argument `port` must lie in 0…65535, but is {port}.")
-    port = port or _free_port()
-    origins = [f"{_ADDRESS}:{port}", f"localhost:{port}"]
     try:
-        server = Server(
-            {"/": Application(FunctionHandler(_open))},
-            address=_ADDRESS,
-            port=port,
-            allow_websocket_origin=origins,
-            check_unused_sessions_milliseconds=1000,
-            unused_session_lifetime_milliseconds=5000,
-        )
+        sockets = bind_sockets(port, _ADDRESS)
     except OSError:
         raise ValueError(
-            f"Argument `port` must be one that nothing listens at, but {port} is in use; 0 finds a free one."
+            f"Argument `port` must be one that nothing else listens at and that this user may use, but is {port}; "
+            "0 finds a free one."
         ) from None
+    gate, workers = Gate(sockets[0].getsockname()[1]), Workers(_AT_ONCE)
     next(refined(Question(), WHOLE))  # the first curve is to come at once
+    server = guarded(sockets, gate, lambda document: _open(document, workers))
     server.start()
-    url = f"http://{_ADDRESS}:{port}/"
-    report(url)
+    report(gate.url)
     if show:
-        webbrowser.open(url)
+        webbrowser.open(gate.url)
     try:
         server.io_loop.start()
     finally:
         server.stop()
 
 
-def _open(document: Document) -> None:
-    Page(document)
+def guarded(sockets: list[socket.socket], gate: Gate, open_page: Callable[[Document], None]) -> BaseServer:
+    """A server behind a gate, on the current event loop.
+
+    Args:
+        sockets: that listen.
+        gate: what every request must pass.
+        open_page: fills the document of a tab.
+    """
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # what is refused is told to who asks
+    application = GuardedTornado(
+        {"/": Application(FunctionHandler(open_page))},
+        gate,
+        check_unused_sessions_milliseconds=1000,
+        unused_session_lifetime_milliseconds=5000,
+        websocket_max_message_size_bytes=_LARGEST_MESSAGE,
+    )
+    listener = HTTPServer(application, max_body_size=_LARGEST_REQUEST, max_header_size=_LARGEST_REQUEST)
+    listener.add_sockets(sockets)
+    return BaseServer(IOLoop.current(), application, listener)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((_ADDRESS, 0))
-        return listener.getsockname()[1]
+def _open(document: Document, workers: Workers) -> None:
+    Page(document, workers)

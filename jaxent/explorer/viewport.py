@@ -5,7 +5,8 @@ import fractions
 import math
 
 from jaxent.console import parse_time, time_number
-from jaxent.explorer.question import parse_number
+from jaxent.explorer.reading import bounded, parse_number
+from jaxent.messages import shown
 from jaxent.rationals import nearest, pi_multiple, simplest_between, simplest_in_order, time_text, turns_of
 from jaxent.times import PiFraction
 
@@ -99,13 +100,14 @@ def asked_view(centre: str, width: str) -> View:
     Raises:
         ValueError: one sentence that names the field, its value and what would be right.
     """
+    centre = bounded("Centre", centre)
     try:
         time, value = parse_time(centre), time_number(centre)
-    except ValueError:
-        raise ValueError(f"Centre must be a number or a multiple of π like pi/2, but is {centre.strip()!r}.") from None
+    except (ValueError, OverflowError):
+        raise ValueError(f"Centre must be a number or a multiple of π like pi/2, but is {shown(centre)}.") from None
     if not 0 <= value <= _LATEST:
-        raise ValueError(f"Centre must lie between 0 and {_LATEST:g}, but is {centre.strip()!r}.")
-    half = parse_number("Width", width, above=0.0) / 2
+        raise ValueError(f"Centre must lie between 0 and {_LATEST:g}, but is {shown(centre)}.")
+    half = parse_number("Width", width, above=0.0, most=_LATEST) / 2
     exact = turns_of(time)
     if exact.denominator <= 10**12:
         return View(exact, -half, half)

@@ -1,0 +1,119 @@
+"""Who may ask the explorer: whoever has its address with the token in it, from a page of this machine's own name.
+
+Every request is checked before anything answers it, the handshake of the websocket and static files included:
+
+- its Host is one of ours, so that no name that an attacker points to 127.0.0.1 reaches the server (DNS rebinding);
+- its Origin, if it has one, is a page of ours;
+- it has the token, in its query or in the cookie that the first page sets.
+
+The cookie is kept for this port, out of reach of scripts, and not sent with requests that other sites make.
+"""
+
+import hmac
+import secrets
+from typing import Any
+
+from bokeh.server.tornado import BokehTornado
+from tornado.httputil import HTTPServerRequest
+from tornado.web import RequestHandler
+
+__all__ = ["Gate", "GuardedTornado"]
+
+_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_PATHS = ("/", "/ws", "/favicon.ico")
+_FILES = "/static/"
+
+
+class Gate:
+    """What may pass.
+
+    Args:
+        port: that the server listens at.
+    """
+
+    def __init__(self, port: int):
+        self._token = secrets.token_urlsafe(24)
+        self.hosts = [f"{name}:{port}" for name in _NAMES] + (list(_NAMES) if port == 80 else [])
+        self.cookie = f"jaxent-explorer-{port}"
+
+    @property
+    def token(self) -> str:
+        """The secret that a request must have."""
+        return self._token
+
+    @property
+    def url(self) -> str:
+        """The address to open."""
+        return f"http://{self.hosts[0]}/?token={self._token}"
+
+    def refusal(self, request: HTTPServerRequest) -> str | None:
+        """Why a request may not pass, in one sentence; None where it may."""
+        hosts, origins = request.headers.get_list("Host"), request.headers.get_list("Origin")
+        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
+            return f"The explorer answers at {self.hosts[0]} and {self.hosts[1]} only."
+        if any(origin.lower() not in [f"http://{host}" for host in self.hosts] for origin in origins):
+            return "The explorer answers its own page only."
+        cookie = request.cookies.get(self.cookie)
+        if not (self.has_token(request) or (cookie is not None and self._is_token(cookie.value))):
+            return "Open the address that jaxent explore has printed, with the token in it (the page sets a cookie)."
+        return None
+
+    def has_token(self, request: HTTPServerRequest) -> bool:
+        """Whether the token is in the query."""
+        values = request.query_arguments.get("token", [])
+        return len(values) == 1 and self._is_token(values[0].decode("latin-1"))
+
+    def _is_token(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode(), self._token.encode())
+
+
+class GuardedTornado(BokehTornado):
+    """Bokeh's application behind a gate.
+
+    Args:
+        applications: as Bokeh's.
+        gate: what every request must pass.
+        options: Bokeh's.
+    """
+
+    def __init__(self, applications: Any, gate: Gate, **options: Any):
+        self._gate = gate
+        super().__init__(
+            applications, extra_websocket_origins=gate.hosts, include_headers=[], include_cookies=[], **options
+        )
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any):
+        """Bokeh's handler, or one that refuses, or one that changes the token for a cookie."""
+        reason = self._gate.refusal(request)
+        if reason is not None:
+            return self.get_handler_delegate(request, _Refusal, {"status": 403, "reason": reason})
+        if request.path not in _PATHS and not request.path.startswith(_FILES):
+            return self.get_handler_delegate(request, _Refusal, {"status": 404, "reason": "There is no such page."})
+        if request.path == "/" and self._gate.has_token(request):
+            return self.get_handler_delegate(request, _Entrance, {"gate": self._gate})
+        return super().find_handler(request, **kwargs)
+
+
+class _Refusal(RequestHandler):
+    """One sentence, whatever is asked."""
+
+    def initialize(self, status: int, reason: str) -> None:
+        self._status, self._sentence = status, reason
+
+    def prepare(self) -> None:
+        self.set_status(self._status)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(self._sentence + "\n")
+
+
+class _Entrance(RequestHandler):
+    """The cookie, and on to the page without the token in its address."""
+
+    def initialize(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def get(self) -> None:
+        self.set_cookie(self._gate.cookie, self._gate.token, httponly=True, samesite="Lax")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Cache-Control", "no-store")
+        self.redirect("/")

@@ -1,0 +1,91 @@
+"""The values of a question at times, each with its error: the ways that `jaxent.explorer.question` names."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from jaxent.chain import Chain
+from jaxent.dephasing import end_to_end_log_negativity
+from jaxent.explorer.question import Question
+from jaxent.routes import ImpossibleOutcomes, Problem
+from jaxent.times import PiFraction
+from jaxent.truncation import entropy_with_errors
+
+__all__ = ["values_at"]
+
+_HALF = 1 / 2  # the order whose Rényi entropy is the log negativity of a pure state
+_ROUNDING = 4 * 2.0**-53  # of a time, relative; the quantities change by about N bits per unit of time at most
+
+
+Times = np.ndarray | PiFraction
+_Way = Callable[[Question, Times], tuple[np.ndarray, np.ndarray]]
+
+
+def values_at(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
+    """Values and their errors, bounds or estimates, in bits; NaN where the outcomes cannot occur.
+
+    Args:
+        question: what to compute.
+        times: of shape (n,); those that are floats are rounded, which counts as an error.
+
+    Returns:
+        two arrays of shape (n,).
+
+    Raises:
+        ValueError: where the question cannot be answered, in one sentence.
+    """
+    way = _noisy if question.is_noisy else _entropy if question.quantity == "entropy" else _pure_log_negativity
+    rounding = 0.0
+    if isinstance(times, np.ndarray):
+        rounding = _ROUNDING * question.n_atoms * np.abs(times)
+    values, errors = _where_possible(question, times, way)
+    return values, errors + rounding
+
+
+def _where_possible(question: Question, times: Times, way: _Way) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        return way(question, times)
+    except ImpossibleOutcomes as error:
+        possible = ~np.asarray(error.where)
+    if not possible.any():
+        return np.full(possible.shape, np.nan), np.full(possible.shape, np.nan)
+    # a time that is possible in place of each that is not: the same shape, the same program
+    indices = np.where(possible, np.arange(len(possible)), np.argmax(possible))
+    values, errors = _where_possible(question, times[indices], way)
+    return np.where(possible, values, np.nan), np.where(possible, errors, np.nan)
+
+
+def _entropy(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
+    found = entropy_with_errors(
+        question.chain, times, question.outcomes, question.phase_offset, tolerance=question.tolerance
+    )
+    return np.asarray(found.entropy), np.asarray(found.total)
+
+
+def _pure_log_negativity(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
+    """The Rényi entropy of order 1/2, its window's error from a wider one."""
+
+    def of(chain: Chain):
+        problem = Problem.of(chain, times, question.outcomes, question.phase_offset)
+        return problem.entropies(_HALF, question.tolerance)
+
+    found = of(question.chain)
+    value = np.asarray(found.entropy)
+    error = sum(np.asarray(one) for one in (found.window_error, found.band_error, found.coarse_error))
+    error = error + np.asarray(found.quadrature_error)
+    if question.is_windowed:
+        error = error + abs(value - np.asarray(of(question.wider).entropy))
+    return value, error
+
+
+def _noisy(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
+    """The log negativity of a mixed state, its window's error from a narrower one."""
+
+    def of(chain: Chain) -> np.ndarray:
+        rate, outcomes, offset = question.dephasing_rate, question.outcomes, question.phase_offset
+        return np.asarray(end_to_end_log_negativity(chain, times, rate, outcomes, offset))
+
+    value = of(question.chain)
+    if not question.is_windowed:
+        return value, np.zeros(value.shape)
+    return value, abs(value - of(question.narrower))
