@@ -144,6 +144,33 @@ def test_it_opens_with_a_curve(tab):
     assert "101 of 101 Dicke states" in tab.status()
 
 
+def test_the_address_keeps_no_token_and_the_page_can_be_reloaded(tab, address):
+    assert "?token=" in address
+    assert tab.page.url == address.split("?")[0]
+    tab.page.reload()
+    tab.page.wait_for_function("() => window.Bokeh && Bokeh.documents.length")
+    assert "101 of 101 Dicke states" in tab.finish()
+
+
+def test_the_log_negativity_on_the_screen_is_the_library_s(tab):
+    tab.page.evaluate("() => { Bokeh.documents[0].get_model_by_name('quantity').value = 'log_negativity' }")
+    tab.write("Atoms N", "1e6")
+    tab.write("Centre", "1")
+    tab.write("Width", "1e-6")
+    tab.page.get_by_role("button", name="Go there").click()
+    assert "band engine, error about" in tab.wait_for("band engine")
+    tab.page.wait_for_function(f"() => {CURVE}.x_range.end < 1.1 && {CURVE}.title.text.includes('N = 1000000')")
+    tab.arrive()
+    x, y = tab.curve()
+    expected = jaxent.end_to_end_renyi_entropy(jaxent.Chain(3, 10**6), 1.0, 0.5)
+    np.testing.assert_allclose(y[len(y) // 2], expected, atol=2e-6)
+    assert y[len(y) // 2] == pytest.approx(9.473, abs=0.001)
+    tab.write("Dephasing rate", "0.01")
+    sentence = tab.wait_for("with these settings takes")
+    assert "N = 1000000 with these settings takes more than a year a point" in sentence
+    assert tab.page.evaluate(f"() => {CURVE}.renderers[2].glyph.line_alpha") == 0.25
+
+
 def test_three_levels_into_the_dip_at_half_pi(tab):
     tab.write("Atoms N", "1e6")
     tab.wait_for("band engine")
@@ -196,7 +223,7 @@ def test_a_bad_value_says_what_is_wrong_and_the_curve_stays(tab):
         ("Atoms N", "100", "many", "N must be a whole number from 1 to 10^10, but is 'many'."),
         ("Outcome q", "N", "101", "Outcome q must lie in 0…100"),
         ("Dephasing rate", "0", "0.1", "choose the log negativity"),
-        ("Dephasing rate", "0", "<b>", "Rate γ must be a number of at least 0, as 0.1 or pi/8, but is '<b>'."),
+        ("Dephasing rate", "0", "<b>", "Rate γ must be a number from 0 to 1000, as 0.1 or pi/8, but is '<b>'."),
     ):
         before = tab.curve()
         tab.write(label, bad)
