@@ -78,7 +78,7 @@ class Page:
         self._pointer, self._looking = None, False
         self._fields = Fields(self._asked)
         self._plot, self._looks = CurvePlot(), LookPlots()
-        self._status = Div(name="status", text="", sizing_mode="stretch_width", height=22)
+        self._status = Div(name="status", text="", sizing_mode="stretch_width", height=42)  # two lines
         self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
         self._outbox = ColumnDataSource({"name": [""], "text": [""]})
         self._outbox.js_on_change("data", CustomJS(args={"outbox": self._outbox}, code=_DOWNLOAD))
@@ -91,7 +91,7 @@ class Page:
         self._data = Button(label="Save data (CSV)", name="save_data", width=120)
         self._data.on_click(self._save_data)
         self._python = Button(label="Save Python", name="save_python", width=110)
-        self._python.on_click(lambda: self._download("curve.py", self._lines.text))
+        self._python.on_click(self._save_python)
         plot = self._plot.figure
         plot.x_range.on_change("start", self._zoomed)
         plot.x_range.on_change("end", self._zoomed)
@@ -119,7 +119,7 @@ class Page:
         try:
             question = asked(self._fields.values())
         except ValueError as error:
-            self._curve = None
+            self._curve, self._lines.text = None, ""
             self._plot.fade()
             self._fields.blame(str(error))
             raise
@@ -267,6 +267,12 @@ class Page:
             self._say("There is no curve to save yet.", bad=True)
             return
         self._download("curve.csv", table(self._question, self._view, self._curve))
+
+    @_told
+    def _save_python(self) -> None:
+        if not self._lines.text:
+            raise ValueError("There is no curve whose lines could be saved yet.")
+        self._download("curve.py", self._lines.text)
 
     def _download(self, name: str, text: str) -> None:
         self._outbox.data = {"name": [name], "text": [text]}

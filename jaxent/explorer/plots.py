@@ -100,6 +100,7 @@ class CurvePlot:
     def fade(self) -> None:
         """What is shown is not the answer to what is asked: pale, and its title says what it is."""
         self._line.line_alpha = _PALE
+        self.cursor.data = {"x": [], "y": []}
 
     def clear(self) -> None:
         """There is no curve."""
