@@ -430,7 +430,9 @@ def tab(monkeypatch):
     document = Document()
     first = Question(n_atoms=3)
     monkeypatch.setattr("jaxent.explorer.page.Question", lambda: first)
-    monkeypatch.setattr("jaxent.explorer.curve._PASSES", (1,))  # one slice says what eighty-five do
+    monkeypatch.setattr(
+        "jaxent.explorer.page.refined", lambda *asked: itertools.islice(refined(*asked), 1)
+    )  # is enough
     page = Page(document, Immediately(document))
     named = {name: document.get_model_by_name(name) for name in ("n_atoms", "status", "curve", "dephasing_rate")}
     return page, named
