@@ -6,6 +6,7 @@
 1
 """
 
+import contextlib
 import math
 import re
 from collections.abc import Sequence
@@ -134,7 +135,7 @@ def _whole(value: int) -> str:
 def _exact_multiple(time: float) -> Fraction | None:
     turns = time / math.pi
     near = Fraction(turns).limit_denominator(100) if math.isfinite(turns) else Fraction(0)
-    return near if near and abs(float(near) - turns) <= 1e-12 * abs(turns) else None
+    return near if near and abs(float(near) - turns) <= _ROUNDING * abs(turns) else None
 
 
 def _multiple_of_pi(time: float, digits: int) -> str:
@@ -152,11 +153,17 @@ def _number(name: str, text: str) -> float:
     """The number that a text is; NaN where it is none."""
     if name == "window" and text == "full":
         return math.inf
+    with contextlib.suppress(ValueError):  # decimals of any length times π, as titles write times
+        return float(text.strip().removesuffix("π").removesuffix("pi")) * (math.pi if _is_of_pi(text) else 1.0)
     try:
         parsed: Any = parse_time(text)
     except ValueError:
         return math.nan
     return float(getattr(parsed, "value", parsed))
+
+
+def _is_of_pi(text: str) -> bool:
+    return "pi" in text or "π" in text
 
 
 def _is_near(labels: np.ndarray, number: float, text: str) -> np.ndarray:
@@ -172,7 +179,7 @@ def _rounds_to(labels: np.ndarray, number: float, text: str) -> np.ndarray:
     digits = len(leading[1].replace(".", "")) if leading else 0
     if not 4 <= digits <= 17 or "/" in text or not math.isfinite(number):
         return np.full(len(labels), False)
-    unit = math.pi if "pi" in text or "π" in text else 1.0
+    unit = math.pi if _is_of_pi(text) else 1.0
     rounded = f"{number / unit:.{digits - 1}e}"
     return np.array([f"{label / unit:.{digits - 1}e}" == rounded for label in labels.tolist()], bool)
 

@@ -160,12 +160,12 @@ def test_of_many_values_the_ends_and_the_nearest_are_told():
 def test_different_values_read_differently_and_what_is_read_can_be_typed(name, values, closeness):
     """However close they are, and however many digits that takes."""
     values = np.unique(values[0] * (1 + closeness * np.array(values)) if closeness else np.array(values))
+    hypothesis.assume((np.diff(values) > 1e-12 * values[1:]).all())  # nearer ones are told apart by `repr` alone
     words = labels.texts(name, values)
     assert len(set(words)) == len(values)
     for index, word in enumerate(words):
         typed = word.split(" = ")[1].replace(" π", "pi")
-        if not ("e" in typed and "pi" in typed):  # which no time is typed as
-            assert labels.index_of(name, values, typed) == index
+        assert labels.index_of(name, values, typed) == index
 
 
 @pytest.mark.parametrize(
