@@ -4,6 +4,7 @@ Shapes are checked always, values only where they are known: under `jit` or `vma
 Errors are raised before any work starts and name the argument, its value and what would be right.
 """
 
+import decimal
 import math
 import numbers
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jaxent.times import BondTimes, PiFraction, Time, batch_shape
+from jaxent import angles
+from jaxent.conversion import as_given, as_integers, as_numbers, is_integer, real_number, whole_number
+from jaxent.messages import shown
+from jaxent.times import BondTimes, PiFraction, Time, batch_shape, check_fraction
 
 __all__ = [
     "Offsets",
@@ -31,29 +35,27 @@ __all__ = [
     "checked_offsets",
     "checked_outcomes",
     "checked_rate",
+    "checked_real",
     "checked_time",
     "concrete",
     "free_bytes",
     "is_integer",
     "is_known",
     "is_zero",
+    "levels_and_numerator",
     "nan_unless_possible",
     "refuse_negative",
 ]
 
 Outcomes = ArrayLike | Sequence[ArrayLike]
-Offsets = ArrayLike | Sequence[ArrayLike]
+Offsets = ArrayLike | numbers.Real | decimal.Decimal | Sequence[ArrayLike | numbers.Real | decimal.Decimal]
 
 # In float32 a phase k t is good to about N·1e-7 of the width 2/√N of the kernel: at this N the entropy keeps four
 # digits.
 _MOST_ATOMS_FLOAT32 = 200
 _LATEST = 1e6  # a phase k t is good to k t 2^-106 turns
+_LARGEST_RATE = 1e15  # beyond, products of rates, times and squares of N leave float64's range
 _X64_HINT = 'jax.config.update("jax_enable_x64", True)'
-
-
-def is_integer(value: Any) -> bool:
-    """Whether a Python or NumPy scalar is an integer (True and False are not)."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def concrete(value: Any) -> np.ndarray | None:
@@ -83,7 +85,9 @@ def check_chain(chain: Any) -> None:
         ValueError: when it has no ensembles and atoms.
     """
     if not (hasattr(chain, "n_ensembles") and hasattr(chain, "n_atoms")):
-        raise ValueError(f"Argument `chain` must be a jaxent.Chain, such as jaxent.Chain(3, 100), but is {chain!r}.")
+        raise ValueError(
+            f"Argument `chain` must be a jaxent.Chain, such as jaxent.Chain(3, 100), but is {shown(chain)}."
+        )
 
 
 def check_key(key: Any) -> None:
@@ -93,28 +97,7 @@ def check_key(key: Any) -> None:
         ValueError: when it is no array of JAX.
     """
     if not isinstance(key, jax.Array):
-        raise ValueError(f"Argument `key` must be a key of JAX, such as jax.random.key(0), but is {key!r}.")
-
-
-def as_numbers(name: str, value: Any, remedy: str = "") -> jax.Array:
-    """A number or numbers as an array.
-
-    Raises:
-        ValueError: when it is something else, such as a text.
-    """
-    try:
-        return jnp.asarray(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"Argument `{name}` must be a number, or numbers, but is {value!r}{remedy}.") from None
-
-
-def as_given(value: Any) -> np.ndarray | jax.Array:
-    """An array on the host where no part of it is JAX's: not yet in JAX's dtypes, in which large integers may wrap."""
-    return np.asarray(value) if _on_host(value) else jnp.asarray(value)
-
-
-def _on_host(value: Any) -> bool:
-    return not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value))
+        raise ValueError(f"Argument `key` must be a key of JAX, such as jax.random.key(0), but is {shown(key)}.")
 
 
 def check_precision(n_atoms: int, time: Time) -> None:
@@ -173,41 +156,74 @@ def check_memory(needed: int, what: str, instead: str) -> None:
 
 
 def checked_time(time: Time, n_ensembles: int, *, single: bool = False) -> Time:
-    """The time with floats as arrays, shapes and finiteness checked.
+    """The time with floats as arrays, shapes and values checked; a traced time beyond the largest becomes NaN.
 
     Raises:
-        ValueError: on a wrong shape, a time that is not a number, or one that is NaN or infinite.
+        ValueError: on a wrong shape, a time that is not a number, or one that is NaN, infinite or too large.
     """
     inner = time.times if isinstance(time, BondTimes) else time
-    if not isinstance(inner, PiFraction):
-        inner = as_numbers("time", inner, "; a multiple of π is made by jaxent.pi_fraction, such as pi_fraction(1, 2)")
-        if jnp.issubdtype(inner.dtype, jnp.complexfloating) or inner.dtype == bool:
-            raise ValueError(f"Argument `time` must be real, but is {time!r}.")
-        inner = inner.astype(jnp.result_type(float))
-        values = concrete(inner)
-        if values is not None and not np.isfinite(values).all():
-            bad = values[~np.isfinite(values)].flat[0]
-            raise ValueError(f"Argument `time` must be finite, but holds {bad}.")
-        if values is not None and np.abs(values).max(initial=0.0) > _LATEST:
-            raise ValueError(
-                f"Argument `time` must be at most {_LATEST:.0e} in magnitude, but holds {np.abs(values).max():.6g}: "
-                "its phases would lose digits; reduce it modulo 2π, or give a multiple of π by jaxent.pi_fraction."
-            )
+    inner = _checked_fraction(inner) if isinstance(inner, PiFraction) else _checked_times(inner)
     if isinstance(time, BondTimes):
         shape = inner.shape
         if not shape or shape[-1] != n_ensembles - 1:
             raise ValueError(
                 f"Argument `time`: BondTimes must have a last axis of n_ensembles - 1 = {n_ensembles - 1} times, "
-                f"but has shape {shape}."
+                f"but has shape {shown(shape)}."
             )
         time = BondTimes(inner)
     else:
         time = inner
     if single and batch_shape(time):
         raise ValueError(
-            f"Argument `time` must be a single time here, but has shape {batch_shape(time)}; use jax.vmap for many."
+            f"Argument `time` must be a single time here, but has shape {shown(batch_shape(time))}; "
+            "use jax.vmap for many."
         )
     return time
+
+
+def _checked_times(time: Any) -> jax.Array:
+    remedy = "; a multiple of π is made by jaxent.pi_fraction, such as pi_fraction(1, 2)"
+    times = _real_numbers("time", time, remedy)
+    values = concrete(times)
+    if values is None:
+        return jnp.where(jnp.abs(times) <= _LATEST, times, jnp.nan)
+    _refuse_not_finite("time", values)
+    if np.abs(values).max(initial=0.0) > _LATEST:
+        raise ValueError(
+            f"Argument `time` must be at most {_LATEST:.0e} in magnitude, but holds {np.abs(values).max():.6g}: "
+            "its phases would lose digits; reduce it modulo 2π, or give a multiple of π by jaxent.pi_fraction."
+        )
+    return _in_default_precision(values)
+
+
+def _checked_fraction(time: PiFraction) -> PiFraction:
+    numerator, denominator = concrete(time.numerator), concrete(time.denominator)
+    if numerator is not None and denominator is not None:
+        check_fraction(numerator, denominator)
+    return time
+
+
+def _real_numbers(name: str, value: Any, remedy: str = "") -> np.ndarray | jax.Array:
+    """Real numbers: on the host in float64, whatever JAX's precision, or JAX's in the default precision."""
+    array = as_given(name, value, remedy=remedy)
+    if array.dtype.kind in "cb":
+        raise ValueError(f"Argument `{name}` must be real, but is {shown(value)}.")
+    if isinstance(array, jax.Array):
+        return array.astype(jnp.result_type(float))
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"Argument `{name}` must be at most 1e308 in magnitude, but is {shown(value)}.") from None
+
+
+def _refuse_not_finite(name: str, values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise ValueError(f"Argument `{name}` must be finite, but holds {values[~np.isfinite(values)].flat[0]}.")
+
+
+def _in_default_precision(values: np.ndarray) -> jax.Array:
+    with np.errstate(all="ignore"):  # of float32, 1e-50 is 0
+        return jnp.asarray(values, jnp.result_type(float))
 
 
 def bond_time(time: Time, bond: int) -> Any:
@@ -216,25 +232,35 @@ def bond_time(time: Time, bond: int) -> Any:
 
 
 def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " inner"]:
-    """Offsets of the inner ensembles as a float array of shape (M-2,).
+    """Offsets of the inner ensembles as a float array of shape (M-2,), reduced modulo 4π beyond ±2π.
+
+    Traced offsets are reduced as well, and NaN where they are too large for that.
 
     Raises:
-        ValueError: on a wrong shape or a value that is not finite.
+        ValueError: on a wrong shape, a value that is not finite or too large, and one without an inner ensemble.
     """
-    offsets = as_numbers("phase_offset", phase_offset)
-    if jnp.issubdtype(offsets.dtype, jnp.complexfloating):
-        raise ValueError(f"Argument `phase_offset` must be real, but is {phase_offset!r}.")
-    offsets = offsets.astype(jnp.result_type(float))
+    offsets = _real_numbers("phase_offset", phase_offset)
     inner = n_ensembles - 2
     if offsets.shape not in ((), (inner,)):
         raise ValueError(
             f"Argument `phase_offset` must be a scalar or of shape ({inner},), one per inner ensemble, "
-            f"but has shape {offsets.shape}."
+            f"but has shape {shown(offsets.shape)}; use jax.vmap for many offsets."
         )
     values = concrete(offsets)
-    if values is not None and not np.isfinite(values).all():
-        raise ValueError(f"Argument `phase_offset` must be finite, but is {phase_offset!r}.")
-    return jnp.broadcast_to(offsets, (inner,))
+    if values is None:
+        return jnp.broadcast_to(angles.reduced_traced(offsets), (inner,))
+    _refuse_not_finite("phase_offset", values)
+    if not inner and values.any():
+        raise ValueError(
+            f"Argument `phase_offset` must be 0 for n_ensembles = 2, which has no inner ensemble, but is "
+            f"{shown(phase_offset)}."
+        )
+    if np.abs(values).max(initial=0.0) > angles.LARGEST:
+        raise ValueError(
+            f"Argument `phase_offset` must be at most {angles.LARGEST:.0e} in magnitude, but holds "
+            f"{np.abs(values).max():.6g}; reduce it modulo 2π."
+        )
+    return jnp.broadcast_to(_in_default_precision(angles.reduced_angles(values)), (inner,))
 
 
 def nan_unless_possible(tree: Any, outcomes: jax.Array, n_atoms: int) -> Any:
@@ -247,17 +273,46 @@ def checked_rate(name: str, rate: Offsets) -> Float[Array, "*shape"]:
     """Rates as a float array.
 
     Raises:
-        ValueError: on a rate that is not real, not finite or negative.
+        ValueError: on a rate that is not real, not finite, negative or beyond the largest.
     """
-    rates = as_numbers(name, rate)
-    if jnp.issubdtype(rates.dtype, jnp.complexfloating) or rates.dtype == bool:
-        raise ValueError(f"Argument `{name}` must be real, but is {rate!r}.")
-    rates = rates.astype(jnp.result_type(float))
+    rates = _real_numbers(name, rate)
     values = concrete(rates)
-    if values is not None and not (np.isfinite(values) & (values >= 0)).all():
+    if values is None:
+        return rates
+    if not (np.isfinite(values) & (values >= 0)).all():
         bad = values[~(np.isfinite(values) & (values >= 0))].flat[0]
         raise ValueError(f"Argument `{name}` must be finite and at least 0, but holds {bad}.")
-    return rates
+    if values.max(initial=0.0) > _LARGEST_RATE:
+        raise ValueError(f"Argument `{name}` must be at most {_LARGEST_RATE:.0e}, but holds {values.max():.6g}.")
+    return _in_default_precision(values)
+
+
+def checked_real(name: str, value: Offsets) -> Float[Array, "*shape"]:
+    """Real numbers of either sign as a float array.
+
+    Raises:
+        ValueError: on a number that is not real or not finite.
+    """
+    array = _real_numbers(name, value)
+    values = concrete(array)
+    if values is None:
+        return array
+    _refuse_not_finite(name, values)
+    return _in_default_precision(values)
+
+
+def levels_and_numerator(levels: Any, numerator: Any, least: int) -> tuple[int, int]:
+    """r and p of a magic time 2πp/r.
+
+    Raises:
+        ValueError: when r is no integer from `least` to 2^28, or p is none that is prime to it.
+    """
+    levels = whole_number("levels", levels, least, 2**28)
+    must = f"be an integer prime to levels = {levels}"
+    number = real_number("numerator", numerator, must, lambda x: x == math.floor(x) if math.isfinite(x) else False)
+    if abs(number) > 2**52 or math.gcd(int(number), levels) != 1:
+        raise ValueError(f"Argument `numerator` must {must}, but is {shown(numerator)}.")
+    return levels, int(number)
 
 
 def refuse_negative(name: str, time: Time) -> None:
@@ -276,22 +331,29 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     """Outcomes of the inner ensembles as an integer array of shape (M-2,); None stands for all N.
 
     Raises:
-        ValueError: on a wrong length, values that are not integers, or values outside 0…N.
+        ValueError: on a wrong length, values that are not integers, values outside 0…N, and any without an inner
+            ensemble.
     """
     inner = n_ensembles - 2
     dtype = jnp.result_type(int)
     if outcomes is None:
         return jnp.full((inner,), n_atoms, dtype)
-    array = as_given(outcomes)
-    if not jnp.issubdtype(array.dtype, jnp.integer) and array.size:
-        raise ValueError(f"Argument `outcomes` must be integers, or None for all N, but is {outcomes!r}.")
+    array = as_integers("outcomes", outcomes, "be integers, or None for all N")
+    if not inner and array.size:
+        raise ValueError(
+            f"Argument `outcomes` must be None for n_ensembles = 2, which has no inner ensemble, but is "
+            f"{shown(outcomes)}."
+        )
     if array.shape not in ((), (inner,)):
         raise ValueError(
             f"Argument `outcomes` must be an integer or {inner} integers, one per inner ensemble 2…{n_ensembles - 1}, "
-            f"but has shape {array.shape}."
+            f"but has shape {shown(array.shape)}; use jax.vmap for many outcomes."
         )
     values = concrete(array)
-    if values is not None and ((values < 0) | (values > n_atoms)).any():
-        bad = values[(values < 0) | (values > n_atoms)].flat[0]
+    if values is None:
+        return jnp.broadcast_to(jnp.asarray(array, dtype), (inner,))
+    outside = (values < 0) | (values > n_atoms)
+    if outside.any():
+        bad = shown(values[outside].ravel().tolist()[0])
         raise ValueError(f"Argument `outcomes` must lie in 0…{n_atoms} (n_atoms), but holds {bad}.")
-    return jnp.broadcast_to(jnp.asarray(array, dtype), (inner,))
+    return jnp.broadcast_to(jnp.asarray(values.astype(np.int64), dtype), (inner,))

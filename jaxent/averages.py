@@ -31,6 +31,8 @@ from jaxtyping import Array, Float
 
 from jaxent import arguments, decoding, dephasing, pairs, product, sampling
 from jaxent.chain import Chain
+from jaxent.conversion import as_integers, whole_number
+from jaxent.messages import shown
 from jaxent.times import Time
 
 __all__ = [
@@ -194,6 +196,7 @@ def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offs
     Raises:
         ValueError: for other M, for more than 10^6 outcomes, and on any argument out of range.
     """
+    arguments.check_chain(chain)
     if chain.n_ensembles == 2:
         raise ValueError("Argument `chain` must have inner ensembles, but has n_ensembles = 2: nothing is measured.")
     grid = all_outcomes(chain)
@@ -273,22 +276,22 @@ def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> Outco
 
 
 def _chosen(chain: Chain, outcomes: Chosen) -> jax.Array:
-    grid = arguments.as_given(outcomes)
+    must = f"be integers in 0…{chain.n_atoms} (n_atoms)"
+    grid = as_integers("outcomes", outcomes, must)
     inner = chain.n_ensembles - 2
     if grid.ndim == 1 and inner == 1:
         grid = grid[:, None]
     if grid.ndim != 2 or grid.shape[1] != inner:
         raise ValueError(
-            f"Argument `outcomes` must have the shape (n, {inner}), one row of q_2…q_(M-1) each, but has {grid.shape}."
+            f"Argument `outcomes` must have the shape (n, {inner}), one row of q_2…q_(M-1) each, but has "
+            f"{shown(grid.shape)}."
         )
     if not len(grid):
         raise ValueError("Argument `outcomes` holds no outcomes: there is nothing to average; leave it out for all.")
     host = arguments.concrete(grid)
-    if not jnp.issubdtype(grid.dtype, jnp.integer) or (
-        host is not None and ((host < 0) | (host > chain.n_atoms)).any()
-    ):
-        raise ValueError(f"Argument `outcomes` must be integers in 0…{chain.n_atoms} (n_atoms), but is {outcomes!r}.")
-    return jnp.asarray(grid)
+    if host is not None and ((host < 0) | (host > chain.n_atoms)).any():
+        raise ValueError(f"Argument `outcomes` must {must}, but is {shown(outcomes)}.")
+    return jnp.asarray(grid if host is None else host.astype(np.int64))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -315,8 +318,7 @@ def _draws(chain, key, n_samples, outcomes, time, offsets, strengths=None, share
     if outcomes is not None:
         raise ValueError("Argument `outcomes` must be left out where a `key` is given: the draws choose them.")
     arguments.check_key(key)
-    if not arguments.is_integer(n_samples) or n_samples < 2:
-        raise ValueError(f"Argument `n_samples` must be an integer of at least 2, but is {n_samples!r}.")
+    n_samples = whole_number("n_samples", n_samples, 2, 10**9)
     return _sample(chain, n_samples, key, time, offsets, strengths, shared)
 
 

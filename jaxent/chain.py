@@ -22,9 +22,12 @@ import string
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
 from jaxent import arguments, dicke
+from jaxent.conversion import real_number, whole_number
+from jaxent.messages import shown
 from jaxent.times import Time, turns, turns_of_products, unit
 
 __all__ = [
@@ -36,6 +39,8 @@ __all__ = [
     "reduced_density_matrix",
 ]
 
+_MOST_ENSEMBLES = 10**6  # outcomes and offsets are held for each
+
 
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +48,8 @@ class Chain:
     """A chain of ensembles: the shapes of the problem, static under every transformation.
 
     Attributes:
-        n_ensembles: M, at least 2.
-        n_atoms: N of each ensemble, at least 1.
+        n_ensembles: M, from 2 to 10^6; a whole number.
+        n_atoms: N of each ensemble, from 1 to 2^53; a whole number, which may be written 1e6.
         window: c, half-width of the Dicke window in standard deviations √N/2 (equations 30 and 31); None keeps the
             full basis.
 
@@ -57,19 +62,10 @@ class Chain:
     window: float | None = None
 
     def __post_init__(self):
-        for name, least in (("n_ensembles", 2), ("n_atoms", 1)):
-            value = getattr(self, name)
-            if not arguments.is_integer(value) or value < least:
-                raise ValueError(f"Argument `{name}` must be an integer of at least {least}, but is {value!r}.")
-            object.__setattr__(self, name, int(value))
+        for name, least, most in (("n_ensembles", 2, _MOST_ENSEMBLES), ("n_atoms", 1, dicke.MOST_ATOMS)):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), least, most))
         if self.window is not None:
-            try:
-                object.__setattr__(self, "window", float(self.window))
-            except (TypeError, ValueError):
-                raise ValueError(
-                    "Argument `window` must be a number of standard deviations, or None for all states, but is "
-                    f"{self.window!r}."
-                ) from None
+            object.__setattr__(self, "window", dicke.checked_window(self.window))
         dicke.window_ends(self.n_atoms, self.window)
 
     @property
@@ -94,6 +90,7 @@ def initial_state(chain: Chain) -> Complex[Array, "..."]:
     Raises:
         ValueError: when the tensor would not fit in memory, before anything is allocated.
     """
+    arguments.check_chain(chain)
     _refuse_large_tensor(chain)
     root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
     axes = string.ascii_letters[: chain.n_ensembles]
@@ -112,7 +109,7 @@ def evolve(chain: Chain, state: jax.Array, time: Time) -> Complex[Array, "..."]:
     Returns:
         complex array of shape (D,)*M.
     """
-    _check_state(chain, state)
+    state = _checked_state(chain, state)
     arguments.check_precision(chain.n_atoms, time)
     time = arguments.checked_time(time, chain.n_ensembles, single=True)
     for bond in range(chain.n_ensembles - 1):
@@ -132,7 +129,7 @@ def apply_phase_offset(chain: Chain, state: jax.Array, phase_offset: arguments.O
     Returns:
         complex array of shape (D,)*M.
     """
-    _check_state(chain, state)
+    state = _checked_state(chain, state)
     offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
     for index in range(chain.n_ensembles - 2):
         state = state * _along(chain, unit(turns(chain.states, offsets[index])), index + 1)
@@ -152,7 +149,7 @@ def project_outcomes(
     Returns:
         complex array of shape (D, D): the unnormalized amplitudes A[k_1, k_M].
     """
-    _check_state(chain, state)
+    state = _checked_state(chain, state)
     outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
     for index in range(chain.n_ensembles - 2):
         row = dicke.x_basis(chain.n_atoms, outcomes[index], chain.window)
@@ -175,14 +172,16 @@ def reduced_density_matrix(chain: Chain, state: jax.Array, ensemble: int) -> Com
     Raises:
         ValueError: when the state's shape or the ensemble does not belong to the chain.
     """
+    arguments.check_chain(chain)
+    numbers = range(1, chain.n_ensembles + 1)
+    ensemble = int(real_number("ensemble", ensemble, f"be in 1…{chain.n_ensembles}", lambda number: number in numbers))
+    state = arguments.as_numbers("state", state)
     dimension = chain.dimension
     axis = ensemble - 1
     if state.shape == (dimension, dimension) and ensemble in (1, chain.n_ensembles):
         axis = 0 if ensemble == 1 else 1
     else:
-        _check_state(chain, state)
-        if not 1 <= ensemble <= chain.n_ensembles:
-            raise ValueError(f"Argument `ensemble` must be in 1…{chain.n_ensembles}, but is {ensemble}.")
+        _checked_state(chain, state)
     matrix = jnp.moveaxis(state, axis, 0).reshape(dimension, -1)
     rho = jnp.einsum("ai,bi->ab", matrix, matrix.conj(), precision="highest")
     return rho / jnp.trace(rho).real
@@ -196,10 +195,15 @@ def _along(chain: Chain, factor: jax.Array, first_axis: int) -> jax.Array:
     return factor.reshape(shape)
 
 
-def _check_state(chain: Chain, state: jax.Array) -> None:
+def _checked_state(chain: Chain, state: ArrayLike) -> jax.Array:
+    arguments.check_chain(chain)
+    state = arguments.as_numbers("state", state)
     expected = (chain.dimension,) * chain.n_ensembles
     if state.shape != expected:
-        raise ValueError(f"Argument `state` must have shape {expected} for {chain}, but has {state.shape}.")
+        raise ValueError(
+            f"Argument `state` must have shape {shown(expected)} for {chain}, but has {shown(state.shape)}."
+        )
+    return state
 
 
 def _refuse_large_tensor(chain: Chain) -> None:

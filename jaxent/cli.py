@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from jaxent import console, searches, sweeps, usage
+from jaxent.messages import shortened, shown
 
 _MOST_ATOMS_BY_BOUND = 10**6
+_LONGEST_SENTENCE = 400  # characters of an error
 _GOLDEN = 0.6180339887498949  # of a step: no evenly spaced time of a curve is then a magic time of small r
 
 app = App(
@@ -36,7 +38,9 @@ def main(words: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (ValueError, OSError) as error:
-        print(f"jaxent: {error}", file=sys.stderr)
+        named = isinstance(error, OSError) and error.filename is not None
+        sentence = f"{error.strerror}: {shown(str(error.filename))}" if named else str(error)
+        print(f"jaxent: {shortened(sentence, _LONGEST_SENTENCE)}", file=sys.stderr)
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):

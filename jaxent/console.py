@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from jaxent.messages import shortened, shown
+
 __all__ = [
     "AsJson",
     "Atoms",
@@ -41,8 +43,13 @@ __all__ = [
 _MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
 _LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
 _MOST_NUMERATOR, _MOST_DENOMINATOR = 2**62, 2**28  # of a `PiFraction`
-_WHOLE = re.compile(r"(?P<digits>[+-]?\d[\d_]*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
-_TIME = re.compile(r"\s*(?P<sign>-?)(?P<factor>\d+\.?\d*|\.\d+|)\s*\*?\s*(?:pi|π)\s*(?:/\s*(?P<denominator>\d+))?\s*")
+_MOST_CHARACTERS = 100  # of a number
+_MOST_OF_PATH = 160  # characters of a folder's name that a message repeats
+# possessive, so that no text is read twice
+_TIME = re.compile(
+    r"\s*+(?P<sign>-?)(?P<factor>\d++\.?\d*+|\.\d++|)\s*+\*?\s*+(?:pi|π)\s*+(?:/\s*+(?P<denominator>\d++))?\s*+"
+)
+_WHOLE = re.compile(r"(?P<digits>[+-]?\d+(_\d+)*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
 
 
 def library():
@@ -60,7 +67,8 @@ def library():
     except (RuntimeError, AssertionError):  # the latter where the plugin of a known platform is not installed
         wanted = os.environ.get("JAX_PLATFORMS", "")
         raise ValueError(
-            f"Variable `JAX_PLATFORMS` must name platforms that JAX finds here (cpu is always one), but is {wanted!r}."
+            "Variable `JAX_PLATFORMS` must name platforms that JAX finds here (cpu is always one), but is "
+            f"{shown(wanted)}."
         ) from None
     import jaxent
 
@@ -123,17 +131,24 @@ def angles(_, tokens) -> list[float]:
 
 
 def _as_integer(text: str, must: str) -> int:
-    match = _WHOLE.fullmatch(text)
+    match = _WHOLE.fullmatch(text) if len(text) <= _MOST_CHARACTERS else None
     if not match:
-        raise ValueError(f"{must}, but is {text!r}")
+        raise ValueError(f"{must}, but is {shown(text)}")
     return int(match["digits"]) * 10 ** int(match["zeros"] or 0)
 
 
 def _as_float(text: str, must: str) -> float:
     try:
-        return float(text)
+        return _float_of(text)
     except ValueError:
-        raise ValueError(f"{must}, but is {text!r}") from None
+        raise ValueError(f"{must}, but is {shown(text)}") from None
+
+
+def _float_of(text: str) -> float:
+    """`float` of a text that is short enough to be a number somebody typed."""
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError
+    return float(text)
 
 
 WholeNumber = Annotated[int, Parameter(converter=whole_number)]
@@ -162,13 +177,15 @@ def parse_time(text: str):
     if exact:
         return pi_fraction(*exact)
     try:
-        return float(text)
+        return _float_of(text)
     except ValueError:
         hint = "numbers are in units of 1/coupling"
-        if _TIME.fullmatch(text):
+        if len(text) > _MOST_CHARACTERS:
+            hint = f"numbers have at most {_MOST_CHARACTERS} characters"
+        elif _TIME.fullmatch(text):
             hint = "multiples have numerators up to 2^62 and denominators from 1 to 2^28"
         raise ValueError(
-            f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {text!r}; {hint}."
+            f"Argument `time` must be a number or a multiple of π like 2pi/3, but is {shown(text)}; {hint}."
         ) from None
 
 
@@ -179,7 +196,7 @@ def time_number(text: str) -> float:
 
 
 def _multiple_of_pi(text: str) -> tuple[int, int] | None:
-    match = _TIME.fullmatch(text)
+    match = _TIME.fullmatch(text) if len(text) <= _MOST_CHARACTERS else None
     if not match:
         return None
     below = int(match["denominator"] or 1)
@@ -217,14 +234,19 @@ def output_file(name: str, path: Path, endings: tuple[str, ...]) -> None:
     Raises:
         ValueError: when its name ends otherwise, or it is a folder, or is in none that can be written to.
     """
-    typed = repr(str(path))
+    typed = shown(str(path))
     if path.suffix.lower() not in endings:
         raise ValueError(f"Argument `{name}` must end in {', '.join(endings[:-1])} or {endings[-1]}, but is {typed}.")
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise ValueError(f"Argument `{name}` must be in a folder that exists, but is {typed}; make {folder} first.")
+        raise ValueError(
+            f"Argument `{name}` must be in a folder that exists, but is {typed}; "
+            f"make {shortened(str(folder), _MOST_OF_PATH)} first."
+        )
     if path.is_dir() or not os.access(folder, os.W_OK):
-        reason = "that is a folder" if path.is_dir() else f"{folder} cannot be written to"
+        reason = (
+            "that is a folder" if path.is_dir() else f"{shortened(str(folder), _MOST_OF_PATH)} cannot be written to"
+        )
         raise ValueError(f"Argument `{name}` must be a file that can be written, but is {typed}, and {reason}.")
 
 

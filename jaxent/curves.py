@@ -24,6 +24,8 @@ import numpy as np
 from jaxent import arguments
 from jaxent.band.phases import BITS, reduced
 from jaxent.chain import Chain
+from jaxent.conversion import finite, whole_number
+from jaxent.messages import shown
 from jaxent.rationals import half_turn, pi_multiple, simplest_between, turns_of
 from jaxent.routes import Problem
 from jaxent.times import PiFraction, pi_fraction
@@ -114,21 +116,15 @@ def entropy_curve(
             and as `end_to_end_entropy`.
     """
     arguments.check_chain(chain)
-    for name, value in (("t_min", t_min), ("t_max", t_max)):
-        try:
-            finite = math.isfinite(value)
-        except TypeError:
-            finite = False
-        if not finite:
-            raise ValueError(f"Argument `{name}` must be a finite number, but is {value!r}.")
+    t_min, t_max = finite("t_min", t_min), finite("t_max", t_max)
+    arguments.checked_time([t_min, t_max], chain.n_ensembles)
     if not t_max > t_min:
         raise ValueError(f"Argument `t_max` must be greater than t_min = {t_min}, but is {t_max}.")
-    if not arguments.is_integer(n_times) or n_times < 2:
-        raise ValueError(f"Argument `n_times` must be an integer of at least 2, but is {n_times!r}.")
+    n_times = whole_number("n_times", n_times, 2, 10**7)
     if np.shape(around.numerator if isinstance(around, PiFraction) else around):
-        raise ValueError(f"Argument `around` must be one time, but is {around!r}.")
-    if max_levels is not None and (not arguments.is_integer(max_levels) or max_levels < 1):
-        raise ValueError(f"Argument `max_levels` must be an integer of at least 1, but is {max_levels!r}.")
+        raise ValueError(f"Argument `around` must be one time, but is {shown(around)}.")
+    if max_levels is not None:
+        max_levels = whole_number("max_levels", max_levels, 1)
     if not isinstance(around, PiFraction):
         arguments.checked_time(around, chain.n_ensembles)
     points = curve_points(around, t_min, t_max, n_times, max_levels or max(1, math.isqrt(chain.n_atoms)))

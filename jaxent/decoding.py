@@ -49,6 +49,7 @@ def decode_outcomes(
     Raises:
         ValueError: when `levels` and `numerator` are not a magic time, and on outcomes out of range.
     """
+    arguments.check_chain(chain)
     _check_levels(levels, numerator)
     outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
     index = np.arange(levels)
@@ -111,6 +112,7 @@ def decoded_fidelity(
     Raises:
         ValueError: as `decode_outcomes`.
     """
+    arguments.check_chain(chain)
     time, phase_offset = settings(levels, numerator, time, phase_offset)
     problem = Problem.of(chain, time, outcomes, phase_offset)
     arguments.checked_time(time, chain.n_ensembles, single=True)
@@ -153,7 +155,4 @@ _fidelity = jax.jit(fidelity_of, static_argnums=(0, 1, 2))
 
 
 def _check_levels(levels: int, numerator: int) -> None:
-    if not arguments.is_integer(levels) or levels < 2:
-        raise ValueError(f"Argument `levels` must be an integer of at least 2, but is {levels!r}.")
-    if not arguments.is_integer(numerator) or math.gcd(numerator, levels) != 1:
-        raise ValueError(f"Argument `numerator` must be an integer prime to levels = {levels}, but is {numerator!r}.")
+    arguments.levels_and_numerator(levels, numerator, 2)

@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxent.chain import Chain
 from jaxent.dephasing import EnsembleRates
+from jaxent.messages import shortened, shown
 from jaxent.times import BondTimes, PiFraction, Time, time_value
 
 __all__ = ["Sensitivities", "sensitivities"]
@@ -50,11 +51,13 @@ def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **
     Raises:
         ValueError: when the result is no single number, when an argument is unknown, and as `function`.
     """
+    if not callable(function):
+        raise ValueError(f"Argument `function` must be a function of this package, but is {shown(function)}.")
     name = getattr(function, "__name__", repr(function))
     known = inspect.signature(function).parameters
     for knob in knobs:
         if knob not in known:
-            raise ValueError(f"Argument `{knob}` is none of {name}, which takes {', '.join(known)}.")
+            raise ValueError(f"Argument `{shortened(knob)}` is none of {name}, which takes {', '.join(known)}.")
     if time is not None:
         knobs["time"] = time
     checked = _one_number(name, function(chain, **knobs))  # with values that are known, so that they are checked

@@ -4,9 +4,6 @@ Conventions: Dicke states |k⟩, k = 0…N, with k atoms in mode a; S_z = 2k - N
 S_x = 2q - N; ħ = 1; row and column order is increasing k. A *window* keeps the states N/2 - K ≤ k ≤ N/2 + K with
 K = ⌊c√N/2⌋ (equations 30 and 31), so c counts standard deviations of the initial state; None keeps all N + 1 states.
 
-Binomial factors are never taken from factorials or log-gamma differences, which lose every digit at large N, but from
-the saddle-point form of Loader (2000): log C(n,k) p^k (1-p)^(n-k) = L(n,k) - bd0(k, np) - bd0(n-k, n(1-p)).
-
 >>> spin_z(2).diagonal().tolist()
 [-2.0, 0.0, 2.0]
 """
@@ -22,6 +19,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments
+from jaxent.binomials import log_binomial, log_prefactor
+from jaxent.conversion import as_integers, real_number, whole_number
+from jaxent.messages import shown
 from jaxent.times import cos_sin_turns, turns
 
 __all__ = [
@@ -38,6 +38,8 @@ __all__ = [
     "x_basis",
     "x_overlap",
 ]
+
+MOST_ATOMS = 2**53  # the largest k is then exact in float64
 
 
 def window_half_width(n_atoms: int, window: float) -> int:
@@ -62,18 +64,23 @@ def window_states(n_atoms: int, window: float | None = None) -> np.ndarray:
     return np.arange(first, last + 1)
 
 
+def checked_window(window: Any) -> float:
+    """A window's c.
+
+    Raises:
+        ValueError: when it is no positive number.
+    """
+    must = "be a positive number of standard deviations, or None for all states"
+    return real_number("window", window, must, lambda number: 0 < number < math.inf)
+
+
 def window_ends(n_atoms: Any, window: Any = None) -> tuple[int, int]:
     """The first and last of `window_states`, checked without listing them."""
-    if isinstance(n_atoms, bool) or n_atoms != int(n_atoms) or n_atoms < 1:
-        raise ValueError(f"Argument `n_atoms` must be an integer of at least 1, but is {n_atoms!r}.")
-    n_atoms = int(n_atoms)
+    n_atoms = whole_number("n_atoms", n_atoms, 1, MOST_ATOMS)
     if window is None:
         return 0, n_atoms
-    if not (window > 0 and math.isfinite(window)):
-        raise ValueError(
-            f"Argument `window` must be a positive number of standard deviations or None, but is {window!r}."
-        )
-    half_width = window_half_width(n_atoms, window)
+    window = checked_window(window)
+    half_width = window_half_width(n_atoms, min(window, 2.0 * MOST_ATOMS))
     if 2 * half_width > n_atoms:
         raise ValueError(
             f"Argument `window` = {window} spans N/2 ± {half_width}, more than the {n_atoms + 1} Dicke states of "
@@ -108,7 +115,7 @@ def log_weights(n_atoms: int, window: float | None = None) -> Float[Array, " D"]
 
 def log_weights_host(n_atoms: int, states: np.ndarray) -> np.ndarray:
     """log w_k on the host, in float64 whatever JAX's precision."""
-    return _log_binomial(np, n_atoms, states, 0.5, 0.5, (states - (n_atoms - states)) / 2)
+    return log_binomial(np, n_atoms, states, 0.5, 0.5, (states - (n_atoms - states)) / 2)
 
 
 def coherent_state(
@@ -128,14 +135,14 @@ def coherent_state(
     Raises:
         ValueError: when |α|² + |β|² is not 1 (checked outside transformations).
     """
-    alpha, beta = jnp.asarray(alpha), jnp.asarray(beta)
+    alpha, beta = arguments.as_numbers("alpha", alpha), arguments.as_numbers("beta", beta)
     p, complement = jnp.abs(alpha) ** 2, jnp.abs(beta) ** 2
     norm = arguments.concrete(p + complement)
     if norm is not None and not abs(norm - 1) < 1e-6:
         raise ValueError(f"Arguments `alpha` and `beta` must obey |α|² + |β|² = 1, but it is {norm}.")
     states = window_states(n_atoms, window)
     difference = complement * states - p * (n_atoms - states)  # k - N|α|²
-    magnitude = jnp.exp(_log_binomial(jnp, n_atoms, states, p, complement, difference) / 2)
+    magnitude = jnp.exp(log_binomial(jnp, n_atoms, states, p, complement, difference) / 2)
     phase = turns(states, jnp.angle(alpha)) + turns(n_atoms - states, jnp.angle(beta))
     cos, sin = cos_sin_turns(phase)
     return magnitude * jax.lax.complex(cos, sin)
@@ -186,7 +193,25 @@ def x_overlap(n_atoms: int, outcome: ArrayLike, half_angle: Float[Array, "*s"]) 
     Returns:
         real array of the shape of `half_angle`.
     """
-    return _x_overlap(n_atoms, jnp.asarray(outcome), half_angle)
+    outcome = _checked_outcome(n_atoms, outcome)
+    return _nan_unless_possible(_x_overlap(n_atoms, outcome, half_angle), outcome, n_atoms)
+
+
+def _checked_outcome(n_atoms: int, outcome: ArrayLike) -> jax.Array:
+    """One outcome as an integer of JAX, refused where it is known and outside 0…N."""
+    array = as_integers("outcome", outcome, "be an integer")
+    if array.shape:
+        raise ValueError(f"Argument `outcome` must be one integer, but has shape {shown(array.shape)}; use jax.vmap.")
+    value = arguments.concrete(array)
+    if value is not None and not 0 <= value <= n_atoms:
+        raise ValueError(f"Argument `outcome` must lie in 0…{n_atoms} (n_atoms), but is {shown(outcome)}.")
+    return jnp.asarray(array if value is None else value.astype(np.int64), jnp.result_type(int))
+
+
+def _nan_unless_possible(values: jax.Array, outcome: jax.Array, n_atoms: int) -> jax.Array:
+    if arguments.concrete(outcome) is not None:
+        return values
+    return arguments.nan_unless_possible(values, outcome, n_atoms)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -197,7 +222,7 @@ def _x_overlap(n_atoms: int, outcome: jax.Array, half_angle: jax.Array) -> jax.A
     p, complement = cos * cos, sin * sin
     # q - N cos² and N sin² - (N-q) are the same number; the term with the smaller count loses no digits
     difference = jnp.where(missing < q, n_atoms * complement - missing, q - n_atoms * p)
-    magnitude = jnp.exp(_log_binomial(jnp, n_atoms, q, p, complement, difference) / 2)
+    magnitude = jnp.exp(log_binomial(jnp, n_atoms, q, p, complement, difference) / 2)
     odd_q, odd_missing = outcome % 2 == 1, (n_atoms - outcome) % 2 == 1
     negative = (odd_q & (cos < 0)) ^ (odd_missing & (sin < 0))
     return jnp.where(negative, -magnitude, magnitude)
@@ -260,8 +285,8 @@ def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Fl
     Returns:
         real array of shape (D,).
     """
-    outcome = jnp.asarray(outcome)
     states = window_states(n_atoms, window)
+    outcome = _checked_outcome(n_atoms, outcome)
     centre, odd = n_atoms // 2, n_atoms % 2
     last = int(states[-1])
     start = centre + 1  # v_(start-1) and v_start begin the recurrence
@@ -299,7 +324,8 @@ def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Fl
         upper = jnp.concatenate([before[None], upper])[: last - centre + 1]
     sign = jnp.where(missing % 2 == 1, -1.0, 1.0).astype(dtype)
     lower = sign * upper[::-1]
-    return jnp.concatenate([lower if odd else lower[:-1], upper])
+    row = jnp.concatenate([lower if odd else lower[:-1], upper])
+    return _nan_unless_possible(row, outcome, n_atoms)
 
 
 def _decayed_beyond(n_atoms: int, half_width: int) -> int:
@@ -326,8 +352,8 @@ def _central_values(n_atoms: int, outcome: jax.Array, eigenvalue: jax.Array):
     def base(n: int):  # ⟨q'|n/2⟩ for even n and N'-q' = 2·half
         b = jnp.minimum(half, n // 2).astype(dtype)
         size = jnp.exp(
-            _log_prefactor(jnp, n / 2, b)
-            - _log_prefactor(jnp, n, 2 * b) / 2
+            log_prefactor(jnp, n / 2, b)
+            - log_prefactor(jnp, n, 2 * b) / 2
             + float(log_weights_host(n, np.array([n // 2]))[0] if n else 0.0) / 2
         )
         return jnp.where(half % 2 == 1, -size, size)
@@ -339,61 +365,3 @@ def _central_values(n_atoms: int, outcome: jax.Array, eigenvalue: jax.Array):
     centre = jnp.where(odd_missing, 0.0, base(n_atoms))
     antisymmetric = base(max(n_atoms - 2, 0)) * 2 * jnp.sqrt(q * missing / (n_atoms * (n_atoms + 2.0)))
     return centre, jnp.where(odd_missing, antisymmetric, eigenvalue * centre / (2 * b_above))
-
-
-# ------------------------------------------- binomials, after Loader (2000)
-
-_STIRLING_ERROR = np.array(
-    [0.0]
-    + [math.log(math.factorial(n)) - (n + 0.5) * math.log(n) + n - 0.5 * math.log(2 * math.pi) for n in range(1, 16)]
-)
-
-
-def _log_binomial(xp: Any, n, k, p, complement, difference):
-    """log of C(n,k) p^k (1-p)^(n-k), given 1-p and k - np without cancellation; xp is numpy or jax.numpy."""
-    return (
-        _log_prefactor(xp, n, k)
-        - _deviance(xp, k, n * p, difference)
-        - _deviance(xp, n - k, n * complement, -difference)
-    )
-
-
-def _log_prefactor(xp: Any, n, k):
-    """L(n,k) = log C(n,k) + k log(k/n) + (n-k) log(1-k/n): what the deviances leave of a binomial; 0 at k = 0 and n."""
-    inside = (k > 0) & (k < n)
-    one = xp.where(inside, k, 1) * 1.0
-    other = xp.where(inside, n - k, 1) * 1.0
-    value = (
-        _stirling_error(xp, n * xp.ones_like(one))
-        - _stirling_error(xp, one)
-        - _stirling_error(xp, other)
-        - xp.log(2 * math.pi * one * (other / n if n else other)) / 2
-    )
-    return xp.where(inside, value, 0.0)
-
-
-def _stirling_error(xp: Any, n):
-    """δ(n) = log n! - log(√(2πn) (n/e)^n) for integers (or float arrays of integers) n ≥ 1."""
-    small = n < 16
-    large = xp.where(small, 16.0, n)
-    square = large * large
-    series = 1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / (1188 * square)) / square) / square) / square
-    table = xp.take(xp.asarray(_STIRLING_ERROR, series.dtype), xp.where(small, n, 0).astype(int))
-    return xp.where(small, table, series / large)
-
-
-def _deviance(xp: Any, x, mean, difference):
-    """bd0(x, m) = x log(x/m) + m - x ≥ 0, to full relative precision, with `difference` = x - m given exactly."""
-    total = x + mean
-    v = difference / xp.where(total > 0, total, 1.0)
-    near = abs(v) < 0.1
-    v_near = xp.where(near, v, 0.0)
-    square = v_near * v_near
-    series = 0.0
-    for j in range(9, 0, -1):
-        series = (series + 1 / (2 * j + 1)) * square
-    close = v_near * (difference + 2 * x * series)
-    ratio = xp.where(near | (x <= 0), 1.0, x) / xp.where(near | (mean <= 0), 1.0, mean)
-    far = xp.where(x > 0, x * xp.log(ratio), 0.0) - difference
-    far = xp.where((mean <= 0) & (x > 0), xp.inf, far)
-    return xp.where(near, close, far)

@@ -22,6 +22,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxent import arguments, spectral
+from jaxent.conversion import real_number, whole_number
+from jaxent.messages import shown
 
 __all__ = [
     "coherent_information",
@@ -79,7 +81,7 @@ def renyi_entropy(amplitudes: ArrayLike, alpha: float) -> Float[Array, ""]:
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `schmidt_coefficients`.
     """
-    check_renyi_order(alpha)
+    alpha = check_renyi_order(alpha)
     return spectral.of_singular_values(functools.partial(_renyi_of_coefficients, alpha), [_squared(amplitudes)])
 
 
@@ -122,7 +124,7 @@ def state_renyi_entropy(rho: ArrayLike, alpha: float) -> Float[Array, ""]:
 
     Arguments and errors: `rho` as `von_neumann_entropy`, `alpha` as `renyi_entropy`.
     """
-    check_renyi_order(alpha)
+    alpha = check_renyi_order(alpha)
     return _of_density(functools.partial(_renyi_of_eigenvalues, alpha), rho)
 
 
@@ -138,7 +140,7 @@ def purity(rho: ArrayLike) -> Float[Array, ""]:
     Raises:
         ValueError: as `von_neumann_entropy`.
     """
-    rho = jnp.asarray(rho)
+    rho = arguments.as_numbers("rho", rho)
     rho = _checked_state(rho).reshape(rho.shape[0] * rho.shape[1], -1) if rho.ndim == 4 else _checked_density(rho)
     return jnp.sum(jnp.abs(rho) ** 2)
 
@@ -185,7 +187,7 @@ def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005).
     """
-    rho = _checked_state(jnp.asarray(rho))
+    rho = _checked_state(arguments.as_numbers("rho", rho))
     size = rho.shape[0] * rho.shape[1]
     second = jnp.einsum("abac->bc", rho)
     return spectral.of_eigenvalues(
@@ -207,9 +209,9 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
     Raises:
         ValueError: as `state_log_negativity` and `schmidt_coefficients`, and when the shapes do not belong together.
     """
-    rho, amplitudes = _checked_state(jnp.asarray(rho)), _checked_amplitudes(amplitudes)
+    rho, amplitudes = _checked_state(arguments.as_numbers("rho", rho)), _checked_amplitudes(amplitudes)
     if amplitudes.shape != rho.shape[:2]:
-        raise ValueError(f"Argument `amplitudes` must have shape {rho.shape[:2]}, but has {amplitudes.shape}.")
+        raise ValueError(f"Argument `amplitudes` must have shape {rho.shape[:2]}, but has {shown(amplitudes.shape)}.")
     scale = jnp.max(jnp.abs(amplitudes))
     psi = amplitudes / jnp.where(scale > 0, scale, 1.0)
     overlap = jnp.einsum("ab,abcd,cd->", psi.conj(), rho, psi, precision="highest")
@@ -217,7 +219,7 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
 
 
 def _transposed_trace_norm(rho: ArrayLike) -> jax.Array:
-    rho = _checked_state(jnp.asarray(rho))
+    rho = _checked_state(arguments.as_numbers("rho", rho))
     size = rho.shape[0] * rho.shape[1]
     transposed = jnp.transpose(rho, (2, 1, 0, 3)).reshape(size, size)
     return spectral.trace_norm([transposed])
@@ -233,7 +235,7 @@ def normalized_entropy(entropy: ArrayLike, n_atoms: int) -> Float[Array, "..."]:
         entropy: E in bits, any shape.
         n_atoms: N.
     """
-    return jnp.asarray(entropy) / math.log2(n_atoms + 1)
+    return arguments.as_numbers("entropy", entropy) / math.log2(whole_number("n_atoms", n_atoms, 1) + 1)
 
 
 def shannon_entropy(probabilities: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
@@ -266,10 +268,9 @@ def _renyi_of_eigenvalues(alpha: float, eigenvalues: jax.Array) -> jax.Array:
     return renyi_of_probabilities(eigenvalues, alpha, jnp.finfo(eigenvalues.dtype).eps * eigenvalues.shape[-1])
 
 
-def check_renyi_order(alpha: float) -> None:
-    """Refuse an order that is negative or NaN."""
-    if not alpha >= 0:
-        raise ValueError(f"Argument `alpha` must be a number of at least 0, but is {alpha!r}.")
+def check_renyi_order(alpha: Any) -> float:
+    """The order as a float; refuses one that is negative, NaN or traced."""
+    return real_number("alpha", alpha, "be a number of at least 0", lambda number: number >= 0)
 
 
 def renyi_of_probabilities(probabilities: jax.Array, alpha: float, noise: Any) -> jax.Array:
@@ -311,8 +312,8 @@ def _checked_state(rho: jax.Array) -> jax.Array:
     """A state of two systems, Hermitian to the last digit and of trace one."""
     if rho.ndim != 4 or rho.shape[:2] != rho.shape[2:] or 0 in rho.shape:
         raise ValueError(
-            f"Argument `rho` must have the shape (m, n, m, n), but has {rho.shape}; the measures of amplitudes are "
-            "called entanglement_entropy, log_negativity and negativity."
+            f"Argument `rho` must have the shape (m, n, m, n), but has {shown(rho.shape)}; the measures of "
+            "amplitudes are called entanglement_entropy, log_negativity and negativity."
         )
     size = rho.shape[0] * rho.shape[1]
     return _checked_density(rho.reshape(size, size)).reshape(rho.shape)
@@ -322,7 +323,7 @@ def _checked_density(rho: ArrayLike) -> jax.Array:
     """A density matrix, Hermitian to the last digit and of trace one."""
     rho = _checked_matrix("rho", rho)
     if rho.shape[0] != rho.shape[1]:
-        raise ValueError(f"Argument `rho` must be a square matrix, but has shape {rho.shape}.")
+        raise ValueError(f"Argument `rho` must be a square matrix, but has shape {shown(rho.shape)}.")
     host = arguments.concrete(rho)
     if host is not None:
         trace = np.trace(host)
@@ -365,9 +366,10 @@ def _checked_matrix(name: str, matrix: ArrayLike) -> jax.Array:
     matrix = arguments.as_numbers(name, matrix)
     if matrix.ndim != 2 or 0 in matrix.shape:
         remedy = "the measures of two systems begin with state_" if matrix.ndim == 4 else "use jax.vmap for a batch"
-        raise ValueError(f"Argument `{name}` must be a matrix, but has shape {matrix.shape}; {remedy}.")
+        raise ValueError(f"Argument `{name}` must be a matrix, but has shape {shown(matrix.shape)}; {remedy}.")
     if not jnp.issubdtype(matrix.dtype, jnp.inexact):
         matrix = matrix.astype(jnp.result_type(float))
+    matrix = matrix.astype(jnp.promote_types(matrix.dtype, jnp.float32))  # LAPACK knows no half precision
     host = arguments.concrete(matrix)
     if host is not None and not np.isfinite(host).all():
         raise ValueError(f"Argument `{name}` must be finite, but holds NaN or infinity.")

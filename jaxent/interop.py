@@ -37,7 +37,9 @@ from jaxtyping import Array, Complex
 
 from jaxent import arguments
 from jaxent.chain import Chain
+from jaxent.conversion import whole_number
 from jaxent.dephasing import EnsembleRates
+from jaxent.messages import shown
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
 if TYPE_CHECKING:
@@ -199,7 +201,7 @@ def to_xarray(
     if values.shape not in (ket, operator):
         raise ValueError(
             f"Argument `state` must have the shape {ket} or {operator} for n_systems = {n_systems} of {chain}"
-            f"{', with the times along its first axis' if batch else ''}, but has {values.shape}."
+            f"{', with the times along its first axis' if batch else ''}, but has {shown(values.shape)}."
         )
     if values.shape == operator:
         names = names + [f"{name}_bra" for name in names]
@@ -273,6 +275,7 @@ def from_xarray(data: "xr.DataArray") -> LabelledState:
 
 def _names(chain: Chain, n_systems: int) -> list[str]:
     """Names of the axes of kets."""
+    arguments.check_chain(chain)
     _check_count(n_systems)
     if n_systems == 1:
         return ["ensemble"]
@@ -374,8 +377,7 @@ def _on_host(name: str, value: Any) -> np.ndarray:
 
 
 def _check_count(n_systems: int) -> None:
-    if not arguments.is_integer(n_systems) or n_systems < 1:
-        raise ValueError(f"Argument `n_systems` must be an integer of at least 1, but is {n_systems!r}.")
+    whole_number("n_systems", n_systems, 1, 10**6)
 
 
 def _sizes(shape: tuple[int, ...], n_systems: int) -> tuple[int, ...]:
@@ -385,7 +387,7 @@ def _sizes(shape: tuple[int, ...], n_systems: int) -> tuple[int, ...]:
     if 0 in shape or len(shape) not in (n_systems, 2 * n_systems) or shape[n_systems:] not in ((), sizes):
         raise ValueError(
             f"Argument `state` must have {n_systems} axes (a ket), or {2 * n_systems} (an operator, its bras like its "
-            f"kets), for n_systems = {n_systems}, but has the shape {shape}; convert a batch one by one."
+            f"kets), for n_systems = {n_systems}, but has the shape {shown(shape)}; convert a batch one by one."
         )
     return sizes
 

@@ -25,9 +25,11 @@ import xarray as xr
 
 from jaxent import arguments
 from jaxent.chain import Chain
+from jaxent.conversion import positive, whole_number
 from jaxent.dephasing import end_to_end_log_negativity
+from jaxent.messages import shown
 from jaxent.swapping import end_to_end_entropy
-from jaxent.times import PiFraction, pi_fraction, pi_fractions_up_to
+from jaxent.times import MAX_MAGIC_DENOMINATOR, PiFraction, pi_fraction, pi_fractions_up_to
 
 __all__ = [
     "MagicTimes",
@@ -65,11 +67,17 @@ def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:
     Raises:
         ValueError: when `n_atoms` is below 1, or `max_levels` below 2.
     """
-    if not arguments.is_integer(n_atoms) or n_atoms < 1:
-        raise ValueError(f"Argument `n_atoms` must be an integer of at least 1, but is {n_atoms!r}.")
-    if max_levels is not None and (not arguments.is_integer(max_levels) or max_levels < 2):
-        raise ValueError(f"Argument `max_levels` must be an integer of at least 2, but is {max_levels!r}.")
-    time = pi_fractions_up_to(max(2, math.isqrt(n_atoms)) if max_levels is None else max_levels)
+    n_atoms = whole_number("n_atoms", n_atoms, 1)
+    largest = max(2, math.isqrt(n_atoms)) if max_levels is None else whole_number("max_levels", max_levels, 2)
+    if largest > MAX_MAGIC_DENOMINATOR:
+        given = (
+            f"is left out, which stands for √n_atoms = {largest}" if max_levels is None else f"is {shown(max_levels)}"
+        )
+        raise ValueError(
+            f"Argument `max_levels` must be at most {MAX_MAGIC_DENOMINATOR}, up to which there are 10^7 magic times, "
+            f"but {given}."
+        )
+    time = pi_fractions_up_to(largest)
     levels = magic_levels(time)
     return MagicTimes(time, levels, np.log2(levels))
 
@@ -99,12 +107,8 @@ def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float 
         ValueError: when 2πp/r is not in lowest terms, and where E does not change by so much within half the distance
             to the next time of that kind, π/r.
     """
-    if not arguments.is_integer(levels) or levels < 1:
-        raise ValueError(f"Argument `levels` must be an integer of at least 1, but is {levels!r}.")
-    if not arguments.is_integer(numerator) or math.gcd(numerator, levels) != 1:
-        raise ValueError(f"Argument `numerator` must be an integer prime to levels = {levels}, but is {numerator!r}.")
-    if not (change > 0 and math.isfinite(change)):
-        raise ValueError(f"Argument `change` must be positive and finite, but is {change!r}.")
+    levels, numerator = arguments.levels_and_numerator(levels, numerator, 1)
+    change = positive("change", change)
     exact = pi_fraction(2 * numerator, levels) if levels > 1 else pi_fraction(0)
     centre, bottom = float(np.asarray(exact.value)), float(end_to_end_entropy(chain, exact))
 
@@ -164,11 +168,11 @@ def robustness_table(
     """
     axes = {"n_ensembles": n_ensembles, "n_atoms": n_atoms, "dephasing_rates": dephasing_rates, "levels": levels}
     for name, values in axes.items():
-        if len(values) == 0:
-            raise ValueError(f"Argument `{name}` must hold at least one value, but is empty.")
-    if min(levels) < 2:
-        raise ValueError(f"Argument `levels` must be at least 2, but holds {min(levels)}.")
-    rates = np.asarray(dephasing_rates, float)
+        if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
+            raise ValueError(f"Argument `{name}` must hold at least one value, in a list, but is {shown(values)}.")
+    n_ensembles, n_atoms = ([whole_number(name, n, 1) for n in axes[name]] for name in ("n_ensembles", "n_atoms"))
+    levels = [whole_number("levels", r, 2) for r in levels]
+    rates = np.asarray(arguments.checked_rate("dephasing_rates", dephasing_rates), float)
     shape = (len(n_ensembles), len(n_atoms), len(levels))
     entropy, in_atoms, width = (np.full(shape, np.nan) for _ in range(3))
     noisy, slopes, clean = np.empty((*shape, len(rates))), np.empty((*shape, len(rates))), np.empty(shape)

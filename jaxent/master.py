@@ -23,19 +23,19 @@ are those of the discrete steps; checkpoints keep the memory of reverse mode at 
 """
 
 import functools
-import math
 from typing import Any, NamedTuple
 
 import diffrax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments, dicke
 from jaxent import chain as chains
 from jaxent.chain import Chain
+from jaxent.conversion import positive, whole_number
+from jaxent.messages import shown
 from jaxent.times import BondTimes, Time, time_value
 
 __all__ = ["MeasuredState", "evolve_density", "measure_density"]
@@ -103,22 +103,17 @@ def evolve_density(
     """
     if isinstance(time, BondTimes):
         raise ValueError("Argument `time` must be one time for all bonds here, but is BondTimes.")
+    arguments.check_chain(chain)
     arguments.check_precision(chain.n_atoms, time)
     time = arguments.checked_time(time, chain.n_ensembles, single=True)
     arguments.refuse_negative("time", time)
     each = {"dephasing_rate": dephasing_rate, "decay_rate": decay_rate}
     each |= {"jump_x_rate": jump_x_rate, "jump_y_rate": jump_y_rate}
     checked = {name: _per_ensemble(chain, name, arguments.checked_rate(name, value)) for name, value in each.items()}
-    drives = _per_ensemble(chain, "drive", jnp.asarray(drive, jnp.result_type(float)))
-    known = arguments.concrete(drives)
-    if known is not None and not np.isfinite(known).all():
-        raise ValueError(f"Argument `drive` must be finite, but is {drive!r}.")
-    for name, value, least in (("n_steps", n_steps, 1), ("max_steps", max_steps, 1)):
-        if value is not None and (not arguments.is_integer(value) or value < least):
-            raise ValueError(f"Argument `{name}` must be an integer of at least {least}, but is {value!r}.")
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"Argument `{name}` must be positive and finite, but is {value!r}.")
+    drives = _per_ensemble(chain, "drive", arguments.checked_real("drive", drive))
+    n_steps = None if n_steps is None else whole_number("n_steps", n_steps, 1, 10**9)
+    max_steps = whole_number("max_steps", max_steps, 1, 10**9)
+    rtol, atol = positive("rtol", rtol), positive("atol", atol)
     elements = chain.dimension ** (2 * chain.n_ensembles)
     arguments.check_memory(
         _COPIES * 16 * elements,
@@ -130,8 +125,10 @@ def evolve_density(
     if initial is None:
         psi = chains.initial_state(chain)
         initial = jnp.tensordot(psi, psi.conj(), axes=0)
-    elif initial.shape != shape:
-        raise ValueError(f"Argument `initial` must have shape {shape} for {chain}, but has {initial.shape}.")
+    elif (initial := arguments.as_numbers("initial", initial)).shape != shape:
+        raise ValueError(
+            f"Argument `initial` must have shape {shown(shape)} for {chain}, but has {shown(initial.shape)}."
+        )
     rates = _Rates(
         checked["dephasing_rate"],
         arguments.checked_rate("collective_rate", collective_rate),
@@ -142,7 +139,7 @@ def evolve_density(
     )
     optional = (collective_rate, drive, decay_rate, jump_x_rate, jump_y_rate)
     present = _Rates(True, *(not arguments.is_zero(value) for value in optional))
-    state, succeeded = _integrate(chain, present, n_steps, float(rtol), float(atol), max_steps, time, rates, initial)
+    state, succeeded = _integrate(chain, present, n_steps, rtol, atol, max_steps, time, rates, initial)
     done = arguments.concrete(succeeded)
     if done is not None and not done:
         raise ValueError(
@@ -172,9 +169,11 @@ def measure_density(
     Raises:
         ValueError: on any argument out of range.
     """
+    arguments.check_chain(chain)
+    rho = arguments.as_numbers("rho", rho)
     shape = (chain.dimension,) * (2 * chain.n_ensembles)
     if rho.shape != shape:
-        raise ValueError(f"Argument `rho` must have shape {shape} for {chain}, but has {rho.shape}.")
+        raise ValueError(f"Argument `rho` must have shape {shown(shape)} for {chain}, but has {shown(rho.shape)}.")
     outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
     offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
     for index in range(chain.n_ensembles - 2):
@@ -195,7 +194,7 @@ def _per_ensemble(chain: Chain, name: str, values: jax.Array) -> Float[Array, " 
     if values.shape not in ((), (chain.n_ensembles,)):
         raise ValueError(
             f"Argument `{name}` must be a scalar or of shape ({chain.n_ensembles},), one per ensemble, "
-            f"but has shape {values.shape}."
+            f"but has shape {shown(values.shape)}."
         )
     return jnp.broadcast_to(values, (chain.n_ensembles,))
 

@@ -10,7 +10,7 @@ import math
 import reprlib
 from typing import Any
 
-__all__ = ["shown"]
+__all__ = ["shortened", "shown"]
 
 _MOST = 80  # characters of a value that a message repeats
 _LONGEST_TEXT = 4 * _MOST  # of a text, before it is quoted
@@ -32,11 +32,20 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10**_MOST:
         return f"an integer of {_digits(value)} digits"
     try:
-        text = " ".join(_brief.repr(value).split())
+        text = _brief.repr(value)
     except Exception:  # a repr of somebody else's that fails does not replace the message
         text = f"an object of type {type(value).__name__}"
-    half = _MOST // 2
-    return text if len(text) <= _MOST else f"{text[: half - 1]}…{text[len(text) - half :]}"
+    return shortened(text)
+
+
+def shortened(text: str, most: int = _MOST) -> str:
+    """A text on one line, cut in the middle beyond `most` characters."""
+    ends = text if len(text) <= 4 * most else f"{text[: 2 * most]}…{text[-2 * most :]}"  # a long one is not read whole
+    line = " ".join(ends.split())
+    if len(line) <= most and len(ends) == len(text):
+        return line
+    half = most // 2
+    return f"{line[: half - 1]}…{line[len(line) - half :]}"
 
 
 def _digits(value: int) -> int:

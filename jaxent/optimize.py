@@ -23,7 +23,9 @@ import optax
 
 from jaxent import arguments, averages, swapping
 from jaxent.chain import Chain
+from jaxent.conversion import positive, whole_number
 from jaxent.magic import magic_levels
+from jaxent.messages import shown
 from jaxent.times import BondTimes, PiFraction, Time, time_value
 
 __all__ = ["OBJECTIVES", "History", "OptimizationError", "Optimum", "maximize", "textbook_offset"]
@@ -74,6 +76,9 @@ class OptimizationError(ValueError):
         super().__init__(message)
         self.history = history
 
+    def __reduce__(self):
+        return type(self), (str(self), self.history)
+
 
 # ----------------------------------------------------------------- objectives
 
@@ -109,6 +114,8 @@ OBJECTIVES: dict[str, Callable] = {
 
 def textbook_offset(time: PiFraction) -> float:
     """The offset φ = π/(2L) that separates the outcomes at the magic time 2πp/L for large N, in radians."""
+    if not isinstance(time, PiFraction):
+        raise ValueError(f"Argument `time` must be made by jaxent.pi_fraction, but is {shown(time)}.")
     return math.pi / (2 * float(magic_levels(time)))
 
 
@@ -171,13 +178,9 @@ def maximize(
     method = method or ("adam" if sampled else "lbfgs")
     if method not in ("adam", "lbfgs") or (sampled and method == "lbfgs"):
         suits = "'adam', as draws change from step to step," if sampled else "'lbfgs' or 'adam'"
-        raise ValueError(f"Argument `method` must be {suits} but is {method!r}.")
-    for name, value in (("n_starts", n_starts), ("n_steps", n_steps)):
-        if not arguments.is_integer(value) or value < 1:
-            raise ValueError(f"Argument `{name}` must be an integer of at least 1, but is {value!r}.")
-    for name, number in (("learning_rate", learning_rate), ("tolerance", tolerance)):
-        if not (number > 0 and math.isfinite(number)):
-            raise ValueError(f"Argument `{name}` must be positive and finite, but is {number!r}.")
+        raise ValueError(f"Argument `method` must be {suits} but is {shown(method)}.")
+    n_starts, n_steps = whole_number("n_starts", n_starts, 1, 10**6), whole_number("n_steps", n_steps, 1, 10**9)
+    learning_rate, tolerance = positive("learning_rate", learning_rate), positive("tolerance", tolerance)
     if chain.n_ensembles < 3:
         raise ValueError(
             "Argument `chain` must have inner ensembles, whose offsets are varied, but has n_ensembles = 2."
@@ -200,9 +203,10 @@ def maximize(
 
 
 def _checked_objective(objective: str | Callable, settings: dict) -> Callable:
+    if not callable(objective) and objective not in tuple(OBJECTIVES):
+        names = ", ".join(OBJECTIVES)
+        raise ValueError(f"Argument `objective` must be one of {names}, or a function, but is {shown(objective)}.")
     if isinstance(objective, str):
-        if objective not in OBJECTIVES:
-            raise ValueError(f"Argument `objective` must be one of {', '.join(OBJECTIVES)}, but is {objective!r}.")
         objective = OBJECTIVES[objective]
         known = inspect.signature(objective).parameters
         own = {name: p for name, p in known.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}

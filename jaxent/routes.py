@@ -17,6 +17,7 @@ import numpy as np
 from jaxent import arguments, band, extended, product
 from jaxent.band.phases import time_of
 from jaxent.chain import Chain
+from jaxent.conversion import real_number
 from jaxent.messages import shown
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
@@ -52,6 +53,9 @@ class ImpossibleOutcomes(ValueError):
     def __init__(self, message: str, where: np.ndarray):
         super().__init__(message)
         self.where = where
+
+    def __reduce__(self):
+        return type(self), (str(self), self.where)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,8 +144,7 @@ class Problem:
             dense_count: flat batches up to this length run one program of dense matrices.
             slopes: whether derivatives in time, a float, are wanted.
         """
-        if not tolerance >= 0:
-            raise ValueError(f"Argument `tolerance` must be at least 0, but is {tolerance!r}.")
+        tolerance = real_number("tolerance", tolerance, "be at least 0", lambda number: number >= 0)
         shape = batch_shape(self.time)
         if not band.worth_planning(self.chain, self.facts, tolerance):
             nothing = jnp.zeros(shape)

@@ -65,6 +65,7 @@ def sample_outcomes(
 
 def checked(chain: Chain, time: Time, phase_offset: arguments.Offsets):
     """One time and the offsets of the inner ensembles, as arrays."""
+    arguments.check_chain(chain)
     arguments.check_precision(chain.n_atoms, time)
     return (
         arguments.checked_time(time, chain.n_ensembles, single=True),

@@ -22,6 +22,7 @@ from matfree import decomp, stochtrace
 
 from jaxent import arguments, dephasing, dicke, pairs, spectral
 from jaxent.chain import Chain
+from jaxent.conversion import whole_number
 from jaxent.times import Time
 
 __all__ = ["EstimatedLogNegativity", "estimate_log_negativity"]
@@ -71,9 +72,7 @@ def estimate_log_negativity(
     arguments.check_chain(chain)
     if chain.n_ensembles != 3:
         raise ValueError(f"Argument `chain` must have n_ensembles = 3 here, but has {chain.n_ensembles}.")
-    for name, value, least in (("n_probes", n_probes, 8), ("depth", depth, 4)):
-        if not arguments.is_integer(value) or value < least:
-            raise ValueError(f"Argument `{name}` must be an integer of at least {least}, but is {value!r}.")
+    n_probes, depth = whole_number("n_probes", n_probes, 8, 10**9), whole_number("depth", depth, 4, 10**9)
     size = chain.dimension
     depth = min(depth, size**2)
     arguments.check_memory(

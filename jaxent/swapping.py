@@ -15,9 +15,11 @@ from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments, band
 from jaxent.chain import Chain
+from jaxent.conversion import positive
 from jaxent.entanglement import check_renyi_order
+from jaxent.messages import shown
 from jaxent.routes import Problem
-from jaxent.times import Time, batch_shape
+from jaxent.times import Time, batch_shape, time_value
 
 __all__ = [
     "end_to_end_amplitudes",
@@ -145,8 +147,8 @@ def end_to_end_renyi_entropy(
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `end_to_end_entropy`.
     """
-    check_renyi_order(alpha)
-    return Problem.of(chain, time, outcomes, phase_offset).entropies(float(alpha), tolerance).entropy
+    alpha = check_renyi_order(alpha)
+    return Problem.of(chain, time, outcomes, phase_offset).entropies(alpha, tolerance).entropy
 
 
 def plan_entropy(
@@ -173,11 +175,10 @@ def plan_entropy(
         ValueError: on any argument out of range or traced, for a batch of times, and where the engine does not apply.
     """
     problem = Problem.of(chain, time, outcomes, phase_offset)
-    if not tolerance > 0:
-        raise ValueError(f"Argument `tolerance` must be positive, but is {tolerance!r}.")
+    tolerance = positive("tolerance", tolerance)
     if batch_shape(problem.time):
         raise ValueError(
-            f"Argument `time` must be one time, but has shape {batch_shape(problem.time)}; make a plan for each."
+            f"Argument `time` must be one time, but has shape {shown(batch_shape(problem.time))}; make a plan for each."
         )
     reason = band.obstacle(chain, problem.facts, tolerance)
     if reason is not None:
@@ -211,6 +212,8 @@ def planned_entropy(
         ValueError: for an offset where the plan's symmetry excludes one, in float32, and where the plan's tolerance is
             out of reach for this order.
     """
+    if not isinstance(plan, band.BandPlan):
+        raise ValueError(f"Argument `plan` must be made by jaxent.plan_entropy, but is {shown(plan)}.")
     if phase_offset is not None and not plan.mirrored:
         raise ValueError(
             "Argument `phase_offset` needs a plan that was made with an offset other than 0; this one splits the "
@@ -218,6 +221,11 @@ def planned_entropy(
         )
     if jnp.result_type(float) != jnp.float64:
         raise ValueError("Argument `plan` needs float64, which is not enabled: in float32 its phases are noise.")
+    alpha = check_renyi_order(alpha)
+    if time is not None:
+        time = time_value(arguments.checked_time(time, 2, single=True))
+    if phase_offset is not None:
+        phase_offset = arguments.checked_offsets(phase_offset, 3)[0]
     if not band.is_certain(plan, alpha):
         raise ValueError(
             f"Arguments `plan` and `alpha` = {alpha} need a quadrature of {plan.tolerance / 100:.1g}, which no rule of "

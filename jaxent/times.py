@@ -17,18 +17,25 @@ Times and coupling are dimensionless (time in units of 1/coupling).
 """
 
 import dataclasses
+import decimal
 import fractions
 import functools
 import math
-from collections.abc import Sequence
+import numbers
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from jaxent.conversion import Number, as_integers, finite, positive, whole_number
+from jaxent.messages import shown
+
 __all__ = [
+    "MAX_MAGIC_DENOMINATOR",
     "BondTimes",
     "PiFraction",
     "Time",
@@ -45,9 +52,34 @@ __all__ = [
 ]
 
 _MAX_DENOMINATOR = 2**28  # residues modulo 8r are multiplied in an int64
+_MAX_NUMERATOR = 2**62
+_MAX_GRID = 10**8  # times of a grid
+MAX_MAGIC_DENOMINATOR = 8000  # about 3 r²/2π² = 10^7 times
 _FRACTION_LIMB_BITS = 15
 _INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and what is left of it
 _INVERSE_TWO_PI_LOW = -9.839338337591243e-18
+
+_HOST_INTEGERS = (int, np.integer, np.ndarray)
+
+
+def check_fraction(numerator: Any, denominator: Any) -> None:
+    """Refuse numerators and denominators that are no integers or beyond what phases are reduced with.
+
+    Raises:
+        ValueError: when they are.
+    """
+    must = "be of integers"
+    numerators = as_integers("numerator", numerator, must, "; other times are plain floats")
+    denominators = as_integers("denominator", denominator, must, "; other times are plain floats")
+    if not ((denominators >= 1) & (denominators <= _MAX_DENOMINATOR)).all():
+        raise ValueError(
+            f"Argument `denominator` must be between 1 and 2^28, but is {shown(denominator)}; use a float time beyond."
+        )
+    if not ((numerators >= -_MAX_NUMERATOR) & (numerators <= _MAX_NUMERATOR)).all():
+        raise ValueError(
+            f"Argument `numerator` must be at most 2^62 in magnitude, but is {shown(numerator)}; "
+            "reduce it modulo twice the denominator."
+        )
 
 
 @jax.tree_util.register_dataclass
@@ -56,15 +88,23 @@ class PiFraction:
     """Times that are exact rational multiples of π: t = π · numerator / denominator.
 
     Make one with `pi_fraction`; a single time or an array of them. Phases at such a time are reduced in integers. It
-    is a pytree, so it passes through `jit` and `vmap`; it cannot be differentiated (use a float time for derivatives).
+    is a pytree, so it passes through `jit` and `vmap`; JAX refuses to differentiate its integers (use a float time for
+    derivatives).
 
     Attributes:
         numerator: integers of shape (...).
-        denominator: positive integers of shape (...).
+        denominator: positive integers of shape (...), at most 2^28.
+
+    Raises:
+        ValueError: when integers that are known are out of range.
     """
 
     numerator: Any
     denominator: Any
+
+    def __post_init__(self):
+        if isinstance(self.numerator, _HOST_INTEGERS) and isinstance(self.denominator, _HOST_INTEGERS):
+            check_fraction(self.numerator, self.denominator)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,7 +117,14 @@ class PiFraction:
         return np.pi * self.numerator / self.denominator
 
     def __len__(self) -> int:
-        return len(self.numerator)
+        if not self.shape:
+            raise TypeError("A single exact time has no length; give pi_fraction arrays for several times.")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator["PiFraction"]:
+        if not self.shape:
+            raise TypeError("A single exact time cannot be iterated; give pi_fraction arrays for several times.")
+        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index) -> "PiFraction":
         return PiFraction(self.numerator[index], self.denominator[index])
@@ -95,7 +142,14 @@ class BondTimes:
     times: Any
 
 
-Time = ArrayLike | Sequence[float] | PiFraction | BondTimes
+Time = (
+    ArrayLike
+    | numbers.Real
+    | decimal.Decimal
+    | Sequence[float | numbers.Real | decimal.Decimal]
+    | PiFraction
+    | BondTimes
+)
 
 
 def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
@@ -111,56 +165,56 @@ def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
     Raises:
         ValueError: when an argument is not an integer, or the denominator is out of range.
     """
-    num, den = np.asarray(numerator), np.asarray(denominator)
-    for name, value, given in (("numerator", num, numerator), ("denominator", den, denominator)):
-        if not np.issubdtype(value.dtype, np.integer):
-            raise ValueError(f"Argument `{name}` must be of integers, but is {given!r}; other times are plain floats.")
-    if (den < 1).any() or (den > _MAX_DENOMINATOR).any():
-        raise ValueError(
-            f"Argument `denominator` must be between 1 and 2^28, but is {denominator!r}; use a float time beyond."
-        )
-    num, den = np.broadcast_arrays(num.astype(np.int64), den.astype(np.int64))
+    for name, value in (("numerator", numerator), ("denominator", denominator)):
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+            raise ValueError(
+                f"Argument `{name}` must be known, but is traced; make the PiFraction outside of jit, vmap and grad, "
+                "or use a float time."
+            )
+    check_fraction(numerator, denominator)
+    num, den = np.broadcast_arrays(np.asarray(numerator, np.int64), np.asarray(denominator, np.int64))
     common = np.gcd(num, den)
     return PiFraction(num // common, den // common)
 
 
-def pi_fractions_up_to(max_denominator: int) -> PiFraction:
+def pi_fractions_up_to(max_denominator: Number) -> PiFraction:
     """The magic times 2πp/r in (0, π] with r ≤ `max_denominator` in lowest terms, in increasing order.
 
     At these times the end-to-end state approaches log2 r ebits when √N ≫ r.
 
     Args:
-        max_denominator: largest r, at least 2.
+        max_denominator: largest r, from 2 to 8000.
 
     Returns:
         PiFraction: times of shape (n,).
 
     Raises:
-        ValueError: when `max_denominator` is below 2.
+        ValueError: when `max_denominator` is no integer in that range.
     """
-    if max_denominator < 2:
-        raise ValueError(f"Argument `max_denominator` must be at least 2, but is {max_denominator}.")
-    pairs = {
-        (p // math.gcd(p, r), r // math.gcd(p, r)) for r in range(2, max_denominator + 1) for p in range(1, r // 2 + 1)
-    }
-    ordered = np.array(sorted(pairs, key=lambda pair: pair[0] / pair[1]))
-    return pi_fraction(2 * ordered[:, 0], ordered[:, 1])
+    largest = whole_number("max_denominator", max_denominator, 2, MAX_MAGIC_DENOMINATOR)
+    numerators, denominators = [], []
+    for r in range(2, largest + 1):
+        p = np.arange(1, r // 2 + 1)
+        p = p[np.gcd(p, r) == 1]
+        numerators.append(p)
+        denominators.append(np.full(len(p), r))
+    p, r = np.concatenate(numerators), np.concatenate(denominators)
+    order = np.argsort(p / r)  # two of them differ by 1/r² at least, far above rounding
+    p, r = p[order], r[order]
+    return PiFraction(np.where(r % 2, 2 * p, p), np.where(r % 2, r, r // 2))
 
 
-def uniform_grid(start: float, stop: float, n_times: int) -> np.ndarray:
+def uniform_grid(start: Number, stop: Number, n_times: Number) -> np.ndarray:
     """`n_times` equally spaced float times from `start` to `stop`, both included.
 
     Raises:
-        ValueError: when a bound is not finite or `n_times` is below 2.
+        ValueError: when a bound is not finite, or `n_times` is no integer from 2 to 10^8.
     """
-    if not (math.isfinite(start) and math.isfinite(stop)):
-        raise ValueError(f"Arguments `start` and `stop` must be finite, but are {start} and {stop}.")
-    if n_times < 2:
-        raise ValueError(f"Argument `n_times` must be at least 2, but is {n_times}.")
-    return np.linspace(start, stop, n_times)
+    first, last = finite("start", start), finite("stop", stop)
+    return np.linspace(first, last, whole_number("n_times", n_times, 2, _MAX_GRID))
 
 
-def crevasse_grid(n_atoms: int, stop: float = math.pi, points_per_dip: float = 100.0) -> np.ndarray:
+def crevasse_grid(n_atoms: Number, stop: Number = math.pi, points_per_dip: Number = 100.0) -> np.ndarray:
     """The grid that resolves the fine structure of E(t): spacing Δt = π / (c1 N), equation (33).
 
     Args:
@@ -174,15 +228,15 @@ def crevasse_grid(n_atoms: int, stop: float = math.pi, points_per_dip: float = 1
     Raises:
         ValueError: when an argument is not positive, or the grid would have more than 10^8 points.
     """
-    for name, value in (("n_atoms", n_atoms), ("stop", stop), ("points_per_dip", points_per_dip)):
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"Argument `{name}` must be positive and finite, but is {value}.")
-    count = math.ceil(stop / math.pi * points_per_dip * n_atoms * (1 - 1e-12))  # a rounding is no further point
-    if count > 10**8:
+    n_atoms, stop = whole_number("n_atoms", n_atoms, 1), positive("stop", stop)
+    points_per_dip = positive("points_per_dip", points_per_dip)
+    wanted = stop / math.pi * points_per_dip * min(n_atoms, 2**60) * (1 - 1e-12)  # a rounding is no further point
+    if wanted > _MAX_GRID:
         raise ValueError(
-            f"Argument `n_atoms` = {n_atoms} asks for a grid of {count:.3g} times up to {stop:.4g}; "
+            f"Argument `n_atoms` = {shown(n_atoms)} asks for a grid of more than 10^8 times up to {stop:.4g}; "
             "give a smaller `stop` or fewer `points_per_dip`."
         )
+    count = math.ceil(wanted)
     return stop * np.arange(1, count + 1) / count
 
 

@@ -29,6 +29,7 @@ from jaxtyping import Array, Float
 
 from jaxent import arguments, dicke, product
 from jaxent.chain import Chain
+from jaxent.conversion import positive
 from jaxent.routes import Problem
 from jaxent.swapping import end_to_end_entropy
 from jaxent.times import BondTimes, Time, batch_shape, turns
@@ -62,6 +63,7 @@ def entropy_error_bound(
     Raises:
         ValueError: for other M (use `entropy_error_estimate`), for `BondTimes`, and on any argument out of range.
     """
+    arguments.check_chain(chain)
     if chain.n_ensembles != 3 or isinstance(time, BondTimes):
         raise ValueError(
             f"Argument `chain` must have n_ensembles = 3 and one time for both bonds, but has {chain.n_ensembles}: "
@@ -83,6 +85,7 @@ def entropy_error_estimate(
     Arguments and errors as `end_to_end_entropy`; costs its two evaluations. Returns a real array of the shape of
     `time`.
     """
+    arguments.check_chain(chain)
     if chain.window is None:
         return jnp.zeros_like(end_to_end_entropy(chain, time, outcomes, phase_offset))
     widened = chain.window + _WIDER
@@ -161,8 +164,7 @@ def chain_for_tolerance(
     Raises:
         ValueError: when `tolerance` is not positive, and as `entropy_error_bound`.
     """
-    if not (tolerance > 0 and math.isfinite(tolerance)):
-        raise ValueError(f"Argument `tolerance` must be positive and finite, but is {tolerance!r}.")
+    n_atoms, tolerance = Chain(3, n_atoms).n_atoms, positive("tolerance", tolerance)
 
     def at(half_width: int) -> Chain:
         # half a state is added so that ⌊c√N/2⌋ is the half-width in spite of rounding

@@ -14,9 +14,11 @@ from cyclopts.exceptions import (
 )
 
 from jaxent import console
+from jaxent.messages import shortened, shown
 
 __all__ = ["EXAMPLES", "explain"]
 
+_MOST = 80  # characters of a word that a sentence repeats
 # a call of each command that works
 EXAMPLES = {
     "entropy": "jaxent entropy pi/2 -n 100",
@@ -43,19 +45,19 @@ def explain(error: CycloptsError, app: App) -> str:
     command = " ".join(["jaxent", *(error.command_chain or ())])
     example = EXAMPLES.get((error.command_chain or ("",))[0], "jaxent --help")
     if isinstance(error, UnknownCommandError):
-        word = (error.unused_tokens or [""])[0]
+        word = shortened((error.unused_tokens or [""])[0])
         kind = "option" if word.startswith("-") else "command"
         return f"there is no {kind} {word}; {_nearest(word, list(app)) or 'jaxent --help shows them all.'}"
     if isinstance(error, UnknownOptionError):
         negative = [word for word in error.root_input_tokens or [] if console.is_negative_multiple_of_pi(word)]
         if negative:
-            return f"a time that begins with a minus must be typed as --time={negative[0]}."
-        word = error.token.keyword or error.token.value
+            return f"a time that begins with a minus must be typed as --time={shortened(negative[0])}."
+        word = shortened(error.token.keyword or error.token.value)
         names = [name for argument in error.argument_collection for name in argument.names]
         return f"{command} has no option {word}; {_nearest(word, names) or f'{command} --help shows them all.'}"
     if isinstance(error, UnusedCliTokensError):
         words = " ".join(error.unused_tokens or [])
-        return f"{command} has no place for {words!r}; for example: {example}"
+        return f"{command} has no place for {shown(words)}; for example: {example}"
     name = f"Argument `{error.argument.name.lstrip('-').replace('-', '_')}`" if error.argument else command
     if isinstance(error, MissingArgumentError):
         near = re.search(r'Did you mean "?([^" ]+)"? instead of "?([^" ?]+)', str(error))
@@ -65,8 +67,8 @@ def explain(error: CycloptsError, app: App) -> str:
     if isinstance(error, CoercionError) and error.msg is not None:
         return f"{name} {error.msg}; for example: {example}"
     if isinstance(error, CoercionError) and error.token and get_origin(error.target_type) is Literal:
-        return f"{name} must be one of {', '.join(get_args(error.target_type))}, but is {error.token.value!r}."
-    return f"{command}: {str(error).rstrip('.')}; for example: {example}"
+        return f"{name} must be one of {', '.join(get_args(error.target_type))}, but is {shown(error.token.value)}."
+    return f"{command}: {shortened(str(error).rstrip('.'), 2 * _MOST)}; for example: {example}"
 
 
 def _nearest(word: str, names: list[str]) -> str | None:

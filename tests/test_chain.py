@@ -177,6 +177,10 @@ def test_the_offset_acts_on_the_inner_ensembles_alone(n_ensembles):
     for axis, offset in enumerate(offsets, start=1):
         expected = np.moveaxis(np.moveaxis(expected, axis, -1) * np.exp(1j * k * offset), -1, axis)
     assert close(apply_phase_offset(chain, state, offsets), expected, 1e-14)
+    if n_ensembles == 2:
+        with pytest.raises(ValueError, match=r"`phase_offset` must be 0 for n_ensembles = 2, .*, but is 0\.4\."):
+            apply_phase_offset(chain, state, 0.4)
+        return
     everywhere = apply_phase_offset(chain, state, np.full(n_ensembles - 2, 0.4))
     assert close(apply_phase_offset(chain, state, 0.4), everywhere, 0.0)
 

@@ -49,7 +49,9 @@ def test_the_number_of_atoms_is_a_positive_integer(n_atoms):
 
 @pytest.mark.parametrize("window", [0.0, -1.0, math.inf, math.nan])
 def test_a_window_is_a_positive_number(window):
-    with pytest.raises(ValueError, match="Argument `window` must be a positive number of standard deviations or None"):
+    with pytest.raises(
+        ValueError, match="Argument `window` must be a positive number of standard deviations, or None for all"
+    ):
         dicke.window_states(10, window)
 
 

@@ -9,9 +9,12 @@ import jaxent
 
 LAYERS = [
     "messages",
+    "conversion",
     "times",
     "console",
+    "angles",
     "arguments",
+    "binomials",
     "dicke",
     "spectral",
     "entanglement",

@@ -8,7 +8,7 @@ import pytest
 
 # call → what its message must hold; all are ValueErrors
 CALLS = {
-    "jaxent.Chain(3, 10.0)": "`n_atoms` must be an integer of at least 1, but is 10.0",
+    "jaxent.Chain(3, 10.5)": "`n_atoms` must be an integer of at least 1, but is 10.5",
     "jaxent.Chain(3, -5)": "`n_atoms` must be an integer of at least 1, but is -5",
     "jaxent.Chain(3, 100, 'full')": "deviations, or None for all states, but is 'full'",
     "jaxent.Chain(3, 100, 30)": "use window=None for the full basis or a window of at most 10",

@@ -256,7 +256,7 @@ def test_magic_times_are_twice_the_farey_fractions_up_to_a_half(order):
 
 @pytest.mark.parametrize("order", [1, 0, -4])
 def test_no_magic_times_below_denominator_two(order):
-    with pytest.raises(ValueError, match="Argument `max_denominator` must be at least 2, but is"):
+    with pytest.raises(ValueError, match="Argument `max_denominator` must be an integer of at least 2, but is"):
         times.pi_fractions_up_to(order)
 
 
@@ -266,12 +266,12 @@ def test_the_uniform_grid_holds_both_ends():
 
 @pytest.mark.parametrize(("start", "stop"), [(math.nan, 1.0), (0.0, math.inf)])
 def test_a_uniform_grid_needs_finite_ends(start, stop):
-    with pytest.raises(ValueError, match="Arguments `start` and `stop` must be finite, but are"):
+    with pytest.raises(ValueError, match=r"Argument `st(art|op)` must be a finite number, but is (nan|inf)\."):
         times.uniform_grid(start, stop, 5)
 
 
 def test_a_uniform_grid_needs_two_times():
-    with pytest.raises(ValueError, match="Argument `n_times` must be at least 2, but is 1"):
+    with pytest.raises(ValueError, match=r"Argument `n_times` must be an integer of at least 2, but is 1\."):
         times.uniform_grid(0.0, 1.0, 1)
 
 
@@ -314,7 +314,7 @@ def test_a_crevasse_grid_needs_positive_arguments(name, arguments):
 
 
 def test_a_crevasse_grid_of_too_many_times_is_refused_before_it_is_made():
-    with pytest.raises(ValueError, match=r"Argument `n_atoms` = 100000000 asks for a grid of 1e\+10 times"):
+    with pytest.raises(ValueError, match=r"Argument `n_atoms` = 100000000 asks for a grid of more than 10\^8 times"):
         times.crevasse_grid(10**8)
 
 

@@ -15,14 +15,12 @@ import math
 
 import numpy as np
 
+from jaxent.angles import INVERSE_TWO_PI, INVERSE_TWO_PI_BITS
 from jaxent.times import PiFraction
 
 __all__ = ["multiples", "reduced", "resonances", "time_of"]
 
 BITS = 96
-# 2^256/2π, rounded: enough for the last digits of any float64 up to 2^50
-_TURN_BITS = 256
-_INVERSE_TWO_PI = 0x28BE60DB9391054A7F09D5F47D4D377036D8A5664F10E4107F9458EAF7AEF158
 
 
 def reduced(time: float | PiFraction) -> int:
@@ -31,8 +29,8 @@ def reduced(time: float | PiFraction) -> int:
         turn = fractions.Fraction(int(time.numerator), 4 * int(time.denominator))
         return round(turn % 1 * 2**BITS) % 2**BITS
     exact = fractions.Fraction(float(time))
-    turns = exact.numerator * _INVERSE_TWO_PI // (2 * exact.denominator)  # of 2^-256
-    return (turns >> (_TURN_BITS - BITS)) % 2**BITS
+    turns = exact.numerator * INVERSE_TWO_PI // (2 * exact.denominator)  # of 2^-256
+    return (turns >> (INVERSE_TWO_PI_BITS - BITS)) % 2**BITS
 
 
 def time_of(half_turn: int) -> float:

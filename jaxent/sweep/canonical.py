@@ -42,6 +42,9 @@ class QuestionError(ValueError):
         super().__init__(f"Argument `{key}` {reason}")
         self.key, self.reason = key, reason
 
+    def __reduce__(self):
+        return type(self), (self.key, self.reason)
+
 
 @dataclasses.dataclass(frozen=True)
 class Span:
