@@ -117,7 +117,7 @@ def _scalar(name: str, value: Any) -> Any:
 
 
 def _is_finite(number: Any) -> bool:
-    return number.is_finite() if isinstance(number, decimal.Decimal) else -math.inf < number < math.inf
+    return number.is_finite() if isinstance(number, decimal.Decimal) else bool(-math.inf < number < math.inf)
 
 
 # -------------------------------------------------------------------- arrays

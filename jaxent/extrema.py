@@ -30,6 +30,7 @@ import scipy.signal
 
 from jaxent import arguments
 from jaxent.chain import Chain
+from jaxent.conversion import finite, positive
 from jaxent.routes import ImpossibleOutcomes, Problem
 
 __all__ = ["Extrema", "find_extrema"]
@@ -99,14 +100,11 @@ def find_extrema(
             `jaxent.end_to_end_entropy`.
     """
     arguments.check_chain(chain)
-    for name, value in (("start", start), ("stop", stop)):
-        if not math.isfinite(value):
-            raise ValueError(f"Argument `{name}` must be finite, but is {value!r}.")
+    start, stop = finite("start", start), finite("stop", stop)
     if not stop > start:
         raise ValueError(f"Argument `stop` must be greater than start = {start}, but is {stop}.")
-    for name, value in (("min_prominence", min_prominence), ("points_per_dip", points_per_dip)):
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"Argument `{name}` must be positive and finite, but is {value!r}.")
+    min_prominence = positive("min_prominence", min_prominence)
+    points_per_dip = positive("points_per_dip", points_per_dip)
     count = 2 * math.ceil((stop - start) * points_per_dip * chain.n_atoms / (2 * math.pi)) + 1
     if count > _MOST_POINTS:
         raise ValueError(

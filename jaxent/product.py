@@ -277,6 +277,7 @@ def _even_chain_halves(chain, time):
 
 
 @functools.lru_cache(maxsize=8)
+@np.errstate(under="ignore")  # weights below 1e-308 are 0
 def pair_weights(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     """Differences d and W_d = Σ_k w_k w_(k+d) in the window, so that p = Σ_d W_d f(d t + φ)² for M = 3.
 

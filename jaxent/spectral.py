@@ -128,7 +128,8 @@ def _values_only(matrix: jax.Array) -> jax.Array:
     largest = jnp.max(jnp.abs(jnp.tril(matrix)))
     scale = jnp.where(largest > 0, largest, 1.0)
     diagonal, off_diagonal = _tridiagonal(matrix / scale)
-    return scale * jax.scipy.linalg.eigh_tridiagonal(diagonal, off_diagonal, eigvals_only=True)
+    with np.errstate(under="ignore"):  # of JAX's own tolerances, while it is traced
+        return scale * jax.scipy.linalg.eigh_tridiagonal(diagonal, off_diagonal, eigvals_only=True)
 
 
 @jax.custom_jvp

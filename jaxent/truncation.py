@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxent import arguments, dicke, product
+from jaxent import arguments, dicke, product, reduced
 from jaxent.chain import Chain
 from jaxent.conversion import positive
 from jaxent.routes import Problem
@@ -197,7 +197,7 @@ def _bound(chain, top, time, outcomes, offsets):
     kept, first, second, neglected, noise = _shares(chain)
     size = (len(kept) + 1) // 2
     half_angle = turns(np.arange(1 - size, size), time, 1) + offsets[0] / (4 * jnp.pi)
-    squares = product.overlap(chain.n_atoms, outcomes[0], half_angle, top) ** 2
+    squares = reduced.overlap(chain.n_atoms, outcomes[0], half_angle, top) ** 2
     in_window, lost_first, lost_second = (jnp.sum(jnp.asarray(share) * squares) for share in (kept, first, second))
     spurious = noise * jnp.sum(squares)
     lost_first, lost_second = lost_first + neglected + spurious, lost_second + neglected + spurious

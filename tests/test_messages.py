@@ -37,6 +37,39 @@ CALLS = {
     "jaxent.estimate_log_negativity(0, CHAIN, 1.0, 0.1)": "`key` must be a key of JAX",
     "jaxent.run_sweep('grid.toml', 'out')": "but is 'grid.toml'; a file is read by read_sweep",
     "jaxent.open_sweep('missing')": "which `jaxent sweep` writes, but 'missing' is not there",
+    "jaxent.pi_fraction(2**63 + 1, 3)": "`numerator` must be at most 2^62 in magnitude, but is 9223372036854775809; ",
+    "jaxent.pi_fraction(np.uint64(2**64 - 1))": "`numerator` must be at most 2^62 in magnitude, but is np.uint64(1844",
+    "jaxent.pi_fraction(10**30)": "`numerator` must be at most 2^62 in magnitude, but is 1000000000000",
+    "jaxent.pi_fraction(1, 10**30)": "`denominator` must be between 1 and 2^28, but is 1000000000000",
+    "jaxent.PiFraction(1, 0)": "`denominator` must be between 1 and 2^28, but is 0; use a float time beyond",
+    "jax.grad(lambda p: jaxent.pi_fraction(p, 3).value)(1.0)": "`numerator` must be known, but is traced; make the",
+    "jaxent.pi_fractions_up_to(10**6)": "`max_denominator` must be at most 8000, but is 1000000.",
+    "jaxent.magic_times(10**30)": "but is left out, which stands for √n_atoms = 1000000000000000.",
+    "jaxent.Chain(3, 10**30)": "`n_atoms` must be at most 9007199254740992, but is 1000000000000000000000000000000.",
+    "jaxent.Chain(10**30, 3)": "`n_ensembles` must be at most 1000000, but is 1000000000000000000000000000000.",
+    "jaxent.Chain(3, 5, 10**400)": "standard deviations, or None for all states, but is an integer of 401 digits.",
+    "jaxent.Chain(3, 5, 1e308)": "`window` = 1e+308 spans N/2 ± ",
+    "jaxent.Chain(3, 5, True)": "standard deviations, or None for all states, but is True.",
+    "jaxent.Chain(3, True)": "`n_atoms` must be an integer of at least 1, but is True.",
+    "jaxent.end_to_end_entropy(CHAIN, np.array([2**33]))": "`time` must be at most 1e+06 in magnitude, but holds 8.58",
+    "jaxent.end_to_end_entropy(CHAIN, 10**30)": "`time` must be at most 1e+06 in magnitude, but holds 1e+30: its",
+    "jaxent.end_to_end_entropy(CHAIN, 10**400)": "`time` must be at most 1e308 in magnitude, but is an integer of 401",
+    "jaxent.end_to_end_entropy(CHAIN, True)": "`time` must be real, but is True.",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, 2**40 + 3)": "must lie in 0…10 (n_atoms), but holds 1099511627779.",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, 10**30)": "(n_atoms), but holds 1000000000000000000000000000000.",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, [1, 2, 3])": "but has shape (3,); use jax.vmap for many outcomes.",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, None, 10**30)": "must be at most 1e+15 in magnitude, but holds 1e+30",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, None, True)": "`phase_offset` must be real, but is True.",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, None, [1, 2])": "but has shape (2,); use jax.vmap for many offsets.",
+    "jaxent.end_to_end_entropy(jaxent.Chain(2, 5), 1.0, 3)": "must be None for n_ensembles = 2, which has",
+    "jaxent.end_to_end_entropy(jaxent.Chain(2, 5), 1.0, None, 0.3)": "must be 0 for n_ensembles = 2, which has",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, tolerance='small')": "`tolerance` must be at least 0, but is 'small'.",
+    "jaxent.end_to_end_renyi_entropy(CHAIN, 1.0, '2')": "`alpha` must be a number of at least 0, but is '2'.",
+    "jax.grad(lambda a: jaxent.end_to_end_renyi_entropy(CHAIN, 1.0, a))(2.0)": "`alpha` must be known, but is traced; ",
+    "jaxent.end_to_end_log_negativity(CHAIN, 1.0, 10**30)": "`dephasing_rate` must be at most 1e+15, but holds 1e+30.",
+    "jaxent.uniform_grid(0, 1, 10**30)": "`n_times` must be at most 100000000, but is 1000000000000000000000000000000.",
+    "jaxent.entropy_curve(CHAIN, 0, 1, 10**30)": "`n_times` must be at most 10000000, but is 1000000000000000000000000",
+    "jaxent.dicke.x_basis(4, 9)": "`outcome` must lie in 0…4 (n_atoms), but is 9.",
     "jaxent.end_to_end_entropy(jaxent.Chain(3, 1000), 1.0)": "noise beyond 200 atoms; run jax.config.update",
 }
 
@@ -46,6 +79,7 @@ def session():
     """What each call says in a Python of its own, without the checks of these tests, in JAX's default precision."""
     code = """if True:
         import json, sys
+        import jax
         import numpy as np
         import jaxent
         CHAIN, said = jaxent.Chain(3, 10), {}

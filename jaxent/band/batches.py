@@ -118,6 +118,7 @@ def make_plans(
     ]
 
 
+@np.errstate(under="ignore")  # terms below 1e-308 are 0
 def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, offset: float) -> list[float]:
     """Log probability of the outcome at each time, roughly, or a lower bound; of three ensembles, or of all N.
 
