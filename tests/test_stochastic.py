@@ -1,11 +1,14 @@
 """The estimated log negativity lies within its own error bar of the dense one."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import oracles
 import pytest
+import scipy.linalg
 
 import jaxent
-from jaxent import EnsembleRates
+from jaxent import EnsembleRates, stochastic
 
 
 @pytest.mark.parametrize(
@@ -28,20 +31,144 @@ def test_the_estimate_is_within_its_error_of_the_dense_value(n_atoms, time, rate
     assert abs(float(found.value) - dense) < allowed
 
 
-def test_error_bars_are_honest():
-    """Over many keys, the deviations in units of the standard error have about unit variance."""
-    chain = jaxent.Chain(3, 9)
-    dense = float(jaxent.end_to_end_log_negativity(chain, 1.0, 0.01))
+# ------------------------------------------------------------------- error bars
+# The spread of n deviations is known to 1/√(2n); to twice that for 8 probes, whose error has five degrees of freedom.
+
+
+def scores(chain, time, rate, outcome, offset, n_probes, depth, seeds):
+    """(estimate - exact) / standard error for many keys, in one compiled call."""
 
     def one(key):
-        return jaxent.estimate_log_negativity(key, chain, 1.0, 0.01, n_probes=16, depth=100)
+        return jaxent.estimate_log_negativity(key, chain, time, rate, outcome, offset, n_probes=n_probes, depth=depth)
 
-    found = [[float(x) for x in one(key)] for key in jax.random.split(jax.random.key(1), 40)]
-    value, standard_error, depth_error = np.array(found).T
-    scores = (value - dense) / standard_error
-    assert np.max(depth_error) < 0.2 * np.mean(standard_error)
-    assert abs(np.mean(scores)) < 0.4
-    assert 0.7 < np.std(scores) < 1.4
+    keys = jax.random.split(jax.random.key(1), seeds)
+    found = jax.jit(lambda all_keys: jax.lax.map(one, all_keys, batch_size=4))(keys)
+    dense = float(jaxent.end_to_end_log_negativity(chain, time, rate, outcome, offset))
+    return (np.asarray(found.value) - dense) / np.asarray(found.standard_error)
+
+
+REPORTED = (jaxent.Chain(3, 12), 1.3, EnsembleRates(np.array([0.05, 0.0, 0.01])), 10, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("case", "n_probes", "depth", "seeds"),
+    [
+        ((jaxent.Chain(3, 5), 1.3, EnsembleRates(np.array([0.05, 0.0, 0.01])), 4, 0.3), 16, 30, 200),
+        pytest.param(REPORTED, 32, 100, 200, marks=pytest.mark.thorough),
+        pytest.param(REPORTED, 8, 100, 400, marks=pytest.mark.thorough),
+        pytest.param((jaxent.Chain(3, 9), 1.0, 0.01, None, 0.0), 16, 100, 200, marks=pytest.mark.thorough),
+    ],
+)
+def test_deviations_are_one_standard_error_large(case, n_probes, depth, seeds):
+    found = scores(*case, n_probes=n_probes, depth=depth, seeds=seeds)
+    assert 0.9 < np.std(found) < 1.1
+    assert abs(np.mean(found)) < 0.3
+
+
+@pytest.mark.parametrize("n_probes", [8, 10, 32])
+@pytest.mark.parametrize(
+    ("n_atoms", "time", "rates", "outcome", "offset"),
+    [
+        (6, 2.3, (0.02, 0.02, 0.02), 6, 0.0),
+        (7, np.pi / 2, (0.0, 0.03, 0.01), 5, 0.2),
+        (9, 0.8, (0.01, 0.0, 0.0), 8, 0.4),
+        (8, 1.1, (0.0, 0.0, 0.0), 6, 0.1),
+    ],
+)
+def test_the_regression_is_calibrated_on_exact_quadratic_forms(n_atoms, time, rates, outcome, offset, n_probes):
+    """2000 sets of probes of a dense partial transpose: no Lanczos process in between."""
+    rho = oracles.dephased_state(3, n_atoms, time, np.array(rates), [outcome], offset)
+    size = (n_atoms + 1) ** 2
+    transposed = (rho / np.einsum("abab->", rho).real).transpose(2, 1, 0, 3).reshape(size, size)
+    values, vectors = np.linalg.eigh(transposed)
+    signs = np.random.default_rng(n_atoms).integers(0, 2, (2000 * n_probes, size)) * 2.0 - 1
+    shares = np.abs(signs @ vectors) ** 2
+    squared = np.sum(values**2)
+    forms = (shares @ np.abs(values), shares @ values - 1, shares @ values**2 / squared - 1)
+    y, first, second = (form.reshape(2000, n_probes) for form in forms)
+    norm, spread = jax.vmap(stochastic._regressed)(stochastic._Samples(y[..., None], first, second))
+    found = np.asarray((norm - np.sum(np.abs(values))) / spread)
+    assert 0.9 < np.std(found) < 1.1
+    assert abs(np.mean(found)) < 0.2
+
+
+@pytest.mark.parametrize("kind", ["generic", "proportional controls", "a control that vanishes", "both vanish"])
+def test_the_standard_error_is_that_of_leave_one_out_with_its_calibration_by_sampling(kind):
+    rng = np.random.default_rng(2)
+    first = rng.normal(size=9) if kind != "both vanish" else 3e-16 + 1e-17 * rng.normal(size=9)
+    second = {"generic": 0.5 * first + rng.normal(size=9), "proportional controls": 2 * first}.get(kind, np.zeros(9))
+    y = 3 + first + rng.normal(size=9)
+    norm, spread = stochastic._regressed(stochastic._Samples(jnp.asarray(y[:, None]), first, second))
+    design = np.stack([np.ones(9), first, second], axis=1)
+    inverse = np.linalg.pinv(design, rcond=1e-6)
+    annihilator = np.eye(9) - design @ inverse
+    weights = (inverse[0] / np.diagonal(annihilator)) ** 2
+    residuals = rng.normal(size=(200_000, 9)) @ annihilator
+    calibration = np.sum(inverse[0] ** 2) * np.mean(1 / (residuals**2 @ weights))
+    assert norm[0] == pytest.approx(inverse[0] @ y, rel=1e-12)
+    expected = np.sqrt(calibration * (weights @ (annihilator @ y) ** 2))
+    assert spread[0] == pytest.approx(expected, rel=0.01)  # 2e5 samples
+
+
+# --------------------------------------------------------------------- depth
+
+
+quadratures = jax.jit(stochastic._quadratures)
+
+
+def lanczos(matrix, probe, depth):
+    """Diagonal and off-diagonals (one more than the matrix has), orthogonalized twice."""
+    basis = [probe / np.linalg.norm(probe)]
+    diagonal, beside = [], []
+    for _ in range(depth):
+        new = matrix @ basis[-1]
+        diagonal.append(basis[-1] @ new)
+        for _ in range(2):
+            new -= np.array(basis).T @ (np.array(basis) @ new)
+        beside.append(np.linalg.norm(new))
+        basis.append(new / beside[-1])
+    return np.array(diagonal), np.array(beside)
+
+
+def test_the_averaged_rule_oscillates_less_than_that_of_gauss_and_its_error_is_not_understated():
+    """Σ|λ| of 550 eigenvalues of either sign that crowd at 0, as those of a partial transpose."""
+    eigenvalues = np.concatenate([2.0 ** -np.linspace(0, 10, 300), -0.7 * 2.0 ** -np.linspace(0, 10, 250)])
+    diagonal, beside = lanczos(np.diag(eigenvalues), np.ones(550), 160)
+    exact = np.mean(np.abs(eigenvalues))
+    averaged, moved, gauss = [], [], []
+    for depth in (20, 60, 80, 160):
+        rules = np.asarray(quadratures(jnp.asarray(diagonal[:depth]), jnp.asarray(beside[:depth])))
+        averaged.append(abs(rules[-1] / exact - 1))
+        moved.append(np.max(np.abs(rules / rules[-1] - 1)))
+        nodes, frame = scipy.linalg.eigh_tridiagonal(diagonal[:depth], beside[: depth - 1])
+        gauss.append(abs(np.abs(nodes) @ frame[0] ** 2 / exact - 1))
+    assert 0.02 < np.max(gauss) < 0.03
+    assert np.max(averaged) < np.max(gauss) / 3
+    assert np.mean(averaged) < np.mean(gauss) / 3.5
+    assert (np.array(averaged) < moved).all()
+
+
+@pytest.mark.parametrize("depth", [4, 11])
+def test_the_averaged_rule_is_that_of_the_reflected_matrix(depth):
+    rng = np.random.default_rng(depth)
+    diagonal, beside = rng.normal(size=depth), rng.uniform(0.1, 1, depth)
+    found = quadratures(jnp.asarray(diagonal), jnp.asarray(beside))
+    for rule, eighths in zip(found, (4, 5, 6, 7, 8), strict=True):
+        here = -(-depth * eighths // 8)
+        long = np.concatenate([diagonal[:here], diagonal[: here - 1][::-1]])
+        nodes, frame = scipy.linalg.eigh_tridiagonal(long, np.append(beside[:here], beside[: here - 2][::-1]))
+        assert rule == pytest.approx(np.abs(nodes) @ frame[0] ** 2, rel=1e-7)
+
+
+def test_a_product_state_ends_the_krylov_space_at_once():
+    """At t = 0 the partial transpose is a projector: one product with it says everything."""
+    found = jaxent.estimate_log_negativity(jax.random.key(0), jaxent.Chain(3, 6), 0.0, 0.1, n_probes=8, depth=20)
+    assert abs(float(found.value)) < 1e-7
+    assert 0 <= float(found.standard_error) < 1e-7
+    assert 0 <= float(found.depth_error) < 1e-7
+
+
+# --------------------------------------------------------------------- input
 
 
 @pytest.mark.parametrize(
