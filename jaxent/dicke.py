@@ -136,16 +136,35 @@ def coherent_state(
         ValueError: when |α|² + |β|² is not 1 (checked outside transformations).
     """
     alpha, beta = arguments.as_numbers("alpha", alpha), arguments.as_numbers("beta", beta)
-    p, complement = jnp.abs(alpha) ** 2, jnp.abs(beta) ** 2
-    norm = arguments.concrete(p + complement)
+    norm = arguments.concrete(jnp.abs(alpha) ** 2 + jnp.abs(beta) ** 2)
     if norm is not None and not abs(norm - 1) < 1e-6:
         raise ValueError(f"Arguments `alpha` and `beta` must obey |α|² + |β|² = 1, but it is {norm}.")
-    states = window_states(n_atoms, window)
+    return _coherent_amplitudes(n_atoms, *window_ends(n_atoms, window), alpha, beta)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+def _coherent_amplitudes(n_atoms: int, first: int, last: int, alpha: jax.Array, beta: jax.Array) -> jax.Array:
+    """√C(N,k) α^k β^(N-k) for k = first…last, where |α|² + |β|² = 1."""
+    states = np.arange(first, last + 1)
+    p, complement = jnp.abs(alpha) ** 2, jnp.abs(beta) ** 2
     difference = complement * states - p * (n_atoms - states)  # k - N|α|²
     magnitude = jnp.exp(log_binomial(jnp, n_atoms, states, p, complement, difference) / 2)
     phase = turns(states, jnp.angle(alpha)) + turns(n_atoms - states, jnp.angle(beta))
     cos, sin = cos_sin_turns(phase)
     return magnitude * jax.lax.complex(cos, sin)
+
+
+@_coherent_amplitudes.defjvp
+def _coherent_amplitudes_jvp(n_atoms, first, last, primals, tangents):
+    # dc_k = √(N k) c_(k-1) dα + √(N (N-k)) c_k dβ with the amplitudes of N - 1 atoms: no division by α or β
+    value = _coherent_amplitudes(n_atoms, first, last, *primals)
+    if n_atoms == 0:
+        return value, jnp.zeros_like(value)
+    low, high = max(first - 1, 0), min(last, n_atoms - 1)
+    fewer = jnp.pad(_coherent_amplitudes(n_atoms - 1, low, high, *primals), (low - first + 1, last - high))
+    states = np.arange(first, last + 1)
+    up, down = np.sqrt(n_atoms * 1.0) * np.sqrt(states), np.sqrt(n_atoms * 1.0) * np.sqrt(n_atoms - states)
+    return value, (up * fewer[:-1] * tangents[0] + down * fewer[1:] * tangents[1]).astype(value.dtype)
 
 
 def spin_z(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:

@@ -27,7 +27,7 @@ import numpy as np
 
 from jaxent import dicke, product, reduced, spectral, symmetry
 from jaxent.chain import Chain
-from jaxent.entanglement import entropy_difference
+from jaxent.entanglement import beyond_rounding, entropy_difference
 from jaxent.times import turns_of_products, unit
 
 __all__ = [
@@ -85,7 +85,7 @@ def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
     (matrices, log_trace, lost), (growths, *_) = jax.jvp(blocks, (strengths, shared), more)
     growths = jax.lax.stop_gradient(growths)
     norm = spectral.trace_norm(matrices, growths)
-    return jnp.log2(norm), log_trace, lost
+    return beyond_rounding(jnp.log2(norm), matrices), log_trace, lost
 
 
 def coherent_information(static, time, strengths, shared, outcomes, offsets):

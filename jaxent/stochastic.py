@@ -28,6 +28,7 @@ from matfree import decomp, stochtrace
 from jaxent import arguments, dephasing, dicke, pairs, spectral
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
+from jaxent.product import guarded
 from jaxent.times import Time
 
 __all__ = ["EstimatedLogNegativity", "estimate_log_negativity"]
@@ -105,7 +106,7 @@ def estimate_log_negativity(
     )
     problem.refuse_unlikely(log_trace)
     norms, spreads = _regressed(samples)
-    values = jnp.log2(norms) + jnp.where(log_trace > pairs.least_log_probability(chain), 0.0, jnp.nan)
+    values = jnp.log2(norms) + jnp.where(log_trace > -jnp.inf, 0.0, jnp.nan)
     moved = jnp.max(jnp.abs(values[:-1] - values[-1]))
     return EstimatedLogNegativity(values[-1], spreads[-1] / (norms[-1] * math.log(2)), moved)
 
@@ -181,7 +182,8 @@ def _samples(chain, top, n_probes, depth, key, time, strengths, outcomes, offset
             length**2 * (diagonal[0] ** 2 + beside[0] ** 2) / squared - 1,
         )
 
-    return jax.vmap(one)(draw(key)), jnp.log(jnp.maximum(trace, 0.0))
+    lost = pairs.lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], top)
+    return jax.vmap(one)(draw(key)), guarded(trace, jnp.log(jnp.maximum(trace, 0.0)), lost)[1]
 
 
 def _quadratures(diagonal, beside):

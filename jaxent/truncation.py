@@ -64,9 +64,14 @@ def entropy_error_bound(
         ValueError: for other M (use `entropy_error_estimate`), for `BondTimes`, and on any argument out of range.
     """
     arguments.check_chain(chain)
-    if chain.n_ensembles != 3 or isinstance(time, BondTimes):
+    if chain.n_ensembles != 3:
         raise ValueError(
-            f"Argument `chain` must have n_ensembles = 3 and one time for both bonds, but has {chain.n_ensembles}: "
+            f"Argument `chain` must have n_ensembles = 3, but has {chain.n_ensembles}: "
+            "the bound is proven for that case only; use entropy_error_estimate."
+        )
+    if isinstance(time, BondTimes):
+        raise ValueError(
+            "Argument `time` must be one time for both bonds, but is BondTimes: "
             "the bound is proven for that case only; use entropy_error_estimate."
         )
     arguments.check_precision(chain.n_atoms, time)
@@ -159,10 +164,11 @@ def chain_for_tolerance(
         phase_offset: φ in radians.
 
     Returns:
-        Chain: with the window, or with the full basis where only that is accurate enough.
+        Chain: with the window, or with the full basis where N is too small for a window.
 
     Raises:
-        ValueError: when `tolerance` is not positive, and as `entropy_error_bound`.
+        ValueError: when `tolerance` is not positive or below what is proven of the widest window (about 1e-13, which is
+            rounding; more for outcomes that hardly occur), and as `entropy_error_bound`.
     """
     n_atoms, tolerance = Chain(3, n_atoms).n_atoms, positive("tolerance", tolerance)
 
@@ -170,16 +176,22 @@ def chain_for_tolerance(
         # half a state is added so that ⌊c√N/2⌋ is the half-width in spite of rounding
         return Chain(3, n_atoms, window=(2 * half_width + 0.5) / math.sqrt(n_atoms))
 
-    def sufficient(half_width: int) -> bool:
-        return bool(jnp.max(entropy_error_bound(at(half_width), time, outcomes, phase_offset)) <= tolerance)
+    def bound(half_width: int) -> float:
+        return float(jnp.max(entropy_error_bound(at(half_width), time, outcomes, phase_offset)))
 
     # the widest window tried leaves 1e-57 of the weight outside; beyond it only the full basis is better
     low, high = 0, min((n_atoms - 1) // 2, math.ceil(8 * math.sqrt(n_atoms)))
-    if high < 1 or not sufficient(high):
+    if high < 1:
         return Chain(3, n_atoms)
+    floor = bound(high)
+    if floor > tolerance:
+        raise ValueError(
+            f"Argument `tolerance` must be at least {floor:.2g}, the least error that is proven of a window for "
+            f"n_atoms = {n_atoms}, but is {tolerance:.6g}; the full basis, Chain(3, {n_atoms}), has no error."
+        )
     while high - low > 1:  # insufficient at low, sufficient at high
         middle = (low + high) // 2
-        low, high = (low, middle) if sufficient(middle) else (middle, high)
+        low, high = (low, middle) if bound(middle) <= tolerance else (middle, high)
     return at(high)
 
 

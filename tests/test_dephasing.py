@@ -236,3 +236,12 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated():
 def test_impossible_outcomes_are_nan_under_jit():
     value = jax.jit(lambda t: jaxent.end_to_end_log_negativity(jaxent.Chain(3, 4), t, 0.0, 1))(0.0)
     assert jnp.isnan(value)
+
+
+@pytest.mark.parametrize(("outcome", "offset"), [(None, 0.0), (5, 0.3)])
+def test_the_probability_of_three_ensembles_is_the_trace_of_their_state(outcome, offset):
+    rates = np.array([0.05, 0.02, 0.01])
+    q = 6 if outcome is None else outcome
+    trace = np.einsum("abab->", oracles.dephased_state(3, 6, 0.7, rates, [q], offset)).real
+    found = jaxent.dephased_log_probability(jaxent.Chain(3, 6), 0.7, jaxent.EnsembleRates(rates), outcome, offset)
+    assert found == pytest.approx(np.log(trace), abs=1e-13)

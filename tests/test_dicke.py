@@ -160,6 +160,27 @@ def test_a_coherent_state_is_the_same_outside_jit(alpha, beta):
     )
 
 
+@pytest.mark.parametrize("angle", [0.0, np.pi / 2, 0.4, np.pi])
+@pytest.mark.parametrize("window", [None, 1.2])
+def test_a_coherent_state_has_its_derivatives_where_an_amplitude_vanishes_too(angle, window):
+    """√C(N,k) α^k β^(N-k), α = sin x e^(ix), β = cos x: first and second derivative from polynomials in mpmath."""
+    n = 5
+    states = dicke.window_states(n, window)
+
+    def state(x):
+        return dicke.coherent_state(n, jnp.sin(x) * jnp.exp(1j * x), jnp.cos(x), window)
+
+    first, second = jax.jit(lambda x: (jax.jacfwd(state)(x), jax.jacfwd(jax.jacfwd(state))(x)))(angle)
+    with mp.workdps(30):
+        amplitudes = [
+            lambda x, k=int(k): mp.sqrt(mp.binomial(n, k)) * (mp.sin(x) * mp.expj(x)) ** k * mp.cos(x) ** (n - k)
+            for k in states
+        ]
+        expected = [[complex(mp.diff(f, mp.mpf(angle), order)) for f in amplitudes] for order in (1, 2)]
+    np.testing.assert_allclose(first, expected[0], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(second, expected[1], rtol=0, atol=1e-12)
+
+
 def test_a_coherent_state_of_a_million_atoms_has_norm_one_and_phases_that_add_up():
     state = np.asarray(jax.jit(lambda a, b: dicke.coherent_state(10**6, a, b, 8.0))(ROOT * np.exp(1j), ROOT + 0j))
     assert np.sum(abs(state) ** 2) == pytest.approx(1, abs=5e-15)  # beyond 8 σ: 1e-15

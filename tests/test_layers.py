@@ -17,6 +17,7 @@ LAYERS = [
     "binomials",
     "dicke",
     "spectral",
+    "states",
     "entanglement",
     "chain",
     "reduced",

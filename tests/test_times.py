@@ -309,7 +309,9 @@ def test_a_crevasse_grid_is_never_coarser_than_asked_for_and_ends_at_stop(stop):
     ],
 )
 def test_a_crevasse_grid_needs_positive_arguments(name, arguments):
-    with pytest.raises(ValueError, match=rf"Argument `{name}` must be (positive and finite|an integer of at least 1), but is"):
+    with pytest.raises(
+        ValueError, match=rf"Argument `{name}` must be (positive and finite|an integer of at least 1), but is"
+    ):
         times.crevasse_grid(**arguments)
 
 

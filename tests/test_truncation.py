@@ -183,11 +183,20 @@ def test_the_chain_for_a_tolerance_serves_all_times():
 
 
 @pytest.mark.parametrize(
-    ("n_atoms", "tolerance", "outcome"), [(1, 1e-3, None), (2, 1e-3, None), (30, 1e-14, None), (20, 1e-3, 19)]
+    ("n_atoms", "time", "tolerance", "outcome"),
+    [(30, 1.0, 1e-14, None), (20, 0.0, 1e-3, 19)],  # at time 0 only q = N is possible
 )
-def test_where_no_window_is_proven_the_full_basis_is_taken(n_atoms, tolerance, outcome):
-    time = 0.0 if outcome else 1.0  # at time 0 only q = N is possible
-    assert chain_for_tolerance(n_atoms, time, tolerance, outcome) == Chain(3, n_atoms)
+def test_a_tolerance_below_what_is_proven_of_any_window_is_refused(n_atoms, time, tolerance, outcome):
+    with pytest.raises(ValueError, match=r"^Argument `tolerance` must be at least .* but is .*full basis") as refusal:
+        chain_for_tolerance(n_atoms, time, tolerance, outcome)
+    floor = float(str(refusal.value).split("at least ")[1].split(",")[0])
+    if outcome is None:
+        assert chain_for_tolerance(n_atoms, time, 1.1 * floor).window is not None
+
+
+@pytest.mark.parametrize("n_atoms", [1, 2])
+def test_where_there_is_no_window_the_full_basis_is_taken(n_atoms):
+    assert chain_for_tolerance(n_atoms, 1.0, 1e-3) == Chain(3, n_atoms)
 
 
 # ---------------------------------------------------------------- estimates
@@ -257,7 +266,9 @@ def test_arguments_out_of_range_are_refused_by_name(call, named):
 
 
 def test_the_bound_is_for_one_time_on_both_bonds():
-    with pytest.raises(ValueError, match=r"one time for both bonds.*use entropy_error_estimate"):
+    with pytest.raises(
+        ValueError, match=r"^Argument `time` must be one time for both bonds.*use entropy_error_estimate"
+    ):
         entropy_error_bound(Chain(3, 10), BondTimes(np.ones(2)))
 
 
