@@ -57,7 +57,7 @@ from .swapping import (
     plan_entropy,
     planned_entropy,
 )
-from .sweep import Span, Sweep, open_sweep, read_sweep, run_sweep
+from .sweep import Span, Sweep, check_sweep, open_sweep, read_sweep, run_sweep
 from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 from .truncation import (
     EntropyWithErrors,
@@ -92,6 +92,7 @@ __all__ = [
     "band",
     "chain",
     "chain_for_tolerance",
+    "check_sweep",
     "coherent_information",
     "crevasse_grid",
     "decode_outcomes",

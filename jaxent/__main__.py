@@ -1,5 +1,17 @@
-"""`python -m jaxent`: the command line."""
+"""`python -m jaxent`, and the command `jaxent`: Ctrl-C has its answer before anything is imported."""
 
-from jaxent.cli import main
+from jaxent import interrupts
 
-main()
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line on the words of this process."""
+    with interrupts.watched():
+        from jaxent import cli
+
+        cli.main()
+
+
+if __name__ == "__main__":
+    main()

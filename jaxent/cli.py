@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from jaxent import console, searches, sweeps, usage
+from jaxent import console, interrupts, searches, sweeps, usage
 from jaxent.messages import shortened, shown
 
 _MOST_ATOMS_BY_BOUND = 10**6
@@ -24,11 +24,16 @@ app = App(
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run the command line; errors are one sentence on standard error and exit code 2.
+    """Run the command line; errors are one sentence on standard error and exit code 2, Ctrl-C is exit code 130.
 
     Args:
         words: what was typed after `jaxent`; None: the words of this process.
     """
+    with interrupts.watched():
+        _run(words)
+
+
+def _run(words: list[str] | None) -> None:
     try:
         app(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -47,9 +52,6 @@ def main(words: list[str] | None = None) -> None:
             raise
         print("jaxent: out of memory; ask for fewer atoms, a smaller window or fewer outcomes", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("jaxent: interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command
@@ -279,6 +281,7 @@ app.command(searches.optimize)
 app.command(sweeps.sweep)
 app.command(sweeps.plot)
 app.command(sweeps.export)
+app.command(sweeps.check)
 app.register_install_completion_command(
     help="Install completion by the Tab key for your shell (bash, zsh, fish or PowerShell)."
 )
@@ -298,10 +301,8 @@ def explore(*, port: console.WholeNumber = 5006, no_browser: console.Switch = Fa
     console.library()
     from jaxent.explorer import serve
 
-    try:
+    with interrupts.farewell(lambda: ("the explorer has ended.", "")):
         serve(port, not no_browser, lambda url: print(f"{url}  (Ctrl-C ends it)", flush=True))
-    except KeyboardInterrupt:
-        print()
 
 
 @app.command
@@ -349,7 +350,8 @@ def reproduce(
 
     wanted = tuple(dict.fromkeys(figure)) or tuple(paper.FIGURES)
     datasets, written = {}, []
-    with console.progress(paper.seconds(wanted, quick)) as report:
+    kept = lambda: (f"{len(written)} files are written in {folder}; the same command starts from the beginning.", "")  # noqa: E731
+    with interrupts.farewell(kept), console.progress(paper.seconds(wanted, quick)) as report:
         for number in wanted:
             name = "figure_" + number.replace("-", "_")
             data = datasets[number] = paper.FIGURES[number].compute(quick, report)

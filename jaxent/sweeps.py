@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from jaxent import console
+from jaxent import console, interrupts
 
 if TYPE_CHECKING:
     from jaxent.views import View
 
-__all__ = ["export", "plot", "sweep"]
+__all__ = ["check", "export", "plot", "sweep"]
 
 _SOME_FAILED = 3  # exit code: finished, but some points have no value
+_DAMAGED = 4  # exit code: some files are not as they were written
+_MOST_LINES = 20  # about damaged files
 
 
 def sweep(
@@ -27,6 +29,7 @@ def sweep(
     dry_run: console.Switch = False,
     tile_points: console.WholeNumber | None = None,
     retry_failed: console.Switch = False,
+    mix_versions: console.Switch = False,
     log_json: console.Switch = False,
     cpu_devices: console.WholeNumber | None = None,
     distributed: console.Switch = False,
@@ -36,7 +39,8 @@ def sweep(
 ) -> None:
     """Compute a grid that a TOML file describes, tile by tile; the same command goes on where it was stopped.
 
-    Exit code 0: every point has its value; 3: some points failed, and are told; 2: nothing was started or written on.
+    Exit code 0: every point has its value; 3: some points failed, and are told; 2: nothing was started or written on;
+    130: interrupted by Ctrl-C, what was finished is kept.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ def sweep(
         Points of a tile; by default what takes a few seconds and fits in memory.
     retry_failed
         Compute tiles with failed points again.
+    mix_versions
+        Go on in a folder that another version of jaxent has computed into; the results tell which computed each point.
     log_json
         Print a line of JSON for each tile instead of a progress bar.
     cpu_devices
@@ -85,13 +91,14 @@ def sweep(
         return
     folder = out or file.with_name(_without(file.name, ".toml") + ".results")
     watch = _logged if log_json else console.points_progress
-    with watch() as report:
+    with _going_on(folder, index, log_json) as note, watch() as report:
         done = run_sweep(
             question,
             folder,
             tile_points=tile_points,
             retry_failed=retry_failed,
-            report=report,
+            mix_versions=mix_versions,
+            report=lambda progress: (note(progress), report(progress)),
             process=index,
             n_processes=count,
         )
@@ -140,6 +147,52 @@ def _logged() -> Iterator[Callable]:
     yield lambda progress: print(json.dumps({"event": "tile"} | dataclasses.asdict(progress)), flush=True)
 
 
+@contextlib.contextmanager
+def _going_on(folder: Path, process: int, log_json: bool) -> Iterator[Callable]:
+    """Answer an interrupt by what is kept and how to go on; gives what takes a `jaxent.sweep.Progress`."""
+    done: dict[str, int] = {}
+
+    def note(progress) -> None:
+        done.update(points_done=progress.points_done, n_points=progress.n_points)
+
+    def words() -> tuple[str, str]:
+        kept = f"{done['points_done']} of {done['n_points']} points" if done else "the tiles finished before"
+        event = {"event": "interrupted", "process": process, "folder": str(folder)} | done
+        sentence = f"{kept} are kept in {folder}: the same command goes on from there."
+        return sentence, json.dumps(event) if log_json else ""
+
+    with interrupts.farewell(words):
+        yield note
+
+
+def check(results: Path, *, as_json: console.AsJson = False) -> None:
+    """Check every file of a sweep's folder, and say what running it again would do; nothing is changed.
+
+    Exit code 0: all that is there is as it was written, finished or not; 4: some of it is not.
+
+    Parameters
+    ----------
+    results
+        Folder of the sweep.
+    as_json
+        Print one line of JSON.
+    """
+    console.library()
+    from jaxent.sweep import check_sweep
+
+    found = check_sweep(results)
+    if as_json:
+        print(json.dumps(found.record))
+    else:
+        console.print_table(str(results), ["", ""], [[name, str(value)] for name, value in found.rows])
+        for line in [*found.problems[:_MOST_LINES], found.rerun]:
+            print(line)
+        if len(found.problems) > _MOST_LINES:
+            print(f"… and {len(found.problems) - _MOST_LINES} more; --json has them all")
+    if found.problems:
+        sys.exit(_DAMAGED)
+
+
 def export(results: Path, to: Path) -> None:
     """Write the results of a sweep as one netCDF file (.nc) or Zarr store (.zarr).
 
@@ -150,7 +203,7 @@ def export(results: Path, to: Path) -> None:
     to
         File or store to write.
     """
-    from jaxent.sweep.dataset import export_sweep
+    from jaxent.sweep.exports import export_sweep
 
     print(f"wrote {export_sweep(results, to)}")
 

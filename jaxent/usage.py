@@ -29,6 +29,7 @@ EXAMPLES = {
     "sweep": "jaxent sweep grid.toml",
     "plot": "jaxent plot grid.results --out e.png",
     "export": "jaxent export grid.results grid.nc",
+    "check": "jaxent check grid.results",
     "explore": "jaxent explore",
     "devices": "jaxent devices",
     "reproduce": "jaxent reproduce --figure 2",

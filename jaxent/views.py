@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import xarray as xr
 
 from jaxent.labels import SYMBOLS, index_of, some_of, symbol, texts
 from jaxent.messages import shown
-from jaxent.sweep import open_sweep
+from jaxent.sweep import open_export, open_sweep
 
 __all__ = [
     "Axis",
@@ -98,23 +99,19 @@ def open_results(results: Path) -> xr.Dataset:
     """Open the folder of a sweep, or what was exported from one.
 
     Raises:
+        FileNotFoundError: when there is nothing.
         ValueError: when it is neither.
     """
+    must = "Argument `results` must be a folder of a sweep, a .nc or a .zarr, but "
     if not results.exists():
-        raise ValueError(
-            f"Argument `results` must be a folder of a sweep, a .nc or a .zarr, but {shown(str(results))} is not there."
-        )
-    if results.suffix == ".zarr":
-        return xr.open_zarr(results, consolidated=False, chunks=None)
-    if results.is_dir():
+        raise FileNotFoundError(f"{must}{shown(str(results))} is not there.")
+    if results.is_dir() and results.suffix != ".zarr":
         return open_sweep(results)
     try:
-        return xr.open_dataset(results, engine="h5netcdf")
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            "Argument `results` must be a folder of a sweep, a .nc or a .zarr, "
-            f"but {shown(str(results))} is none of them."
-        ) from error
+        return open_export(results)
+    except ValueError as error:
+        reason = re.sub(r"^Argument `path` must be .*?, but ", "", str(error))
+        raise ValueError(f"{must}{reason.replace(' is none.', ' is none of them.')}") from error
 
 
 def make_view(

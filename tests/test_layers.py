@@ -10,6 +10,7 @@ import jaxent
 LAYERS = [
     "messages",
     "conversion",
+    "interrupts",
     "times",
     "console",
     "angles",
@@ -66,7 +67,9 @@ PACKAGES = {
     "band": ["phases", "quadrature", "factor", "plan", "engine", "batches"],
     "sweep": [
         "devices",
+        "owners",
         "files",
+        "lock",
         "grid",
         "quantities",
         "canonical",
@@ -74,8 +77,11 @@ PACKAGES = {
         "reading",
         "plan",
         "evaluate",
+        "tiles",
         "store",
+        "check",
         "dataset",
+        "exports",
         "run",
     ],
     "explorer": [

@@ -257,7 +257,7 @@ def test_a_tile_computed_again_by_another_process_replaces_the_first(tmp_path, m
     damaged = tmp_path / "tile-000003.nc"  # of process 1
     flip(damaged)
     monkeypatch.setattr(sweep.run, "versions", lambda: {"jaxent_version": "another"})
-    assert run_sweep(QUESTION, tmp_path).n_computed == 6
+    assert run_sweep(QUESTION, tmp_path, mix_versions=True).n_computed == 6
     assert np.isfinite(open_sweep(tmp_path).entropy.values).all()
     assert run_sweep(QUESTION, tmp_path).n_computed == 0
 

@@ -6,8 +6,10 @@ labelled dataset.
 """
 
 from jaxent.sweep.canonical import QuestionError, Span
-from jaxent.sweep.dataset import export_sweep, open_sweep
+from jaxent.sweep.check import SweepCheck, check_sweep
+from jaxent.sweep.dataset import open_sweep
 from jaxent.sweep.devices import accelerator_advice, describe_devices, versions
+from jaxent.sweep.exports import export_sweep, open_export
 from jaxent.sweep.files import output_folder, save
 from jaxent.sweep.grid import Report, entropy_over_grid, estimated_seconds
 from jaxent.sweep.plan import Plan
@@ -24,12 +26,15 @@ __all__ = [
     "Report",
     "Span",
     "Sweep",
+    "SweepCheck",
     "SweepRun",
     "accelerator_advice",
+    "check_sweep",
     "describe_devices",
     "entropy_over_grid",
     "estimated_seconds",
     "export_sweep",
+    "open_export",
     "open_sweep",
     "output_folder",
     "plan_sweep",

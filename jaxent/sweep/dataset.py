@@ -1,26 +1,25 @@
 """All tiles of a sweep as one labelled dataset, read from the disk where it is looked at."""
 
 import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxent.sweep.canonical import Span, is_axis
+from jaxent.sweep.canonical import is_axis
 from jaxent.sweep.evaluate import filling
-from jaxent.sweep.files import save
 from jaxent.sweep.plan import cut, points_of_group
-from jaxent.sweep.quantities import QUANTITIES, Variable
-from jaxent.sweep.question import AXES, KNOBS, Sweep
-from jaxent.sweep.store import Finished, finished_tiles, folder_layout, question_text, read_tile
+from jaxent.sweep.quantities import QUANTITIES
+from jaxent.sweep.question import AXES, KNOBS, Sweep, asked
+from jaxent.sweep.store import Finished, computed_by, finished_tiles, folder_layout, read_tile
+from jaxent.sweep.tiles import DTYPES, question_text
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["export_sweep", "open_sweep"]
+__all__ = ["open_sweep"]
 
 _UNITS = {
     "n_ensembles": ("1", "ensembles M"),
@@ -43,81 +42,41 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
     Returns:
         xarray.Dataset: a dimension for each axis of the grid, a scalar coordinate for each other knob; units and names
         as attributes. Values are read tile by tile when they are used, each against its checksum; what is not computed
-        yet, failed or cannot occur is NaN (-1 among integers). Attributes tell versions, commit, device, precision,
-        tolerance, and how many points are finished and failed.
+        yet, failed or cannot occur is NaN (-1 among integers). The coordinate `computed_by` tells the version of
+        jaxent: a number whose words stand in its attribute `meaning`, one for all points, or one for each
+        where versions are mixed. Attributes tell versions, commit, device, precision, tolerance, and how many points
+        are finished and failed.
 
     Raises:
-        ValueError: when the folder holds no sweep; later, when a value is read, where a file is damaged.
+        FileNotFoundError: when there is no such folder.
+        ValueError: when the folder holds no sweep, or one of a newer jaxent; later, when a value is read, where a file
+            is damaged.
     """
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray
 
     folder = Path(path)
     layout = folder_layout(folder)
-    sweep = _asked(layout["question"])
+    sweep = asked(layout["question"])
     group_points = points_of_group(sweep)
     finished = finished_tiles(folder, layout["key"], cut(group_points, layout["tile_points"]))
     ordered = sorted(finished.values(), key=lambda one: one.tile.number)
     starts = np.array([one.tile.group * group_points + one.tile.start for one in ordered], np.int64)
-    reader = _Reader(folder, ordered, starts)
+    reader = _Reader(folder, sweep, ordered, starts)
     coordinates, chains = _coordinates(sweep), sweep.chains
-    variables = {}
+    grid, variables = tuple(sweep.axes.values()), {}
     for name in sweep.quantities:
         for key, variable in QUANTITIES[name].variables.items():
             extra = variable.dimensions(chains[0], sweep.settings)
-            array = _backend_array(reader, key, variable, tuple(sweep.axes.values()), tuple(extra.values()))
+            shape, kind = tuple(extra.values()), DTYPES[variable.kind]
+            array = _backend_array(partial(reader.at, key), filling(variable), kind, grid, shape)
             attributes = {"units": variable.units, "long_name": variable.long_name}
             variables[key] = xr.Variable([*sweep.axes, *extra], LazilyIndexedArray(array), attributes)
+    coordinates["computed_by"] = _computed_by(reader, ordered, sweep, grid)
     return xr.Dataset(variables, coordinates, _attributes(layout, sweep, ordered))
 
 
-def export_sweep(path: str | os.PathLike, to: str | os.PathLike) -> Path:
-    """Write the results of a sweep as one netCDF file (.nc) or Zarr store (.zarr).
-
-    Args:
-        path: the folder of the sweep.
-        to: the file or store; an existing one is replaced when the new one is whole.
-
-    Returns:
-        the path written.
-
-    Raises:
-        ValueError: when the name ends otherwise or stands for something else, and as `open_sweep`.
-    """
-    target = Path(to)
-    if target.suffix not in (".nc", ".zarr"):
-        raise ValueError(f"Argument `to` must end in .nc or .zarr, but is {str(target)!r}.")
-    if not target.absolute().parent.is_dir():
-        raise ValueError(f"Argument `to` must be in a folder that exists, but {str(target.parent)!r} does not.")
-    store = any((target / name).is_file() for name in (".zgroup", "zarr.json"))
-    if target.exists() and not (target.is_file() if target.suffix == ".nc" else store):
-        raise ValueError(f"Argument `to` must be free, or an earlier export, but {str(target)!r} is something else.")
-    dataset = open_sweep(path)
-    if target.suffix == ".nc":
-        return save(target, lambda beside: dataset.to_netcdf(beside, engine="h5netcdf"))
-    try:
-        import zarr  # noqa: F401
-    except ImportError:
-        raise ValueError(
-            f"Argument `to` = {str(target)!r} needs the package zarr; run: pip install 'jaxent[zarr]'."
-        ) from None
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as beside:
-        dataset.to_zarr(Path(beside) / target.name, consolidated=False, zarr_format=2)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(Path(beside) / target.name, target)
-    return target
-
-
 # --------------------------------------------------------------------------- labels
-
-
-def _asked(question: dict[str, Any]) -> Sweep:
-    """The sweep of a question as it is stored."""
-    values: dict[str, Any] = {key: value for key, value in question.items() if key not in ("format", "precision")}
-    for key, value in values.items():
-        values[key] = Span(**value) if isinstance(value, dict) else value
-    return Sweep(**values)
 
 
 def _coordinates(sweep: Sweep) -> dict[str, Any]:
@@ -171,12 +130,24 @@ def _attributes(layout: dict[str, Any], sweep: Sweep, ordered: Sequence[Finished
 class _Reader:
     """Values at flat points, one tile's file at a time; the last tile read is kept."""
 
-    def __init__(self, folder: Path, ordered: Sequence[Finished], starts: np.ndarray):
-        self._folder, self._ordered, self._starts = folder, ordered, starts
+    def __init__(self, folder: Path, sweep: Sweep, ordered: Sequence[Finished], starts: np.ndarray):
+        self._folder, self._sweep, self._ordered, self._starts = folder, sweep, ordered, starts
         self._kept: tuple[int, dict[str, np.ndarray]] = (-1, {})
 
     def at(self, name: str, points: np.ndarray, result: np.ndarray) -> None:
         """Put a variable's values at flat points into `result`, which holds the filling."""
+        for index, where, local in self._tiles(points):
+            if self._kept[0] != index:
+                self._kept = (index, read_tile(self._folder, self._sweep, self._ordered[index]))
+            result[where] = self._kept[1][name][local]
+
+    def number_each(self, numbers: Sequence[int], points: np.ndarray, result: np.ndarray) -> None:
+        """Put a number of each tile at its flat points into `result`; no file is read."""
+        for index, where, _ in self._tiles(points):
+            result[where] = numbers[index]
+
+    def _tiles(self, points: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Finished tiles that have some of the points: which tile, which of the points, and where in the tile."""
         if not len(self._starts):
             return
         owner = np.searchsorted(self._starts, points, side="right") - 1
@@ -185,14 +156,35 @@ class _Reader:
             where = np.flatnonzero(owner == index)
             local = points[where] - self._starts[index]
             inside = local < tile.stop - tile.start
-            if not inside.any():
-                continue
-            if self._kept[0] != index:
-                self._kept = (index, read_tile(self._folder, self._ordered[index]))
-            result[where[inside]] = self._kept[1][name][local[inside]]
+            if inside.any():
+                yield index, where[inside], local[inside]
 
 
-def _backend_array(reader: _Reader, name: str, variable: Variable, grid: tuple[int, ...], extra: tuple[int, ...]):
+def _computed_by(reader: _Reader, ordered: Sequence[Finished], sweep: Sweep, grid: tuple[int, ...]) -> "xr.Variable":
+    """Which version of jaxent computed each point, as the number of its words."""
+    import xarray as xr
+    from xarray.core.indexing import LazilyIndexedArray
+
+    each = [computed_by(one.about) for one in ordered]
+    words = sorted(set(each))
+    attributes = {
+        "long_name": "number of the version of jaxent",
+        "meaning": "; ".join(f"{number}: {one}" for number, one in enumerate(words)),
+    }
+    if len(words) <= 1:
+        return xr.Variable((), np.int32(len(words) - 1), attributes)
+    numbers = [words.index(one) for one in each]
+    array = _backend_array(partial(reader.number_each, numbers), -1, np.dtype(np.int32), grid, ())
+    return xr.Variable([*sweep.axes], LazilyIndexedArray(array), attributes)
+
+
+def _backend_array(
+    put: Callable[[np.ndarray, np.ndarray], None],
+    empty: Any,
+    dtype: np.dtype,
+    grid: tuple[int, ...],
+    extra: tuple[int, ...],
+):
     from xarray.backends import BackendArray
     from xarray.core import indexing
 
@@ -201,7 +193,7 @@ def _backend_array(reader: _Reader, name: str, variable: Variable, grid: tuple[i
 
         def __init__(self):
             self.shape = grid + extra
-            self.dtype = np.dtype({"f": float, "c": complex, "i": np.int64}[variable.kind])
+            self.dtype = dtype
 
         def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
             return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
@@ -210,8 +202,8 @@ def _backend_array(reader: _Reader, name: str, variable: Variable, grid: tuple[i
             chosen = [np.arange(size)[one] for one, size in zip(key, grid, strict=False)]
             outer = np.ix_(*[np.atleast_1d(one) for one in chosen])
             points = np.ravel_multi_index(outer, grid) if grid else np.zeros((), np.int64)
-            flat = np.full((points.size, *extra), filling(variable), self.dtype)
-            reader.at(name, points.ravel(), flat)
+            flat = np.full((points.size, *extra), empty, self.dtype)
+            put(points.ravel(), flat)
             shape = tuple(size for one in chosen for size in one.shape)
             values = flat.reshape((*shape, *extra))
             for axis, one in reversed(list(enumerate(key[len(grid) :], len(shape)))):  # together, lists would be pairs

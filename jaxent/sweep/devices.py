@@ -4,6 +4,7 @@ import functools
 import importlib.metadata
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Collection
@@ -118,6 +119,7 @@ def join_processes(coordinator: str | None, n_processes: int | None, process: in
         found = jax.process_index(), jax.process_count()
         # a process that is done, or dies, must not stop the others
         jax.distributed.shutdown()
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # which JAX has taken, to go on after it
     except (ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise ValueError(

@@ -270,11 +270,12 @@ class Evaluator:
         edges = sorted(cuts)
         pieces = list(itertools.pairwise(edges))
         devices = [self.devices[(start - tile.start) // step] for start, _ in pieces]
-        with concurrent.futures.ThreadPoolExecutor(len(self.devices)) as pool:
-            parts = list(
-                pool.map(lambda piece, device: self._run_planned(name, piece[0], piece[1], device), pieces, devices)
-            )
-        return Answer.joined(parts)
+        pool = concurrent.futures.ThreadPoolExecutor(len(self.devices))
+        try:
+            run = lambda piece, device: self._run_planned(name, *piece, device)  # noqa: E731
+            return Answer.joined(list(pool.map(run, pieces, devices)))
+        finally:  # an interrupt does not wait for the pieces at hand
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _run_planned(self, name: str, start: int, stop: int, device: Any) -> Answer:
         """Points of one outcome and offset, on one device."""

@@ -1,13 +1,37 @@
-"""Files that are whole or absent: written beside their final name and renamed."""
+"""Files that are whole or absent: written beside their final name, seen to the disk, and renamed.
+
+What is being written bears its process in its name, `.grid.jaxent-PID-START-PLACE-….nc`: what a process that no longer
+runs has left is removed when the same file is written again, and nothing else is.
+"""
 
 import contextlib
 import os
+import re
+import secrets
+import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["append_line", "output_folder", "save", "sync_folder", "write_whole"]
+from jaxent import interrupts
+from jaxent.sweep.owners import runs, this_process
+
+__all__ = [
+    "append_line",
+    "clear_leftovers",
+    "open_regular",
+    "output_folder",
+    "read_regular",
+    "save",
+    "save_folder",
+    "sync_folder",
+    "write_whole",
+]
+
+_LONGEST_STEM = 100  # of a name that is being written; a file system takes 255 bytes
+_ASIDE = "-old"
 
 
 def output_folder(path: str | os.PathLike, argument: str = "out") -> Path:
@@ -34,7 +58,7 @@ def output_folder(path: str | os.PathLike, argument: str = "out") -> Path:
 
 
 def save(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Write a file beside its final name and rename it: a whole file or none.
+    """Write a file beside its final name and rename it: a whole file or none, after any interruption.
 
     Args:
         path: final name.
@@ -43,32 +67,96 @@ def save(path: Path, write: Callable[[Path], Any]) -> Path:
     Returns:
         the final path.
     """
+    clear_leftovers(path)
     with _beside(path) as temporary:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         write(temporary)
+        _sync(temporary)
         os.replace(temporary, path)
+        sync_folder(path.parent)
     return path
 
 
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    os.chmod(name, 0o644)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+def save_folder(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Write a folder beside its final name and rename it; an old one is set aside until the new is in place.
+
+    Args:
+        path: final name; a folder there is replaced.
+        write: called with the temporary path, where nothing is.
+
+    Returns:
+        the final path.
+    """
+    clear_leftovers(path)
+    with _beside(path) as temporary:
+        write(temporary)
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                _sync(Path(folder, name))
+            sync_folder(Path(folder))
+        old = temporary.with_name(temporary.stem + _ASIDE + temporary.suffix)
+        replaces = os.path.lexists(path)
+        if replaces:
+            os.rename(path, old)
+        try:
+            os.rename(temporary, path)
+        except BaseException:
+            if replaces:
+                os.rename(old, path)
+            raise
+        sync_folder(path.parent)
+        if replaces:
+            _remove(old)
+    return path
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write bytes so that after any interruption, a power cut included, the file is whole or was never there."""
     with _beside(path) as temporary:
-        with open(temporary, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A name for what is to become `path`; nothing is left there in the end."""
+    name = f"{_prefix(path)}{this_process().tag}-{secrets.token_hex(4)}{path.suffix}"
+    temporary = path.parent / name
+    with interrupts.at_end(lambda: _remove(temporary)):
+        try:
+            yield temporary
+        finally:
+            _remove(temporary)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.stem[:_LONGEST_STEM]}.jaxent-"
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what processes that no longer run have left of writing `path`; what they had set aside is put back."""
+    pattern = re.compile(
+        re.escape(_prefix(path)) + r"(\d{1,10})-(\d{1,12})-([0-9a-f]{8})-[0-9a-f]{8}"
+        rf"(?P<old>{_ASIDE})?" + re.escape(path.suffix)
+    )
+    left = [(Path(entry.path), pattern.fullmatch(entry.name)) for entry in os.scandir(path.absolute().parent)]
+    for leftover, match in left:
+        if match and runs(int(match[1]), int(match[2]), match[3]) is False:
+            if match["old"] and not os.path.lexists(path):
+                os.rename(leftover, path)
+            else:
+                _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -78,6 +166,41 @@ def append_line(path: Path, line: str) -> None:
             line = "\n" + line
         file.write(line.encode() + b"\n")
         file.flush()
+        os.fsync(file.fileno())
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """Bytes of a file, which must be a regular one: no link, device or pipe is read, and no more than so many bytes.
+
+    Raises:
+        OSError: when it is not there, is something else, or is longer.
+    """
+    with open_regular(path) as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise OSError(f"{path} has more than {most_bytes} bytes")
+    return data
+
+
+def open_regular(path: Path):
+    """A regular file, or a link to one, opened for reading bytes; a pipe or a device is not opened: OSError."""
+    _check_regular(path, os.stat(path))
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _check_regular(path, os.fstat(descriptor))  # it may have become another
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def _check_regular(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(f"{path} is no regular file")
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as file, contextlib.suppress(OSError):  # not every system syncs what is open for reading
         os.fsync(file.fileno())
 
 

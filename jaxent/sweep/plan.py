@@ -5,9 +5,12 @@ tile takes a few seconds and a limited memory, so that little is lost when it is
 grid.
 """
 
+import bisect
 import dataclasses
+import itertools
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -16,7 +19,9 @@ from jaxent.chain import Chain
 from jaxent.sweep.quantities import QUANTITIES
 from jaxent.sweep.question import KNOBS, Sweep
 
-__all__ = ["Group", "Plan", "Tile", "cut", "make_plan", "points_of_group"]
+__all__ = ["MOST_TILES", "Group", "Plan", "Tile", "Tiles", "cut", "make_plan", "points_of_group"]
+
+MOST_TILES = 10**6  # each is a file of one folder
 
 _TILE_SECONDS = 3.0  # long against what a file costs, short against what one would mind losing
 _LEAST_TILES = 4  # of each process
@@ -33,6 +38,45 @@ class Tile(NamedTuple):
     group: int
     start: int
     stop: int
+
+
+class Tiles(Sequence[Tile]):
+    """Tiles of groups of equally many points, made when they are looked at.
+
+    Args:
+        n_points: points of each group.
+        tile_points: points of a tile, for each group.
+        numbers: of the tiles that are meant; None: all.
+    """
+
+    def __init__(self, n_points: int, tile_points: Sequence[int], numbers: range | None = None):
+        self._n_points, self._tile_points = n_points, tile_points
+        self._first = [0, *itertools.accumulate(-(-n_points // size) for size in tile_points)]
+        self._numbers = range(self._first[-1]) if numbers is None else numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Tile: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Tiles": ...
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Tiles(self._n_points, self._tile_points, self._numbers[index])
+        return self._tile(self._numbers[index])
+
+    def numbered(self, number: int) -> Tile | None:
+        """The tile of a number, or None where it is none of these."""
+        return self._tile(number) if number in self._numbers else None
+
+    def _tile(self, number: int) -> Tile:
+        group = bisect.bisect_right(self._first, number) - 1
+        size = self._tile_points[group]
+        start = (number - self._first[group]) * size
+        return Tile(number, group, start, min(start + size, self._n_points))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +136,7 @@ class Plan:
         """Rough time on two CPU cores, compilation included."""
         return sum(1.5 + group.n_points * group.point_seconds for group in self.groups)
 
-    def tiles(self) -> list[Tile]:
+    def tiles(self) -> Tiles:
         """All tiles in order."""
         return cut(self.groups[0].n_points, [group.tile_points for group in self.groups])
 
@@ -102,13 +146,9 @@ def points_of_group(sweep: Sweep) -> int:
     return math.prod(count for name, count in sweep.axes.items() if name in KNOBS)
 
 
-def cut(n_points: int, tile_points: list[int]) -> list[Tile]:
+def cut(n_points: int, tile_points: Sequence[int]) -> Tiles:
     """Tiles of groups of so many points each."""
-    tiles = []
-    for group, size in enumerate(tile_points):
-        for start in range(0, n_points, size):
-            tiles.append(Tile(len(tiles), group, start, min(start + size, n_points)))
-    return tiles
+    return Tiles(n_points, tile_points)
 
 
 def make_plan(
@@ -147,6 +187,7 @@ def make_plan(
         if tile_points is None:
             worth = _TILE_SECONDS * n_devices / seconds * (1.0 if on_cpu else _ACCELERATION)
             size = int(np.clip(worth, n_devices, max(1, _RESULT_BYTES // result_bytes)))
+            size = max(size, math.ceil(n_points * len(sweep.chains) / MOST_TILES))
             if n_processes > 1:  # some tiles for each
                 size = min(size, math.ceil(n_points * len(sweep.chains) / (_LEAST_TILES * n_processes)))
             size = math.ceil(n_points / math.ceil(n_points / size))  # equal tiles

@@ -39,12 +39,13 @@ from jaxent.sweep.canonical import (
 from jaxent.sweep.quantities import QUANTITIES, Settings
 from jaxent.times import PiFraction
 
-__all__ = ["AXES", "CHAIN_AXES", "KNOBS", "Sweep", "differences", "key_of"]
+__all__ = ["AXES", "CHAIN_AXES", "FORMAT", "KNOBS", "Sweep", "asked", "differences", "format_of", "key_of"]
 
 CHAIN_AXES = ("n_ensembles", "n_atoms", "window")
 KNOBS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
 AXES = CHAIN_AXES + KNOBS
-_FORMAT = "jaxent sweep 1"
+FORMAT = 1  # of questions, and of the files of their results
+_FORMAT = re.compile(r"jaxent sweep ([1-9]\d{0,8})")
 _MOST_POINTS = 10**12
 
 
@@ -118,11 +119,17 @@ class Sweep:
         each = [listed(getattr(self, name)) for name in CHAIN_AXES]
         return [Chain(*one) for one in itertools.product(*each)]
 
+    def chain(self, index: int) -> Chain:
+        """One of `chains`."""
+        each = [listed(getattr(self, name)) for name in CHAIN_AXES]
+        where = np.unravel_index(index, [len(one) for one in each])
+        return Chain(*[one[int(number)] for one, number in zip(each, where, strict=True)])
+
     @property
     def question(self) -> dict[str, Any]:
         """Everything the answer depends on, as plain data."""
         asked = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
-        return {"format": _FORMAT, "precision": str(jnp.dtype(jnp.result_type(float)))} | asked
+        return {"format": f"jaxent sweep {FORMAT}", "precision": str(jnp.dtype(jnp.result_type(float)))} | asked
 
     @property
     def key(self) -> str:
@@ -169,6 +176,30 @@ class Sweep:
         if any(isinstance(one, str | tuple) for one in each):
             return np.array([" ".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in each])
         return np.array([np.inf if one is None else one for one in each])  # a window of all states is infinite
+
+
+def asked(question: dict[str, Any]) -> Sweep:
+    """The sweep of a question as it is stored.
+
+    Raises:
+        QuestionError: when it is none.
+    """
+    values: dict[str, Any] = {key: value for key, value in question.items() if key not in ("format", "precision")}
+    for key, value in values.items():
+        values[key] = Span(**value) if isinstance(value, dict) else value
+    return Sweep(**values)
+
+
+def format_of(question: dict[str, Any]) -> int:
+    """Number of the format of a stored question.
+
+    Raises:
+        ValueError: when it has none.
+    """
+    match = _FORMAT.fullmatch(question["format"])
+    if match is None:
+        raise ValueError("no format of a sweep")
+    return int(match[1])
 
 
 def key_of(question: dict[str, Any]) -> str:

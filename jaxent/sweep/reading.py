@@ -16,6 +16,7 @@ from typing import Any
 
 from jaxent import console
 from jaxent.sweep.canonical import QuestionError, Span
+from jaxent.sweep.files import read_regular
 from jaxent.sweep.question import Sweep
 from jaxent.times import pi_fractions_up_to
 
@@ -34,15 +35,16 @@ def read_sweep(path: str | os.PathLike) -> Sweep:
         Sweep: the question.
 
     Raises:
+        FileNotFoundError: when there is no such file.
         ValueError: one sentence that names the file, the key and the reason.
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"{path}: a sweep file must have at most 64 MiB.")
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_regular(path, _MOST_BYTES).decode())
     except OSError as error:
-        raise ValueError(f"{path}: the sweep file cannot be read: {error.strerror}.") from error
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        reason = error.strerror or "it must be a regular file of at most 64 MiB"
+        raise kind(f"{path}: the sweep file cannot be read: {reason}.") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: the sweep file must be UTF-8 text, but has other bytes at {error.start}.") from error
     except tomllib.TOMLDecodeError as error:

@@ -1,23 +1,28 @@
-"""A sweep from start to end: what is missing is computed tile by tile and kept; what is there is left alone."""
+"""A sweep from start to end: missing tiles are computed and kept, one after the other."""
 
 import dataclasses
 import os
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from jaxent import arguments
+from jaxent.messages import shown
 from jaxent.sweep.devices import commit, versions
 from jaxent.sweep.evaluate import Answer, Evaluator, Failure
 from jaxent.sweep.files import output_folder
-from jaxent.sweep.plan import Plan, Tile, make_plan
+from jaxent.sweep.lock import held
+from jaxent.sweep.plan import MOST_TILES, Plan, Tile, Tiles, make_plan
 from jaxent.sweep.question import Sweep
-from jaxent.sweep.store import Finished, Store
+from jaxent.sweep.store import Finished, Store, computed_by, finished_tiles
 
 __all__ = ["Progress", "SweepRun", "plan_sweep", "run_sweep"]
+
+_HALF_WRITTEN = re.compile(r"\.tile-(\d{6,7})[-.].*\.nc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,14 +85,21 @@ def plan_sweep(
         ValueError: on an argument out of range, and when one point's result does not fit in memory.
     """
     if not isinstance(sweep, Sweep):
-        raise ValueError(f"Argument `sweep` must be a jaxent.Sweep, but is {sweep!r}; a file is read by read_sweep.")
+        raise ValueError(
+            f"Argument `sweep` must be a jaxent.Sweep, but is {shown(sweep)}; a file is read by read_sweep."
+        )
     devices = list(devices or jax.local_devices())
     if tile_points is not None and not tile_points >= 1:
-        raise ValueError(f"Argument `tile_points` must be at least 1, but is {tile_points}.")
+        raise ValueError(f"Argument `tile_points` must be at least 1, but is {shown(tile_points)}.")
     times = sweep.values("time", sweep.chains[0])
     for n_atoms in {chain.n_atoms for chain in sweep.chains}:
         arguments.check_precision(n_atoms, times)
     plan = make_plan(sweep, tile_points, len(devices), devices[0].platform == "cpu", n_processes)
+    if plan.n_tiles > MOST_TILES:
+        raise ValueError(
+            f"Argument `tile_points` must make at most 10^6 tiles, each of which is a file, but {shown(tile_points)} "
+            f"makes {plan.n_tiles}; use larger tiles, or several sweeps."
+        )
     for group in plan.groups:
         arguments.check_memory(group.result_bytes, f"The result of one point of {group.chain}", "use a smaller window")
     return plan
@@ -100,6 +112,7 @@ def run_sweep(
     tile_points: int | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     retry_failed: bool = False,
+    mix_versions: bool = False,
     devices: Sequence[Any] | None = None,
     process: int = 0,
     n_processes: int = 1,
@@ -115,6 +128,8 @@ def run_sweep(
         tile_points: points of a tile; None: a few seconds' worth that fit in memory, or what the folder has.
         report: called after each tile.
         retry_failed: compute tiles with failed points again.
+        mix_versions: go on in a folder that another version or commit of jaxent has computed into; `open_sweep` tells
+            which of them computed each point.
         devices: that share each tile; None: all of this process.
         process: number of this process, from 0.
         n_processes: how many processes share the sweep.
@@ -123,37 +138,39 @@ def run_sweep(
         SweepRun: what was computed, and what failed.
 
     Raises:
-        ValueError: on an argument out of range, when one point's result does not fit in memory, and when the folder
-            holds another sweep.
+        ValueError: on an argument out of range, when one point's result does not fit in memory, when the folder holds
+            another sweep, tiles of another version of jaxent, or files of a newer one, and while another process
+            computes into it.
         OSError: when a file cannot be written; what is finished is kept.
     """
     if not 0 <= process < n_processes:
-        raise ValueError(f"Argument `process` must lie in 0…{n_processes - 1}, but is {process}.")
+        raise ValueError(f"Argument `process` must lie in 0…{n_processes - 1}, but is {shown(process)}.")
     devices = list(devices or jax.local_devices())
     plan = plan_sweep(sweep, tile_points, devices, n_processes)
     path = output_folder(folder, "folder")
-    cut = [group.tile_points for group in plan.groups]
-    store = Store(path, sweep, cut, process)
-    if tile_points is not None and store.tile_points != cut:
-        raise ValueError(
-            f"Argument `tile_points` must be left out, or be as when the folder was begun ({store.tile_points[0]}), "
-            f"but is {tile_points}."
-        )
-    plan = make_plan(sweep, store.tile_points, len(devices), devices[0].platform == "cpu")
-    own = plan.tiles()[process::n_processes]
-    finished = store.finished(own)
-    if retry_failed:
-        finished = {number: one for number, one in finished.items() if not one.failures}
-    missing = [tile for tile in own if tile.number not in finished]
-    for tile in missing:  # what an interrupted run has left half-written
-        for leftover in path.glob(f".tile-{tile.number:06d}-*.nc"):
-            leftover.unlink(missing_ok=True)
-    clock = _Clock(plan, process, own, finished)
-    evaluator = Evaluator(sweep, plan, devices)
-    about = versions() | {"commit": commit()}
-    for tile in missing:
-        finished[tile.number] = _kept(store, tile, evaluator(tile), about)
-        report(clock.after(finished[tile.number]))
+    with held(path, process, n_processes):
+        cut = [group.tile_points for group in plan.groups]
+        store = Store(path, sweep, cut, process)
+        if tile_points is not None and store.tile_points != cut:
+            raise ValueError(
+                f"Argument `tile_points` must be left out, or be as when the folder was begun "
+                f"({store.tile_points[0]}), but is {shown(tile_points)}."
+            )
+        plan = make_plan(sweep, store.tile_points, len(devices), devices[0].platform == "cpu")
+        own = plan.tiles()[process::n_processes]
+        found = store.finished(own)
+        finished = {number: one for number, one in found.items() if not (retry_failed and one.failures)}
+        missing = [tile for tile in own if tile.number not in finished]
+        about = versions() | {"commit": commit()}
+        if missing and not mix_versions:
+            others = finished_tiles(path, sweep.key, plan.tiles()) if n_processes > 1 else {}
+            _check_versions(path, [*found.values(), *others.values()], about)
+        _clear(path, missing)
+        clock = _Clock(plan, process, own, finished)
+        evaluator = Evaluator(sweep, plan, devices)
+        for tile in missing:
+            finished[tile.number] = _kept(store, tile, evaluator(tile), about)
+            report(clock.after(finished[tile.number]))
     return SweepRun(
         path,
         sum(tile.stop - tile.start for tile in own),
@@ -167,12 +184,31 @@ def run_sweep(
     )
 
 
+def _check_versions(folder: Path, found: Collection[Finished], about: dict[str, str]) -> None:
+    here = computed_by(about)
+    others = sorted({computed_by(one.about) for one in found} - {here})
+    if others:
+        raise ValueError(
+            f"Folder {shown(str(folder))} holds tiles computed by {shown(others[0])}, but this is {here}; choose "
+            "another folder, or give `mix_versions`: the results then tell which of them computed each point."
+        )
+
+
+def _clear(folder: Path, missing: list[Tile]) -> None:
+    """Remove what an interrupted run has left of the tiles that are computed now, which nobody else computes."""
+    numbers = {tile.number for tile in missing}
+    for entry in os.scandir(folder) if missing else ():
+        match = _HALF_WRITTEN.fullmatch(entry.name)
+        if match and int(match[1]) in numbers:
+            os.unlink(entry.path)
+
+
 def _kept(store: Store, tile: Tile, answer: Answer, about: dict[str, str]) -> Finished:
     try:
         return store.keep(tile, answer, about)
     except OSError as error:
         raise OSError(
-            f"Folder {str(store.folder)!r}: tile {tile.number} cannot be written ({error.strerror or error}); the "
+            f"Folder {shown(str(store.folder))}: tile {tile.number} cannot be written ({error.strerror or error}); the "
             "tiles finished before are kept: mend that and run the same again."
         ) from error
 
@@ -180,7 +216,7 @@ def _kept(store: Store, tile: Tile, answer: Answer, about: dict[str, str]) -> Fi
 class _Clock:
     """Rate and time left of a process."""
 
-    def __init__(self, plan: Plan, process: int, own: list[Tile], finished: dict[int, Finished]):
+    def __init__(self, plan: Plan, process: int, own: Tiles, finished: dict[int, Finished]):
         self._plan, self._process, self._start = plan, process, time.monotonic()
         self._n_points = sum(tile.stop - tile.start for tile in own)
         self._done = sum(one.tile.stop - one.tile.start for one in finished.values())

@@ -3,33 +3,50 @@
     sweep.json         the question, its key, and how it is cut into tiles
     tiles-0.jsonl      one line for each tile that process 0 has finished: file, checksum, failures, versions, device
     tile-000000.nc     the tile's points and variables (netCDF), whole or absent
+    running-0.json     who is computing (`jaxent.sweep.lock`)
 
 A tile counts only if its line is intact, bears the key of the question and names a file whose checksum is the recorded
-one: half files, damaged files and files from elsewhere are as if they were not there. Files are parsed, never executed.
+one: half files, damaged files and files from elsewhere are as if they were not there. Files are parsed, never executed,
+and only regular files are read, no further than the plan says.
 """
 
 import dataclasses
 import hashlib
-import io
 import json
 import math
 import os
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxent.chain import Chain
+from jaxent.messages import shown
 from jaxent.sweep.evaluate import Answer, Failure
-from jaxent.sweep.files import append_line, write_whole
-from jaxent.sweep.plan import Tile
-from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.question import CHAIN_AXES, Sweep, differences, key_of
+from jaxent.sweep.files import append_line, open_regular, read_regular, write_whole
+from jaxent.sweep.plan import MOST_TILES, Tile, Tiles, points_of_group
+from jaxent.sweep.question import CHAIN_AXES, FORMAT, Sweep, asked, differences, format_of, key_of
+from jaxent.sweep.tiles import decoded, encoded, most_bytes
 
-__all__ = ["Finished", "Store", "finished_tiles", "folder_layout", "question_text", "read_tile"]
+__all__ = [
+    "Finished",
+    "Store",
+    "computed_by",
+    "file_name",
+    "finished_tiles",
+    "folder_layout",
+    "parsed",
+    "read_tile",
+    "tile_key",
+    "tile_lines",
+]
 
-_LONGEST_ATTRIBUTE = 16_000  # HDF5 takes 64 KiB
+_MOST_LAYOUT_BYTES = 2**28  # of sweep.json: an axis of ten million values
+_LONGEST_LINE = 2**26
+_CHECKSUM = re.compile(r"[0-9a-f]{64}")
+_WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)  # of what is parsed
 _SETTLE_SECONDS = 300.0  # that a process waits for the first to lay out the folder
 
 
@@ -44,6 +61,13 @@ class Finished:
     n_impossible: int
     about: dict[str, str]
     run: int = 0
+
+
+def computed_by(about: dict[str, str]) -> str:
+    """Version and commit of jaxent among the versions of a tile, in words."""
+    head, _, changed = about.get("commit", "").partition(" ")
+    commit = f" ({head[:12]}{' ' + changed if changed else ''})" if head else ""
+    return f"jaxent {about.get('jaxent_version', 'of an unknown version')}{commit}"
 
 
 class Store:
@@ -62,28 +86,31 @@ class Store:
     def __init__(self, folder: Path, sweep: Sweep, tile_points: list[int], process: int = 0):
         self.folder, self.sweep, self.process = folder, sweep, process
         self.key, self._chains = sweep.key, sweep.chains
-        found = _settled(folder) if process else _intact(folder / "sweep.json")
+        found = _settled(folder) if process else _intact(folder)
         if found is not None and found["key"] != self.key:
             lines = "; ".join(differences(sweep.question, found["question"]))
             raise ValueError(
-                f"Folder {str(folder)!r} holds the results of another sweep, which differs in {lines}; "
+                f"Folder {shown(str(folder))} holds the results of another sweep, which differs in {lines}; "
                 "choose another folder, or ask the same again."
             )
         if found is None:
-            found = {"key": self.key, "question": sweep.question, "tile_points": tile_points}
-            path = folder / "sweep.json"
-            if path.exists():  # damaged: it is kept beside, the tiles are told by their own key
+            found = {"format": FORMAT, "key": self.key, "question": sweep.question, "tile_points": tile_points}
+            path, data = folder / "sweep.json", json.dumps(found, indent=1, ensure_ascii=False).encode()
+            if len(data) > _MOST_LAYOUT_BYTES:
+                raise ValueError(f"Argument `sweep` must fit in 256 MiB as text, but takes {len(data) // 2**20} MiB.")
+            if os.path.lexists(path):  # damaged: it is kept beside, the tiles are told by their own key
                 os.replace(path, folder / "sweep.json.damaged")
-            write_whole(path, json.dumps(found, indent=1, ensure_ascii=False).encode())
+            write_whole(path, data)
         self.tile_points: list[int] = found["tile_points"]
+        self._n_points = points_of_group(sweep)
         self._run = 1
 
     def keep(self, tile: Tile, answer: Answer, about: dict[str, str]) -> Finished:
         """Write the file of a tile, then its line."""
-        data = _encoded(self.sweep, self._chains[tile.group], tile, answer, self.key, about)
+        data = encoded(self.sweep, self._chains[tile.group], tile, answer.values, self.key, about)
         finished = Finished(
             tile,
-            f"tile-{tile.number:06d}.nc",
+            file_name(tile.number),
             hashlib.sha256(data).hexdigest(),
             answer.failures,
             answer.n_impossible,
@@ -94,94 +121,136 @@ class Store:
         append_line(self.folder / f"tiles-{self.process}.jsonl", _line(self.key, finished))
         return finished
 
-    def finished(self, tiles: list[Tile]) -> dict[int, Finished]:
+    def finished(self, tiles: Tiles) -> dict[int, Finished]:
         """Finished tiles by number, those whose files are intact; what is kept from now on supersedes their lines."""
         found = finished_tiles(self.folder, self.key, tiles)
         self._run = 1 + max((one.run for one in found.values()), default=0)
-        return {number: one for number, one in found.items() if _bytes(self.folder, one) is not None}
+        return {number: one for number, one in found.items() if _values(self.folder, self.sweep, one) is not None}
 
 
-def finished_tiles(folder: Path, key: str, tiles: list[Tile]) -> dict[int, Finished]:
+def finished_tiles(folder: Path, key: str, tiles: Tiles) -> dict[int, Finished]:
     """By number, the tiles that the intact lines of a question tell of, each as its last run left it.
 
     The lists do not tell which of them is younger: a tile may have been computed again by another process.
+
+    Raises:
+        ValueError: when a list is no regular file, or holds lines of a newer jaxent.
     """
-    known: dict[int, Tile] = {tile.number: tile for tile in tiles}
     found: dict[int, Finished] = {}
     for path in sorted(folder.glob("tiles-*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            one = _parsed(line, key)
-            if one is None or known.get(one.tile.number) != one.tile:
+        for line in tile_lines(path):
+            one = parsed(line, key, path)
+            if one is None or tiles.numbered(one.tile.number) != one.tile:
                 continue
             if one.tile.number not in found or one.run >= found[one.tile.number].run:
                 found[one.tile.number] = one
     return found
 
 
+def tile_lines(path: Path) -> Iterator[bytes]:
+    """Lines of a list of tiles, one at a time; what is longer than any line is cut, and so counts as damaged.
+
+    Raises:
+        ValueError: when it is no regular file that can be read.
+    """
+    try:
+        with open_regular(path) as file:
+            while line := file.readline(_LONGEST_LINE):
+                yield line
+    except OSError as error:
+        reason = error.strerror or "it is no regular file"
+        raise ValueError(
+            f"File {shown(str(path))} must be a list of tiles that can be read, but {reason}; delete it and run the "
+            "sweep again to compute its tiles anew."
+        ) from error
+
+
 def folder_layout(folder: Path) -> dict[str, Any]:
     """What `sweep.json` of a folder holds.
 
     Raises:
-        ValueError: when there is none, or it is damaged.
+        FileNotFoundError: when there is no such folder.
+        ValueError: when it holds no sweep, one of a newer jaxent, or a damaged one.
     """
-    if not (folder / "sweep.json").is_file():
-        raise ValueError(
-            "Argument `path` must be a folder with the results of a sweep, which `jaxent sweep` writes, but "
-            f"{str(folder)!r} {'has none' if folder.exists() else 'is not there'}."
-        )
-    found = _intact(folder / "sweep.json")
+    must = "Argument `path` must be a folder with the results of a sweep, which `jaxent sweep` writes, but "
+    if not folder.exists():
+        raise FileNotFoundError(f"{must}{shown(str(folder))} is not there.")
+    if not os.path.lexists(folder / "sweep.json"):
+        raise ValueError(f"{must}{shown(str(folder))} has none.")
+    found = _intact(folder)
     if found is None:
         raise ValueError(f"{folder / 'sweep.json'} is damaged; run the sweep again into this folder to mend it.")
     return found
 
 
-def read_tile(folder: Path, finished: Finished) -> dict[str, np.ndarray]:
+def read_tile(folder: Path, sweep: Sweep, finished: Finished) -> dict[str, np.ndarray]:
     """Variables of a tile, flat over its points.
 
     Raises:
-        ValueError: when its file is missing or damaged.
+        ValueError: when its file is missing, damaged, or of other variables than the sweep's.
     """
-    import xarray as xr
-
-    data = _bytes(folder, finished)
-    if data is None:
+    values = _values(folder, sweep, finished)
+    if values is None:
         raise ValueError(
             f"{folder / finished.file} is damaged or missing; run the sweep again into this folder to compute it anew."
         )
-    with xr.open_dataset(io.BytesIO(data), engine="h5netcdf") as dataset:
-        return {str(name): variable.values for name, variable in dataset.data_vars.items()}
-
-
-def question_text(question: dict[str, Any]) -> str:
-    """A question as an attribute of results, or where to find it."""
-    text = json.dumps(question, ensure_ascii=False)
-    return text if len(text) < _LONGEST_ATTRIBUTE else "see sweep.json"
+    return values
 
 
 # ---------------------------------------------------------------------------- files
 
 
-def _intact(path: Path) -> dict[str, Any] | None:
-    """The layout of a folder, or None where it is missing or damaged."""
+def _intact(folder: Path) -> dict[str, Any] | None:
+    """The layout of a folder, or None where it is missing or damaged.
+
+    Raises:
+        ValueError: when a newer jaxent wrote it.
+    """
     try:
-        found = json.loads(path.read_bytes())
-        points = found["tile_points"]
-        whole = found["key"] == key_of(found["question"])
-        axes = [found["question"][name] for name in CHAIN_AXES]
-        n_chains = math.prod(len(axis) if isinstance(axis, list) else 1 for axis in axes)
-        fits = len(points) == n_chains and all(type(one) is int and one > 0 for one in points)
-        return found if whole and fits else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(read_regular(folder / "sweep.json", _MOST_LAYOUT_BYTES))
+        question, points = found["question"], found["tile_points"]
+        if found["key"] != key_of(question):
+            return None
+        newest = max(_whole(found.get("format", 1)), format_of(question))
+    except (OSError, *_WRONG):
         return None
+    _check_format(newest, folder)
+    try:
+        axes = [question[name] for name in CHAIN_AXES]
+        n_chains = math.prod(len(axis) if isinstance(axis, list) else 1 for axis in axes)
+        if len(points) != n_chains or not all(type(one) is int and one > 0 for one in points):
+            return None
+        return found if len(Tiles(points_of_group(asked(question)), points)) <= MOST_TILES else None
+    except _WRONG:
+        return None
+
+
+def _check_format(number: int, where: Path) -> None:
+    if number > FORMAT:
+        raise ValueError(
+            f"{where} was written by a newer jaxent (format {shown(number)}, this one reads {FORMAT}); update jaxent."
+        )
+
+
+def _whole(value: Any, least: int = 0) -> int:
+    if type(value) is not int or not least <= value < 2**53:
+        raise ValueError(f"{value!r} is no whole number of at least {least}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{value!r} is no text")
+    return value
 
 
 def _settled(folder: Path) -> dict[str, Any]:
     """The layout, as soon as the first process has written it."""
     end = time.monotonic() + _SETTLE_SECONDS
-    while (found := _intact(folder / "sweep.json")) is None:
+    while (found := _intact(folder)) is None:
         if time.monotonic() > end:
             raise ValueError(
-                f"Folder {str(folder)!r} has no sweep.json after {_SETTLE_SECONDS:.0f} s; "
+                f"Folder {shown(str(folder))} has no sweep.json after {_SETTLE_SECONDS:.0f} s; "
                 "all processes must see the folder that process 0 writes."
             )
         time.sleep(0.05)
@@ -189,53 +258,79 @@ def _settled(folder: Path) -> dict[str, Any]:
 
 
 def _line(key: str, one: Finished) -> str:
-    record = dataclasses.asdict(one) | {"key": key, "tile": list(one.tile)}
+    record = dataclasses.asdict(one) | {"format": FORMAT, "key": key, "tile": list(one.tile)}
     text = json.dumps(record, sort_keys=True)
     return json.dumps({"check": hashlib.sha256(text.encode()).hexdigest()[:16], "record": record}, sort_keys=True)
 
 
-def _parsed(line: bytes, key: str) -> Finished | None:
+def _record(line: bytes) -> dict[str, Any] | None:
+    """What a line holds, or None where it is damaged."""
     try:
         outer = json.loads(line)
-        record = outer["record"]
-        text = json.dumps(record, sort_keys=True)
-        if outer["check"] != hashlib.sha256(text.encode()).hexdigest()[:16] or record.pop("key") != key:
-            return None
-        failures = [Failure(**failure) for failure in record.pop("failures")]
-        return Finished(tile=Tile(*record.pop("tile")), failures=failures, **record)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        text = json.dumps(outer["record"], sort_keys=True)
+        intact = outer["check"] == hashlib.sha256(text.encode()).hexdigest()[:16]
+        return outer["record"] if intact and isinstance(outer["record"], dict) else None
+    except _WRONG:
         return None
 
 
-def _bytes(folder: Path, one: Finished) -> bytes | None:
-    """Bytes of a tile's file, or None where they are not what was written."""
+def tile_key(line: bytes) -> str | None:
+    """Key of the question that a line belongs to, or None where it is damaged."""
+    record = _record(line)
     try:
-        data = (folder / Path(one.file).name).read_bytes()
+        return None if record is None or _finished(record) is None else _text(record["key"])
+    except _WRONG:
+        return None
+
+
+def parsed(line: bytes, key: str, path: Path) -> Finished | None:
+    """What a line says, or None where it is damaged, of another question, or of other types than are written.
+
+    Raises:
+        ValueError: when a newer jaxent wrote it.
+    """
+    record = _record(line)
+    if record is None or record.get("key") != key:
+        return None
+    if type(record.get("format")) is int:
+        _check_format(record["format"], path)
+    try:
+        return _finished(record)
+    except _WRONG:
+        return None
+
+
+def _finished(record: dict[str, Any]) -> Finished:
+    number, group, start, stop = (_whole(one) for one in record["tile"])
+    failures = [
+        Failure(_whole(one["start"], start), _whole(one["stop"], start + 1), _text(one["error"]))
+        for one in record["failures"]
+    ]
+    if any(not one.start < one.stop <= stop for one in failures) or not _CHECKSUM.fullmatch(record["sha256"]):
+        raise ValueError("points outside the tile, or no checksum")
+    if record["file"] != file_name(number) or not 0 <= _whole(record["n_impossible"]) <= stop - start:
+        raise ValueError("another file, or more points than the tile has")
+    about = {_text(name): _text(value) for name, value in record["about"].items()}
+    return Finished(
+        Tile(number, group, start, stop),
+        record["file"],
+        record["sha256"],
+        failures,
+        record["n_impossible"],
+        about,
+        _whole(record.get("run", 0)),
+    )
+
+
+def file_name(number: int) -> str:
+    """Of the file of a tile."""
+    return f"tile-{number:06d}.nc"
+
+
+def _values(folder: Path, sweep: Sweep, one: Finished) -> dict[str, np.ndarray] | None:
+    """Variables of a tile's file, or None where it is not what was written."""
+    try:
+        data = read_regular(folder / one.file, most_bytes(sweep, one.tile))
     except OSError:
         return None
-    return data if hashlib.sha256(data).hexdigest() == one.sha256 else None
-
-
-def _encoded(sweep: Sweep, chain: Chain, tile: Tile, answer: Answer, key: str, about: dict[str, str]) -> bytes:
-    """A tile as netCDF, readable by itself."""
-    import xarray as xr
-
-    variables = {}
-    for name in sweep.quantities:
-        for variable, kind in QUANTITIES[name].variables.items():
-            dimensions = ["point", *kind.dimensions(chain, sweep.settings)]
-            attributes = {"units": kind.units, "long_name": kind.long_name}
-            variables[variable] = (dimensions, answer.values[variable], attributes)
-    window = np.inf if chain.window is None else chain.window
-    attributes = about | {
-        "question": question_text(sweep.question),
-        "key": key,
-        "n_ensembles": chain.n_ensembles,
-        "n_atoms": chain.n_atoms,
-        "window": window,
-        "first_point": tile.start,
-    }
-    dataset = xr.Dataset(variables, attrs=attributes)
-    buffer = io.BytesIO()
-    dataset.to_netcdf(buffer, engine="h5netcdf")
-    return buffer.getvalue()
+    return decoded(data, sweep, one.tile) if hashlib.sha256(data).hexdigest() == one.sha256 else None

@@ -1,0 +1,161 @@
+"""Results in one file: written from a sweep's folder as netCDF or Zarr, and opened again.
+
+A Zarr store names the codecs that decode it, and some of those run what they are given. So a store is looked through as
+plain JSON before Zarr sees it, and is opened only if it holds nothing but numbers and texts, by codecs that are written
+here.
+"""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxent.messages import shown
+from jaxent.sweep.dataset import open_sweep
+from jaxent.sweep.files import open_regular, read_regular, save, save_folder
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["export_sweep", "open_export"]
+
+_METADATA = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
+_MOST_BYTES = 2**26  # of a file of metadata
+_CODECS = {"blosc", "bytes", "crc32c", "gzip", "zlib", "zstd"}
+_TYPE_2 = re.compile(r"[<>|]([fiuc]\d{1,2}|b1|U\d{1,6})")
+_TYPES_3 = re.compile(r"bool|(u?int|float|complex)\d{1,3}|fixed_length_utf32|string")
+
+
+def export_sweep(path: str | os.PathLike, to: str | os.PathLike) -> Path:
+    """Write the results of a sweep as one netCDF file (.nc) or Zarr store (.zarr).
+
+    Args:
+        path: the folder of the sweep.
+        to: the file or store; an existing one is replaced when the new one is whole.
+
+    Returns:
+        the path written.
+
+    Raises:
+        ValueError: when the name ends otherwise or stands for something else, and as `open_sweep`.
+    """
+    target = Path(to)
+    if target.suffix not in (".nc", ".zarr"):
+        raise ValueError(f"Argument `to` must end in .nc or .zarr, but is {shown(str(target))}.")
+    if not target.absolute().parent.is_dir():
+        raise ValueError(f"Argument `to` must be in a folder that exists, but {shown(str(target.parent))} does not.")
+    store = any((target / name).is_file() for name in (".zgroup", "zarr.json"))
+    if target.exists() and not (target.is_file() if target.suffix == ".nc" else store):
+        raise ValueError(
+            f"Argument `to` must be free, or an earlier export, but {shown(str(target))} is something else."
+        )
+    dataset = open_sweep(path)
+    if target.suffix == ".nc":
+        return save(target, lambda beside: dataset.to_netcdf(beside, engine="h5netcdf"))
+    try:
+        import zarr  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            f"Argument `to` = {shown(str(target))} needs the package zarr; run: pip install 'jaxent[zarr]'."
+        ) from None
+    return save_folder(target, lambda beside: dataset.to_zarr(beside, consolidated=False, zarr_format=2))
+
+
+def open_export(path: str | os.PathLike) -> "xr.Dataset":
+    """Open a netCDF file or Zarr store that `export_sweep` wrote.
+
+    Args:
+        path: the file or store.
+
+    Returns:
+        xarray.Dataset: read where it is looked at.
+
+    Raises:
+        FileNotFoundError: when there is none.
+        ValueError: when it is neither, or a store of other types or codecs than are written here.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    must = "Argument `path` must be a netCDF file or a Zarr store that was exported from a sweep, but "
+    if not path.exists():
+        raise FileNotFoundError(f"{must}{shown(str(path))} is not there.")
+    try:
+        if path.is_dir():
+            _check_store(path)
+            _import_zarr(path)
+            return xr.open_zarr(path, consolidated=False, chunks=None)
+        open_regular(path).close()
+        return xr.open_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error) if isinstance(error, _Refused) else "is none"
+        raise ValueError(f"{must}{shown(str(path))} {reason}.") from error
+
+
+class _Refused(ValueError):
+    """What is wrong with a store."""
+
+
+def _import_zarr(path: Path) -> None:
+    try:
+        import zarr  # noqa: F401
+    except ImportError:
+        raise _Refused("needs the package zarr: pip install 'jaxent[zarr]'") from None
+
+
+def _check_store(path: Path) -> None:
+    """Look through all metadata of a store without opening it.
+
+    Raises:
+        ValueError: when it holds links, devices, objects, or codecs that are not written here.
+    """
+    found = False
+    for entry in _entries(path):
+        if entry.name in _METADATA:
+            found = True
+            _check_metadata(json.loads(read_regular(Path(entry.path), _MOST_BYTES)))
+    if not found:
+        raise _Refused("holds no Zarr store")
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry]:
+    """Files of a folder and those in it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                yield from _entries(Path(entry.path))
+            elif stat.S_ISREG(mode):
+                yield entry
+            else:
+                raise _Refused(f"holds {shown(entry.name)}, which is no regular file")
+
+
+def _check_metadata(record: Any) -> None:
+    """Types and codecs of one array, or of all that are told of in one place."""
+    if not isinstance(record, dict):
+        raise _Refused("has metadata that are no table")
+    for inner in ("metadata", "consolidated_metadata"):
+        if isinstance(record.get(inner), dict):
+            for one in record[inner].values():
+                _check_metadata(one if isinstance(one, dict) else {})
+    if "dtype" in record and not (isinstance(record["dtype"], str) and _TYPE_2.fullmatch(record["dtype"])):
+        raise _Refused(f"holds values of type {shown(record['dtype'])}, which are neither numbers nor texts")
+    if "data_type" in record and not _TYPES_3.fullmatch(str(_name(record["data_type"]))):
+        raise _Refused(f"holds values of type {shown(record['data_type'])}, which are neither numbers nor texts")
+    codecs = [record.get("compressor"), *_listed(record.get("filters")), *_listed(record.get("codecs"))]
+    for codec in codecs + _listed(record.get("storage_transformers")):
+        if codec is not None and _name(codec) not in _CODECS:
+            raise _Refused(f"is coded by {shown(_name(codec))}, which is not opened here")
+
+
+def _name(one: Any) -> Any:
+    """Of a type or codec, which is a text or a table."""
+    return one.get("name", one.get("id")) if isinstance(one, dict) else one
+
+
+def _listed(several: Any) -> list:
+    return several if isinstance(several, list) else [] if several is None else [several]
