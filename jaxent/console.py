@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from jaxent.messages import shortened, shown
+from jaxent.programs import keep_compiled_programs
 
 __all__ = [
     "AsJson",
@@ -40,8 +41,6 @@ __all__ = [
     "time_number",
 ]
 
-_MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
-_LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
 _MOST_NUMERATOR, _MOST_DENOMINATOR = 2**62, 2**28  # of a `PiFraction`
 _MOST_CHARACTERS = 100  # of a number
 _MOST_OF_PATH = 160  # characters of a folder's name that a message repeats
@@ -61,7 +60,7 @@ def library():
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    _keep_compiled_programs(jax)
+    keep_compiled_programs(jax)
     try:
         jax.devices()
     except (RuntimeError, AssertionError):  # the latter where the plugin of a known platform is not installed
@@ -73,23 +72,6 @@ def library():
     import jaxent
 
     return jaxent
-
-
-def _keep_compiled_programs(jax) -> None:
-    """Keep compiled programs between commands, at JAX_COMPILATION_CACHE_DIR or the user's folder for such things."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself; empty: nothing is kept
-        return
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("jaxent", appauthor=False) / "programs"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return  # a home that cannot be written to
-    if os.access(folder, os.W_OK):
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_compilation_cache_max_size", _MOST_CACHE_BYTES)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_CACHED_SECONDS)
 
 
 def divide_processor(n_devices: int | None) -> None:

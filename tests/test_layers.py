@@ -11,6 +11,7 @@ LAYERS = [
     "messages",
     "conversion",
     "interrupts",
+    "programs",
     "times",
     "console",
     "angles",

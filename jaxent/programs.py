@@ -1,0 +1,79 @@
+"""Compiled programs kept between commands, in JAX's cache.
+
+Entries that were cut short are dropped, so that JAX writes them anew: it would warn of them at every run and keep them.
+"""
+
+import os
+import time
+import zlib
+from pathlib import Path
+
+__all__ = ["drop_damaged", "keep_compiled_programs"]
+
+_MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
+_LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
+_CHUNK_BYTES = 2**20
+_MARK = ".jaxent-checked"  # its time: entries that are older have been read through
+_ZLIB = b"\x78"  # the first byte
+_WRITING_SECONDS = 60.0  # that an entry may take to be written
+
+
+def keep_compiled_programs(jax) -> None:
+    """Keep programs at JAX_COMPILATION_CACHE_DIR, or in the user's folder for such things."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself; empty: nothing is kept
+        given = os.environ["JAX_COMPILATION_CACHE_DIR"]
+        if given and "://" not in given:
+            drop_damaged(Path(given), with_times=False)
+        return
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("jaxent", appauthor=False) / "programs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a home that cannot be written to
+    if os.access(folder, os.W_OK):
+        drop_damaged(folder, with_times=True)
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_max_size", _MOST_CACHE_BYTES)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_CACHED_SECONDS)
+
+
+def drop_damaged(folder: Path, with_times: bool) -> None:
+    """Remove entries that cannot be decompressed, of those written since this was last done.
+
+    Args:
+        folder: of the cache; nothing happens where it cannot be read or written.
+        with_times: whether JAX keeps a file beside each entry with the time it was used, without which it fails to make
+            room for others.
+    """
+    mark, now = folder / _MARK, time.time()
+    try:
+        checked = mark.stat().st_mtime if mark.exists() else 0.0
+        for path in folder.glob("*-cache"):
+            written = path.stat().st_mtime
+            used = path.with_name(path.name.removesuffix("-cache") + "-atime")
+            lacks_time = with_times and written < now - _WRITING_SECONDS and not used.exists()
+            if lacks_time or (written >= checked and not _is_whole(path)):
+                path.unlink(missing_ok=True)
+                used.unlink(missing_ok=True)
+        mark.touch()
+        os.utime(mark, (now, now))  # what is written meanwhile is younger
+    except OSError:
+        return
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an entry can be decompressed to its end; what is compressed otherwise than here counts as whole."""
+    stream = zlib.decompressobj()
+    with open(path, "rb") as file:
+        part = file.read(_CHUNK_BYTES)
+        if part and not part.startswith(_ZLIB):
+            return True
+        try:
+            while part:
+                stream.decompress(part)
+                part = file.read(_CHUNK_BYTES)
+        except zlib.error:
+            return False
+    return stream.eof

@@ -1,0 +1,43 @@
+"""Compiled programs that are kept: an entry that was cut short is replaced."""
+
+import os
+import time
+import zlib
+
+import pytest
+
+from jaxent import programs
+
+
+def test_what_was_cut_short_goes_and_the_rest_stays(tmp_path):
+    whole = zlib.compress(os.urandom(3 * 2**20))
+    entries = {"a": whole, "b": whole[:-1], "c": whole[:100], "d": b"", "e": whole[:50] + b"\x00" * 50 + whole[100:]}
+    entries["f"] = b"\x28\xb5\x2f\xfd of another kind"
+    for name, data in entries.items():
+        (tmp_path / f"{name}-cache").write_bytes(data)
+    programs.drop_damaged(tmp_path, with_times=False)
+    assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["a-cache", "f-cache"]
+    (tmp_path / "g-cache").write_bytes(whole[:-1])  # younger than the mark
+    programs.drop_damaged(tmp_path, with_times=False)
+    assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["a-cache", "f-cache"]
+
+
+def test_an_entry_without_its_time_goes_unless_it_is_being_written(tmp_path):
+    for name in ("old", "timed", "new"):
+        (tmp_path / f"{name}-cache").write_bytes(zlib.compress(b"program"))
+    (tmp_path / "timed-atime").write_bytes(b"12345678")
+    past = time.time() - 1000
+    for name in ("old", "timed"):
+        os.utime(tmp_path / f"{name}-cache", (past, past))
+    programs.drop_damaged(tmp_path, with_times=True)
+    assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["new-cache", "timed-cache"]
+
+
+def test_whole_entries_are_read_once(tmp_path, monkeypatch):
+    (tmp_path / "a-cache").write_bytes(zlib.compress(b"program"))
+    past = time.time() - 10
+    os.utime(tmp_path / "a-cache", (past, past))
+    programs.drop_damaged(tmp_path, with_times=False)
+    monkeypatch.setattr(programs, "_is_whole", lambda path: pytest.fail("it is read again"))
+    programs.drop_damaged(tmp_path, with_times=False)
+    programs.drop_damaged(tmp_path / "none", with_times=False)
