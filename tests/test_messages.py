@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# call → what its message must hold; all are ValueErrors
+# call → what its message must hold; all are ValueErrors, or a FileNotFoundError
 CALLS = {
     "jaxent.Chain(3, 10.5)": "`n_atoms` must be an integer of at least 1, but is 10.5",
     "jaxent.Chain(3, -5)": "`n_atoms` must be an integer of at least 1, but is -5",
@@ -99,7 +99,7 @@ def session():
 def test_wrong_calls_are_one_sentence_with_the_next_step(session, call):
     kind, said = session[call]
     assert CALLS[call] in said
-    assert kind == "ValueError"
+    assert kind == ("OSError" if "missing" in call else "ValueError")  # a missing file is a FileNotFoundError
     assert said.startswith("Argument `")
     assert "\n" not in said
     assert said.endswith(".")

@@ -115,6 +115,23 @@ def test_a_file_that_is_no_text_or_not_there_is_told(refused, tmp_path, capsys):
     assert "none.toml: the sweep file cannot be read: No such file" in capsys.readouterr().err
 
 
+def test_what_is_repeated_is_short():
+    for name, value in [
+        ("n_atoms", "9" * 10**6),
+        ("window", "x" * 10**6),
+        ("quantities", [10**3000]),
+        ("seed", 10**400),
+    ]:
+        with pytest.raises(jaxent.sweep.QuestionError) as refused:
+            jaxent.Sweep(**({"quantities": "entropy", "n_atoms": 3, "time": 0.5, "phase_offset": "a"} | {name: value}))
+        assert len(str(refused.value)) < 400
+
+
+def test_a_time_for_each_bond_is_no_axis():
+    with pytest.raises(jaxent.sweep.QuestionError, match=r"`time` must be the same for all bonds in a sweep"):
+        jaxent.Sweep("entropy", 3, jaxent.BondTimes([0.5, 0.6]))
+
+
 def test_every_change_of_a_good_file_is_understood_or_refused(tmp_path):
     """Bytes changed, dropped and doubled at random: never another error, and never a question that is not asked."""
     rng, outcomes = random.Random(11), {"read": 0, "refused": 0}

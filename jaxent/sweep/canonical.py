@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from jaxent import console
+from jaxent.messages import shown
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.times import PiFraction, pi_fraction
+from jaxent.times import BondTimes, PiFraction, pi_fraction
 
 __all__ = [
     "CANONICAL",
@@ -90,7 +91,7 @@ def plain(value: Any) -> Any:
 
 def _integer(key: str, value: Any) -> int:
     if not isinstance(value, numbers.Integral) or isinstance(value, bool | np.bool_):
-        raise QuestionError(key, f"must be an integer, but is {value!r}.")
+        raise QuestionError(key, f"must be an integer, but is {shown(value)}.")
     return int(value)
 
 
@@ -101,7 +102,7 @@ def _number(key: str, value: Any) -> float:
     except OverflowError:
         raise QuestionError(key, "must be a finite number, but is an integer beyond 1.8e+308.") from None
     if not math.isfinite(number):
-        raise QuestionError(key, f"must be a finite number, but is {value!r}.")
+        raise QuestionError(key, f"must be a finite number, but is {shown(value)}.")
     return number + 0.0  # -0.0 is 0.0
 
 
@@ -121,6 +122,8 @@ def _time(key: str, value: Any) -> float | str:
 
 def _time_axis(key: str, value: Any) -> Any:
     """Times; beside multiples of π a zero is one, too."""
+    if isinstance(value, BondTimes):
+        raise QuestionError(key, "must be the same for all bonds in a sweep, but is BondTimes; use jax.vmap over them.")
     times = _axis(_time, span=True)(key, value)
     if not any(isinstance(one, str) for one in ends(times)):
         return times
@@ -146,7 +149,7 @@ def _one_outcome(key: str, value: Any) -> int | str:
     if isinstance(value, str):
         text = value.replace(" ", "")
         if not _OUTCOME.fullmatch(text):
-            raise QuestionError(key, f'must be integers, or texts such as "N" or "N-3", but holds {value!r}.')
+            raise QuestionError(key, f'must be integers, or texts such as "N" or "N-3", but holds {shown(value)}.')
         return f"N-{int(text[2:])}" if int(text[2:] or 0) else "N"
     return _integer(key, value)
 
@@ -174,7 +177,7 @@ def _axis(one: Callable[[str, Any], Any], span: bool = False, nested: bool = Fal
             entry = np.asarray(each).tolist() if isinstance(each, np.ndarray | jax.Array) else each
             inner = isinstance(entry, list | tuple)
             if inner and not (nested and len(entry)):
-                raise QuestionError(key, f"must be a flat list of values, but holds {entry!r}.")
+                raise QuestionError(key, f"must be a flat list of values, but holds {shown(entry)}.")
             values.append(tuple(one(key, number) for number in entry) if inner else one(key, entry))
         if len({type(entry) is tuple for entry in values}) > 1:
             raise QuestionError(key, "must hold either numbers or lists, but holds both.")
@@ -193,15 +196,15 @@ def _canonical_span(key: str, span: Span, one: Callable[[str, Any], Any]) -> Spa
     start, stop = one(key, span.start), one(key, span.stop)
     count = _integer(key, span.count)
     if not 2 <= count <= _MOST_VALUES:
-        raise QuestionError(key, f"must have a `count` from 2 to 10^8, but has {span.count!r}.")
+        raise QuestionError(key, f"must have a `count` from 2 to 10^8, but has {shown(span.count)}.")
     if span.spacing not in ("linear", "log"):
-        raise QuestionError(key, f'must have a `spacing` of "linear" or "log", but has {span.spacing!r}.')
+        raise QuestionError(key, f'must have a `spacing` of "linear" or "log", but has {shown(span.spacing)}.')
     low, high = (value_of(one) for one in (start, stop))
     if low == high:
-        raise QuestionError(key, f"must have different ends, but both are {span.start!r}.")
+        raise QuestionError(key, f"must have different ends, but both are {shown(span.start)}.")
     if span.spacing == "log" and not (low > 0 and high > 0):
         raise QuestionError(
-            key, f"must have ends above 0 for a spacing of log, but has {span.start!r} and {span.stop!r}."
+            key, f"must have ends above 0 for a spacing of log, but has {shown(span.start)} and {shown(span.stop)}."
         )
     return Span(start, stop, count, span.spacing)
 
@@ -209,12 +212,12 @@ def _canonical_span(key: str, span: Span, one: Callable[[str, Any], Any]) -> Spa
 def _quantities(key: str, value: Any) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise QuestionError(key, f"must be a list of names, but is {value!r}.")
+        raise QuestionError(key, f"must be a list of names, but is {shown(value)}.")
     for name in names:
         if name not in QUANTITIES:
             near = difflib.get_close_matches(name, QUANTITIES, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(QUANTITIES))}."
-            raise QuestionError(key, f"must name quantities, but holds {name!r}{hint}")
+            raise QuestionError(key, f"must name quantities, but holds {shown(name)}{hint}")
     if len(set(names)) < len(names):
         raise QuestionError(key, "must not hold a name twice.")
     return tuple(names)
@@ -226,7 +229,7 @@ def _at_least(least: float, one: Callable[[str, Any], Any], none: bool = False) 
             return None
         number = one(key, value)
         if not number >= least:
-            raise QuestionError(key, f"must be at least {least:g}, but is {value!r}.")
+            raise QuestionError(key, f"must be at least {least:g}, but is {shown(value)}.")
         return number
 
     return canonical

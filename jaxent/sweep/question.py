@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent.chain import Chain
+from jaxent.messages import shown
 from jaxent.sweep.canonical import (
     CANONICAL,
     QuestionError,
@@ -56,7 +57,8 @@ class Sweep:
     Attributes:
         quantities: names of `jaxent.sweep.QUANTITIES`, computed at each point.
         n_atoms: N, one or many.
-        time: t in units of 1/coupling: numbers, or multiples of π ("2pi/3", or a `PiFraction`), or a `Span`.
+        time: t in units of 1/coupling: numbers, or multiples of π ("2pi/3", or a `PiFraction`), or a `Span`; equal
+            for all bonds.
         n_ensembles: M, one or many.
         window: c in standard deviations, one or many; None (in a file "full"): the full basis.
         outcomes: q, one or many: integers, "N" or "N-3", or lists of one for each inner ensemble; None: all N.
@@ -270,7 +272,7 @@ def _check_values(sweep: Sweep, name: str) -> None:
                 raise QuestionError(
                     name,
                     f"must hold lists of {expected} values for n_ensembles = {n_ensembles}, one for each {each}, "
-                    f"but holds {list(wrong[0])}.",
+                    f"but holds {shown(list(wrong[0]))}.",
                 )
 
 
@@ -285,5 +287,6 @@ def _check_chains(sweep: Sweep) -> None:
             for q in listed(one):
                 if not 0 <= outcome_of(q, chain.n_atoms) <= chain.n_atoms:
                     raise QuestionError(
-                        "outcomes", f"must lie in 0…{chain.n_atoms} for n_atoms = {chain.n_atoms}, but holds {q}."
+                        "outcomes",
+                        f"must lie in 0…{chain.n_atoms} for n_atoms = {chain.n_atoms}, but holds {shown(q)}.",
                     )

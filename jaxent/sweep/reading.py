@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxent import console
+from jaxent.messages import shown
 from jaxent.sweep.canonical import QuestionError, Span
 from jaxent.sweep.files import read_regular
 from jaxent.sweep.question import Sweep
@@ -76,13 +77,13 @@ def _value(key: str, value: Any) -> Any:
     if set(value) == {"magic_up_to"} and key == "time":
         most = value["magic_up_to"]
         if not isinstance(most, int) or isinstance(most, bool) or not 2 <= most <= 3000:
-            raise QuestionError(key, f"must have a `magic_up_to` from 2 to 3000, but has {most!r}.")
+            raise QuestionError(key, f"must have a `magic_up_to` from 2 to 3000, but has {shown(most)}.")
         times = pi_fractions_up_to(most)
         pairs = zip(times.numerator.tolist(), times.denominator.tolist(), strict=True)
         return [console.pi_text(*pair) for pair in pairs]
     known = {"start", "stop", "count", "spacing"}
     unknown, missing = sorted(set(value) - known), sorted(known - {"spacing"} - set(value))
     if unknown or missing:
-        wrong = f"has {unknown[0]!r}" if unknown else f"lacks {missing[0]!r}"
+        wrong = f"has {shown(unknown[0])}" if unknown else f"lacks {shown(missing[0])}"
         raise QuestionError(key, f"must be a table of start, stop, count and perhaps spacing, but {wrong}.")
     return Span(**value)
