@@ -248,7 +248,7 @@ def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " i
         )
     values = concrete(offsets)
     if values is None:
-        return jnp.broadcast_to(angles.reduced_traced(offsets), (inner,))
+        return jnp.broadcast_to(angles.reduced_traced(jnp.asarray(offsets)), (inner,))
     _refuse_not_finite("phase_offset", values)
     if not inner and values.any():
         raise ValueError(
@@ -266,7 +266,7 @@ def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " i
 def nan_unless_possible(tree: Any, outcomes: jax.Array, n_atoms: int) -> Any:
     """The results, or NaN where a traced outcome lies outside 0…N."""
     possible = jnp.all((outcomes >= 0) & (outcomes <= n_atoms))
-    return jax.tree.map(lambda x: jnp.where(possible, x, jnp.nan), tree)
+    return jax.tree.map(lambda x: x * jnp.where(possible, 1.0, jnp.nan), tree)  # a factor: derivatives are NaN too
 
 
 def checked_rate(name: str, rate: Offsets) -> Float[Array, "*shape"]:
@@ -278,7 +278,7 @@ def checked_rate(name: str, rate: Offsets) -> Float[Array, "*shape"]:
     rates = _real_numbers(name, rate)
     values = concrete(rates)
     if values is None:
-        return rates
+        return jnp.asarray(rates)
     if not (np.isfinite(values) & (values >= 0)).all():
         bad = values[~(np.isfinite(values) & (values >= 0))].flat[0]
         raise ValueError(f"Argument `{name}` must be finite and at least 0, but holds {bad}.")
@@ -296,7 +296,7 @@ def checked_real(name: str, value: Offsets) -> Float[Array, "*shape"]:
     array = _real_numbers(name, value)
     values = concrete(array)
     if values is None:
-        return array
+        return jnp.asarray(array)
     _refuse_not_finite(name, values)
     return _in_default_precision(values)
 

@@ -43,8 +43,9 @@ def _run(words: list[str] | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (ValueError, OSError) as error:
-        named = isinstance(error, OSError) and error.filename is not None
-        sentence = f"{error.strerror}: {shown(str(error.filename))}" if named else str(error)
+        sentence = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            sentence = f"{error.strerror}: {shown(str(error.filename))}"
         print(f"jaxent: {shortened(sentence, _LONGEST_SENTENCE)}", file=sys.stderr)
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:

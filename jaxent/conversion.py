@@ -36,11 +36,14 @@ __all__ = [
     "whole_number",
 ]
 
-Number = numbers.Real | decimal.Decimal | np.ndarray | jax.Array  # one number, arrays of shape ()
-_REAL = (numbers.Real, decimal.Decimal)
+Number = float | numbers.Real | decimal.Decimal | np.ndarray | jax.Array  # one number, arrays of shape ()
 
 
 # ---------------------------------------------------------------- one number
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, (numbers.Real, decimal.Decimal))
 
 
 def is_integer(value: Any) -> bool:
@@ -54,8 +57,8 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     Raises:
         ValueError: when it is no whole number, traced, or out of the range from `least` to `most`.
     """
-    number = _scalar(name, value)
-    whole = isinstance(number, _REAL) and _is_finite(number) and number == int(number)
+    number: Any = _scalar(name, value)
+    whole = _is_real(number) and _is_finite(number) and number == int(number)
     if not whole or int(number) < least:
         raise ValueError(f"Argument `{name}` must be an integer of at least {least}, but is {shown(value)}.")
     if most is not None and int(number) > most:
@@ -77,8 +80,8 @@ def real_number(
     Raises:
         ValueError: when it is no number, traced, or does not fit.
     """
-    number = _scalar(name, value)
-    if isinstance(number, _REAL):
+    number: Any = _scalar(name, value)
+    if _is_real(number):
         try:
             converted = float(number)
         except OverflowError:
@@ -169,7 +172,7 @@ def _from_objects(array: np.ndarray) -> np.ndarray:
         raise TypeError
     if all(isinstance(value, numbers.Integral) for value in values):
         return array
-    real = all(isinstance(value, _REAL) for value in values)
+    real = all(map(_is_real, values))
     return np.array(list(map(float if real else complex, values))).reshape(array.shape)
 
 

@@ -92,7 +92,8 @@ class _Fixed:
                     matrix = self._complex_product(matrix, self._odd_diagonal(q, before, after, phi))
             if self.chain.n_ensembles % 2 == 0:
                 matrix = self._complex_matmul(matrix, self._last_bond(times[-1]))
-            return tuple((part * root) >> self.bits for part in matrix)
+            real, imaginary = ((part * root) >> self.bits for part in matrix)
+            return real, imaginary
 
     # ------------------------------------------------------------- arithmetic
 
@@ -122,7 +123,8 @@ class _Fixed:
     def _units(self, angles) -> tuple[np.ndarray, np.ndarray]:
         """cos and sin of angles in radians."""
         pairs = [mp.cos_sin(angle) for angle in angles]
-        return tuple(np.array([self._fixed(pair[part]) for pair in pairs], object) for part in (0, 1))
+        cos, sin = (np.array([self._fixed(pair[part]) for pair in pairs], object) for part in (0, 1))
+        return cos, sin
 
     # ---------------------------------------------------------------- factors
 
@@ -133,7 +135,7 @@ class _Fixed:
             pairs = np.broadcast_arrays(np.asarray(inner.numerator), np.asarray(inner.denominator))
             found = [mp.pi * int(p) / int(r) for p, r in zip(*map(np.ravel, pairs), strict=True)]
         else:
-            found = [mp.mpf(float(t)) for t in np.ravel(inner)]
+            found = [mp.mpf(float(t)) for t in np.asarray(inner, float).ravel()]
         return found if isinstance(time, BondTimes) else found * (self.chain.n_ensembles - 1)
 
     def _overlap(self, q, before, after, phi):

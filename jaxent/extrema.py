@@ -248,7 +248,7 @@ def _range_of_cubic(time, value, slope) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest value of the cubic on each stretch, by 33 points."""
     ends = [x[..., None] for x in (time[:-1], value[:-1], slope[:-1], time[1:], value[1:], slope[1:])]
     points = time[:-1, None] + np.diff(time)[:, None] * np.linspace(0, 1, 33)
-    values = _cubic(*ends, points)[0]
+    values = _cubic(ends[0], ends[1], ends[2], ends[3], ends[4], ends[5], points)[0]
     return values.min(axis=1), values.max(axis=1)
 
 

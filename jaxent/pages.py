@@ -1,5 +1,6 @@
 """Pages of results that can be zoomed: one HTML file, complete in itself, no network needed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,10 @@ def _value(name: str, axis: Axis) -> str:
     return f"@{name}{{%.10g}}" if axis.values.dtype.kind in "fiu" else f"@{name}"
 
 
+def _ends(limits: Sequence[float]) -> dict[str, Any]:
+    return {"start": limits[0], "end": limits[1]}
+
+
 def _scale(axis: Axis) -> Any:
     return "log" if axis.logarithmic else "linear"
 
@@ -67,6 +72,10 @@ def _scale(axis: Axis) -> Any:
 def _curves(view: View, panel: int, count: int):
     width, height = (900, 520) if count == 1 else (560, 380)
     numbers = view.x.values.dtype.kind in "fiu"
+    settings: dict[str, Any] = {
+        "x_range": Range1d(**_ends(x_range(view))) if numbers else view.x.texts,
+        "y_range": Range1d(**_ends(value_range(view))),
+    }
     plot = figure(
         title=view.panels.texts[panel] if view.panels else None,
         tools=_TOOLS,
@@ -77,8 +86,7 @@ def _curves(view: View, panel: int, count: int):
         x_axis_label=view.x.label,
         y_axis_label=view.label,
         x_axis_type=_scale(view.x),
-        x_range=Range1d(*x_range(view)) if numbers else view.x.texts,
-        y_range=Range1d(*value_range(view)),
+        **settings,
     )
     _tell(plot, (view.x.label, _value("x", view.x)), (view.label, "@y{%.10g}"), ("", "$name"))
     lines = len(view.lines.values) if view.lines else 1

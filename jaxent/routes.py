@@ -8,11 +8,12 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxent import arguments, band, extended, product
 from jaxent.band.phases import time_of
@@ -148,8 +149,9 @@ class Problem:
         shape = batch_shape(self.time)
         if not band.worth_planning(self.chain, self.facts, tolerance):
             nothing = jnp.zeros(shape)
-            entropy, log_probability, *rates = *self.dense_entropy(alpha, dense_count, slopes), nothing, nothing
-            found = Entropies(entropy, log_probability, *[nothing] * 4, *rates[:2], np.zeros(shape, bool))
+            values: list[Any] = [*self.dense_entropy(alpha, dense_count, slopes), nothing, nothing][:4]
+            values[2:2] = [nothing] * 4
+            found = Entropies._make([*values, np.zeros(shape, bool)])
         else:
             count = math.prod(shape)
             results, banded = np.zeros((8, count)), np.zeros(count, bool)
@@ -157,7 +159,8 @@ class Problem:
                 tile = slice(start, start + _PLANNED_TILE)
                 results[:, tile], banded[tile] = self._chosen(tile)._by_plans(alpha, tolerance, slopes)
                 report(min(start + _PLANNED_TILE, count) / count)
-            found = Entropies(*[jnp.asarray(result.reshape(shape)) for result in results], banded.reshape(shape))
+            values = [jnp.asarray(result.reshape(shape)) for result in results]
+            found = Entropies._make([*values, banded.reshape(shape)])
         self.refuse_impossible(found.log_probability)
         report(1.0)
         return found
@@ -203,7 +206,8 @@ class Problem:
 
     def schmidt(self) -> tuple[jax.Array, jax.Array]:
         """Schmidt coefficients and log probability for each time."""
-        return self.settled(*self.over_times(product.schmidt), _schmidt)
+        coefficients, log_probability = self.over_times(product.schmidt)
+        return self.settled(coefficients, log_probability, _schmidt)
 
     def log_probability(self) -> jax.Array:
         """Log probability for each time."""
@@ -241,23 +245,23 @@ class Problem:
         if lost is None or not lost.any() or not self.is_known:
             return values, log_probability
         self._refuse_many(lost)
-        values, log_probability = np.array(values), np.array(log_probability)
+        found, log_p = np.array(values), np.array(log_probability)
         outcomes, offsets = np.asarray(self.outcomes), np.asarray(self.offsets)
         for index in map(tuple, np.argwhere(lost)):
             time = jax.tree.map(lambda x, index=index: np.asarray(x)[index], self.time)
-            matrix, log_probability[index] = extended.reduced_matrix(self.chain, time, outcomes, offsets)
+            matrix, log_p[index] = extended.reduced_matrix(self.chain, time, outcomes, offsets)
             if of_matrix is not None:
-                values[index] = of_matrix(matrix) if np.isfinite(log_probability[index]) else np.nan
-            elif values.dtype.kind == "c":
-                norm = math.exp(log_probability[index] / 2)
-                values[index] = norm * product.with_phases(self.chain, time, self.outcomes, self.offsets, matrix)
-        return jnp.asarray(values), jnp.asarray(log_probability)
+                found[index] = of_matrix(matrix) if np.isfinite(log_p[index]) else np.nan
+            elif found.dtype.kind == "c":
+                norm = math.exp(log_p[index] / 2)
+                found[index] = norm * product.with_phases(self.chain, time, self.outcomes, self.offsets, matrix)
+        return jnp.asarray(found), jnp.asarray(log_p)
 
     @property
     def is_known(self) -> bool:
         """Whether all arguments are known, not traced."""
         leaves = jax.tree.leaves((self.time, self.outcomes, self.offsets))
-        return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+        return not any(isinstance(leaf, Tracer) for leaf in leaves)
 
     def _refuse_many(self, lost: np.ndarray) -> None:
         """Refuse what would take too long in extended precision."""

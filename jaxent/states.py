@@ -99,10 +99,11 @@ def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
 
 def _without_subnormals(host: np.ndarray) -> np.ndarray:
     """The matrix, or a multiple of it by a power of two where its elements are so small that XLA takes them as zero."""
-    largest = max(abs(host.real).max(), abs(host.imag).max())
+    real, imaginary = np.real(host), np.imag(host)
+    largest = max(abs(real).max(), abs(imaginary).max())
     limits = np.finfo(host.dtype)
     if not 0 < largest < limits.tiny / limits.eps:
         return host
     exponent = -np.frexp(largest)[1]
-    parts = [np.ldexp(part, exponent) for part in (host.real, host.imag)]
+    parts = [np.ldexp(part, exponent) for part in (real, imaginary)]
     return parts[0] + 1j * parts[1] if np.iscomplexobj(host) else parts[0]

@@ -9,6 +9,8 @@ cheaper; traced times (under `jit`, `vmap`, `grad`) take the dense matrix, unles
 2.0
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
@@ -222,8 +224,9 @@ def planned_entropy(
     if jnp.result_type(float) != jnp.float64:
         raise ValueError("Argument `plan` needs float64, which is not enabled: in float32 its phases are noise.")
     alpha = check_renyi_order(alpha)
+    given: Any = time
     if time is not None:
-        time = time_value(arguments.checked_time(time, 2, single=True))
+        given = time_value(arguments.checked_time(time, 2, single=True))
     if phase_offset is not None:
         phase_offset = arguments.checked_offsets(phase_offset, 3)[0]
     if not band.is_certain(plan, alpha):
@@ -231,7 +234,7 @@ def planned_entropy(
             f"Arguments `plan` and `alpha` = {alpha} need a quadrature of {plan.tolerance / 100:.1g}, which no rule of "
             "the family reaches; plan for a larger tolerance."
         )
-    return jnp.asarray(band.evaluate(plan, time, phase_offset, order=alpha).entropy)
+    return jnp.asarray(band.evaluate(plan, given, phase_offset, order=alpha).entropy)
 
 
 def end_to_end_schmidt_coefficients(

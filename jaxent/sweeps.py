@@ -92,13 +92,18 @@ def sweep(
     folder = out or file.with_name(_without(file.name, ".toml") + ".results")
     watch = _logged if log_json else console.points_progress
     with _going_on(folder, index, log_json) as note, watch() as report:
+
+        def told(progress) -> None:
+            note(progress)
+            report(progress)
+
         done = run_sweep(
             question,
             folder,
             tile_points=tile_points,
             retry_failed=retry_failed,
             mix_versions=mix_versions,
-            report=lambda progress: (note(progress), report(progress)),
+            report=told,
             process=index,
             n_processes=count,
         )

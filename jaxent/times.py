@@ -228,23 +228,26 @@ def crevasse_grid(n_atoms: Number, stop: Number = math.pi, points_per_dip: Numbe
     Raises:
         ValueError: when an argument is not positive, or the grid would have more than 10^8 points.
     """
-    n_atoms, stop = whole_number("n_atoms", n_atoms, 1), positive("stop", stop)
-    points_per_dip = positive("points_per_dip", points_per_dip)
-    wanted = stop / math.pi * points_per_dip * min(n_atoms, 2**60) * (1 - 1e-12)  # a rounding is no further point
+    atoms, last = whole_number("n_atoms", n_atoms, 1), positive("stop", stop)
+    per_dip = positive("points_per_dip", points_per_dip)
+    wanted = last / math.pi * per_dip * min(atoms, 2**60) * (1 - 1e-12)  # a rounding is no further point
     if wanted > _MAX_GRID:
         raise ValueError(
-            f"Argument `n_atoms` = {shown(n_atoms)} asks for a grid of more than 10^8 times up to {stop:.4g}; "
+            f"Argument `n_atoms` = {shown(atoms)} asks for a grid of more than 10^8 times up to {last:.4g}; "
             "give a smaller `stop` or fewer `points_per_dip`."
         )
     count = math.ceil(wanted)
-    return stop * np.arange(1, count + 1) / count
+    return last * np.arange(1, count + 1) / count
 
 
 def batch_shape(time: Time) -> tuple[int, ...]:
     """Shape of the batch of times: () for one time, the bond axis of `BondTimes` not counted."""
     if isinstance(time, BondTimes):
         return batch_shape(time.times)[:-1]
-    return time.shape if isinstance(time, PiFraction) else tuple(np.shape(time))
+    if isinstance(time, PiFraction):
+        return time.shape
+    values: Any = time
+    return tuple(np.shape(values))
 
 
 def time_value(time: Time):

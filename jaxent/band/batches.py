@@ -139,7 +139,7 @@ def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, of
     def one(half_turn: int) -> float:
         half_angles = 2 * math.pi * multiples(differences, half_turn) + offset / 2
         terms = log_weights + 2 * log_overlap(n_atoms, outcome, half_angles)
-        return max(float(scipy.special.logsumexp(terms)), _LEAST_LOG_PROBABILITY)
+        return max(float(np.asarray(scipy.special.logsumexp(terms))), _LEAST_LOG_PROBABILITY)
 
     return [one(half_turn) for half_turn in half_turns]
 

@@ -333,7 +333,7 @@ def _kernel_width(n_atoms: int, outcome: int, log_threshold: float) -> float:
     return _root(excess, peak, last) if excess(peak) > 0 else peak
 
 
-def log_overlap(n_atoms: int, outcome: int, half_angle: np.ndarray) -> np.ndarray | np.float64:
+def log_overlap(n_atoms: int, outcome: int, half_angle: Any) -> Any:
     """log |f_q(α)| of equation (23) at angles α/2 in radians, to some 1e-16 N log N: for estimates."""
     missing = n_atoms - outcome
     log_binomial = math.lgamma(n_atoms + 1) - math.lgamma(outcome + 1) - math.lgamma(missing + 1)

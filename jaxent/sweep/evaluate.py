@@ -272,7 +272,7 @@ class Evaluator:
         devices = [self.devices[(start - tile.start) // step] for start, _ in pieces]
         pool = concurrent.futures.ThreadPoolExecutor(len(self.devices))
         try:
-            run = lambda piece, device: self._run_planned(name, *piece, device)  # noqa: E731
+            run = lambda piece, device: self._run_planned(name, piece[0], piece[1], device)  # noqa: E731
             return Answer.joined(list(pool.map(run, pieces, devices)))
         finally:  # an interrupt does not wait for the pieces at hand
             pool.shutdown(wait=False, cancel_futures=True)

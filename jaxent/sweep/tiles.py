@@ -83,9 +83,13 @@ def decoded(data: bytes, sweep: Sweep, tile: Tile) -> dict[str, np.ndarray] | No
         with h5py.File(io.BytesIO(data), "r") as file:
             if not all(_is_plain(file, key, DTYPES[one.kind], shape) for key, (one, shape) in shapes.items()):
                 return None
-            return {key: np.asarray(file[key][...], DTYPES[one.kind]) for key, (one, _) in shapes.items()}
+            return {key: np.asarray(_values(file, key), DTYPES[one.kind]) for key, (one, _) in shapes.items()}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return None
+
+
+def _values(file: Any, key: str) -> Any:
+    return file[key][...]
 
 
 def _is_plain(file: Any, key: str, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
