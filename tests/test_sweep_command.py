@@ -117,7 +117,7 @@ def test_an_export_does_not_replace_what_is_no_export(tmp_path, name):
     """Such as the folder of the sweep itself."""
     sweep = jaxent.Sweep("outcome_probability", 3, 0.1)
     jaxent.run_sweep(sweep, tmp_path / name)
-    with pytest.raises(ValueError, match=r"`to` must be free or an earlier export"):
+    with pytest.raises(ValueError, match=r"`to` must be free, or an earlier export"):
         export_sweep(tmp_path / name, tmp_path / name)
     assert jaxent.run_sweep(sweep, tmp_path / name).n_computed == 0
 
