@@ -39,7 +39,7 @@ package: $(STAMP)
 	$(BIN)/python -m pytest tests/test_package.py
 
 notebooks: $(STAMP)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=600 notebooks
+	$(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=600 notebooks
 
 docs: $(STAMP)
 	rm -rf docs/_build # pages that are read anew tell all their warnings

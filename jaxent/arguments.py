@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import psutil
 from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
@@ -30,7 +29,6 @@ __all__ = [
     "bond_time",
     "check_chain",
     "check_key",
-    "check_memory",
     "check_precision",
     "checked_offsets",
     "checked_outcomes",
@@ -38,7 +36,6 @@ __all__ = [
     "checked_real",
     "checked_time",
     "concrete",
-    "free_bytes",
     "is_integer",
     "is_known",
     "is_zero",
@@ -125,34 +122,6 @@ def check_precision(n_atoms: int, time: Time) -> None:
                 f"Argument `time` = π·p/r with {letter} = {np.abs(values).max()} needs 64-bit integers; "
                 f"run {_X64_HINT} first."
             )
-
-
-def free_bytes() -> int:
-    """Memory that the default device, or the host for a CPU, has free."""
-    available = psutil.virtual_memory().available
-    device = jax.local_devices()[0]
-    if device.platform != "cpu":
-        stats = device.memory_stats() or {}
-        available = stats.get("bytes_limit", available) - stats.get("bytes_in_use", 0)
-    return available
-
-
-def check_memory(needed: int, what: str, instead: str) -> None:
-    """Refuse what would not fit, before it is allocated.
-
-    Args:
-        needed: bytes.
-        what: the thing, with the numbers that make it large.
-        instead: what to use instead.
-
-    Raises:
-        ValueError: when `needed` exceeds the memory that the default device (or the host, for a CPU) has free.
-    """
-    available = free_bytes()
-    if needed > available:
-        gib = math.log10(needed) - 30 * math.log10(2)
-        size = f"{10**gib:.3g}" if gib < 6 else f"10^{gib:.0f}"
-        raise ValueError(f"{what} needs {size} GiB, but {available / 2**30:.3g} GiB are free; {instead}.")
 
 
 def checked_time(time: Time, n_ensembles: int, *, single: bool = False) -> Time:

@@ -19,7 +19,6 @@ References: J. N. Foerster et al., DiCE, ICML (2018); W. Kool, H. van Hoof, M. W
 """
 
 import functools
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -98,7 +97,7 @@ def average_entropy(
     if key is None:
         return _exact(kernel, chain, outcomes, (time, offsets))
     draws = _draws(chain, key, n_samples, outcomes, time, offsets)
-    return _sampled(kernel, _tile(chain.dimension**2), draws, (time, offsets))
+    return sampling.within_memory(chain, _sampled, kernel, _tile(chain.dimension**2), draws, (time, offsets))
 
 
 def average_log_negativity(
@@ -140,7 +139,7 @@ def average_log_negativity(
     if key is None:
         return _exact(kernel, chain, outcomes, values, chain.dimension**4)
     draws = _draws(chain, key, n_samples, outcomes, problem.time, problem.offsets, problem.strengths, problem.shared)
-    return _sampled(kernel, _tile(chain.dimension**4), draws, values)
+    return sampling.within_memory(chain, _sampled, kernel, _tile(chain.dimension**4), draws, values)
 
 
 def average_decoded_fidelity(
@@ -179,7 +178,7 @@ def average_decoded_fidelity(
     if key is None:
         return _exact(kernel, chain, outcomes, (time, offsets))
     draws = _draws(chain, key, n_samples, outcomes, time, offsets)
-    return _sampled(kernel, _tile(chain.dimension**2), draws, (time, offsets))
+    return sampling.within_memory(chain, _sampled, kernel, _tile(chain.dimension**2), draws, (time, offsets))
 
 
 def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offsets = 0.0) -> Float[Array, "..."]:
@@ -203,7 +202,7 @@ def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offs
     if chain.n_ensembles > 3:
         sampling.check_matrices(chain)
     time, offsets = sampling.checked(chain, time, phase_offset)
-    probabilities = _probabilities(chain, grid, time, offsets)
+    probabilities = sampling.within_memory(chain, _probabilities, chain, grid, time, offsets)
     return probabilities.reshape((chain.n_atoms + 1,) * (chain.n_ensembles - 2))
 
 
@@ -224,8 +223,7 @@ def all_outcomes(chain: Chain) -> np.ndarray:
             f"Argument `chain` has {(chain.n_atoms + 1) ** inner} outcomes (n_atoms = {chain.n_atoms}), more than "
             f"{_MOST_EXACT_OUTCOMES}; pass a `key` for a sampled average."
         )
-    outcomes = list(itertools.product(range(chain.n_atoms + 1), repeat=inner))
-    return np.array(outcomes, int).reshape(len(outcomes), inner)
+    return np.indices((chain.n_atoms + 1,) * inner).reshape(inner, -1).T
 
 
 # ----------------------------- one outcome: its X, log p, relative error of its amplitudes
@@ -259,7 +257,8 @@ def _tile(entries: int) -> int:
 
 def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> OutcomeAverage:
     grid = all_outcomes(chain) if outcomes is None else _chosen(chain, outcomes)
-    value, probability = _weighted_sum(kernel, _tile(entries or chain.dimension**2), grid, values)
+    tile = _tile(entries or chain.dimension**2)
+    value, probability = sampling.within_memory(chain, _weighted_sum, kernel, tile, grid, values)
     host = arguments.concrete(probability)
     if host is not None and not host > 0:
         raise ValueError(
@@ -319,7 +318,7 @@ def _draws(chain, key, n_samples, outcomes, time, offsets, strengths=None, share
         raise ValueError("Argument `outcomes` must be left out where a `key` is given: the draws choose them.")
     arguments.check_key(key)
     n_samples = whole_number("n_samples", n_samples, 2, 10**9)
-    return _sample(chain, n_samples, key, time, offsets, strengths, shared)
+    return sampling.within_memory(chain, _sample, chain, n_samples, key, time, offsets, strengths, shared)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -17,7 +17,10 @@ truncates the even inner ensembles too, which the matrix product sums exactly.
 """
 
 import dataclasses
+import functools
 import string
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +28,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
-from jaxent import arguments, dicke
+from jaxent import arguments, dicke, execution, memory
 from jaxent.conversion import real_number, whole_number
 from jaxent.messages import shown
 from jaxent.times import Time, turns, turns_of_products, unit
@@ -91,7 +94,12 @@ def initial_state(chain: Chain) -> Complex[Array, "..."]:
         ValueError: when the tensor would not fit in memory, before anything is allocated.
     """
     arguments.check_chain(chain)
-    _refuse_large_tensor(chain)
+    memory.check_memory(16 * chain.dimension**chain.n_ensembles, *_tensor(chain))
+    return _within_memory(_initial_state, chain)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _initial_state(chain):
     root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
     axes = string.ascii_letters[: chain.n_ensembles]
     product = jnp.einsum(",".join(axes) + "->" + axes, *[root] * chain.n_ensembles)
@@ -112,6 +120,11 @@ def evolve(chain: Chain, state: jax.Array, time: Time) -> Complex[Array, "..."]:
     state = _checked_state(chain, state)
     arguments.check_precision(chain.n_atoms, time)
     time = arguments.checked_time(time, chain.n_ensembles, single=True)
+    return _within_memory(_evolved, chain, jnp.asarray(state), time)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _evolved(chain, state, time):
     for bond in range(chain.n_ensembles - 1):
         phase = turns_of_products(chain.states, chain.states, arguments.bond_time(time, bond))
         state = state * _along(chain, unit(phase if bond % 2 == 0 else -phase), bond)
@@ -131,6 +144,11 @@ def apply_phase_offset(chain: Chain, state: jax.Array, phase_offset: arguments.O
     """
     state = _checked_state(chain, state)
     offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
+    return _within_memory(_with_offsets, chain, jnp.asarray(state), offsets)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _with_offsets(chain, state, offsets):
     for index in range(chain.n_ensembles - 2):
         state = state * _along(chain, unit(turns(chain.states, offsets[index])), index + 1)
     return state
@@ -151,6 +169,11 @@ def project_outcomes(
     """
     state = _checked_state(chain, state)
     outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    return _within_memory(_projected, chain, jnp.asarray(state), outcomes)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _projected(chain, state, outcomes):
     for index in range(chain.n_ensembles - 2):
         row = dicke.x_basis(chain.n_atoms, outcomes[index], chain.window)
         # the measured ensemble is always the second axis of what is left
@@ -182,7 +205,12 @@ def reduced_density_matrix(chain: Chain, state: jax.Array, ensemble: int) -> Com
         axis = 0 if ensemble == 1 else 1
     else:
         _checked_state(chain, state)
-    matrix = jnp.moveaxis(state, axis, 0).reshape(dimension, -1)
+    return _within_memory(_reduced, chain, axis, jnp.asarray(state))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _reduced(chain, axis, state):
+    matrix = jnp.moveaxis(state, axis, 0).reshape(chain.dimension, -1)
     rho = jnp.einsum("ai,bi->ab", matrix, matrix.conj(), precision="highest")
     return rho / jnp.trace(rho).real
 
@@ -206,9 +234,14 @@ def _checked_state(chain: Chain, state: ArrayLike) -> jax.Array:
     return state
 
 
-def _refuse_large_tensor(chain: Chain) -> None:
-    arguments.check_memory(
-        3 * 16 * chain.dimension**chain.n_ensembles,  # the state, a factor and their product
+def _within_memory(program: Callable, chain: Chain, *args: Any) -> Any:
+    what, instead = _tensor(chain)
+    return execution.call(program, chain, *args, what=what, instead=instead)
+
+
+def _tensor(chain: Chain) -> tuple[str, str]:
+    """What needs the memory, and what to use instead."""
+    return (
         f"The state tensor of n_ensembles = {chain.n_ensembles} with {chain.dimension} states each "
         f"(n_atoms = {chain.n_atoms}, window = {chain.window})",
         "use jaxent.end_to_end_amplitudes, which never builds it",

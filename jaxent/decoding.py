@@ -17,14 +17,17 @@ Reference: A. N. Pyrkov, I. D. Lazarev, T. Byrnes, Adv. Quantum Technol. 8, 2400
 [0]
 """
 
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from jaxent import arguments, dicke, product
+from jaxent import arguments, dicke, execution, memory, product
 from jaxent.chain import Chain
 from jaxent.routes import Problem
 from jaxent.times import Time, pi_fraction, unit
@@ -71,6 +74,12 @@ def decoded_target(
         complex array of shape (D, D), amplitudes over (k_1, k_M), normalized.
     """
     decoded = decode_outcomes(chain, outcomes, levels, numerator)
+    _refuse_large_matrix(chain)
+    return _within_memory(chain, _target, chain, levels, numerator, decoded)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _target(chain, levels, numerator, decoded):
     even_sum = jnp.sum(decoded[0::2]) % levels
     odd_sum = jnp.sum(decoded[1::2]) % levels
     root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
@@ -116,18 +125,14 @@ def decoded_fidelity(
     time, phase_offset = settings(levels, numerator, time, phase_offset)
     problem = Problem.of(chain, time, outcomes, phase_offset)
     arguments.checked_time(time, chain.n_ensembles, single=True)
-    arguments.check_memory(
-        64 * chain.dimension**2,
-        f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window}",
-        "use a smaller window",
-    )
+    _refuse_large_matrix(chain)
     known = chain, levels, numerator, problem.outcomes, problem.time, problem.offsets
 
     def of_matrix(matrix):
         target = decoded_target(chain, problem.outcomes, levels, numerator)
         return _overlap(target, product.with_phases(chain, problem.time, problem.outcomes, problem.offsets, matrix))
 
-    value, log_probability = problem.settled(*product.guarded(*_fidelity(*known)), of_matrix)
+    value, log_probability = problem.settled(*product.guarded(*_within_memory(chain, _fidelity, *known)), of_matrix)
     return jnp.where(log_probability == -jnp.inf, 0.0, value)
 
 
@@ -152,6 +157,18 @@ def _overlap(target, state):
 
 
 _fidelity = jax.jit(fidelity_of, static_argnums=(0, 1, 2))
+
+
+def _refuse_large_matrix(chain: Chain) -> None:
+    memory.check_memory(16 * chain.dimension**2, _matrix(chain), "use a smaller window")
+
+
+def _within_memory(chain: Chain, program: Callable, *args: Any) -> Any:
+    return execution.call(program, *args, what=_matrix(chain), instead="use a smaller window")
+
+
+def _matrix(chain: Chain) -> str:
+    return f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window}"
 
 
 def _check_levels(levels: int, numerator: int) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments, pairs
+from jaxent import arguments, execution, memory, pairs
 from jaxent.chain import Chain
 from jaxent.messages import shown
 from jaxent.routes import ImpossibleOutcomes
@@ -250,8 +250,12 @@ class Problem:
 
     def run(self, kernel: Callable):
         tile = max(1, 2**20 // self.static.chain.dimension**4)
-        return _over_batch(
-            kernel, self.static, tile, self.time, self.strengths, self.shared, self.outcomes, self.offsets
+        what, instead = self._blocks() if self._by_blocks else self._state()
+        return execution.call(
+            _over_batch,
+            *(kernel, self.static, tile, self.time, self.strengths, self.shared, self.outcomes, self.offsets),
+            what=what,
+            instead=instead,
         )
 
     def refuse_batch(self) -> None:
@@ -262,24 +266,39 @@ class Problem:
             )
 
     def refuse_large_state(self) -> None:
+        memory.check_memory(16 * self.static.chain.dimension**4, *self._state())
+
+    def refuse_large_blocks(self) -> None:
+        if not self._by_blocks:
+            self.refuse_large_state()
+            return
+        n_blocks = (2 if self.static.real else 1) * (2 if self.static.equal else 1)
+        memory.check_memory(16 * n_blocks * self._largest_block**2, *self._blocks())
+
+    @property
+    def _by_blocks(self) -> bool:
+        """Whether the partial transpose is formed block by block, and the state never."""
+        return self.static.chain.n_ensembles == 3 and not self.static.shared
+
+    @property
+    def _largest_block(self) -> int:
+        static, dimension = self.static, self.static.chain.dimension
+        return dimension**2 // ((2 if static.real else 1) * (2 if static.equal else 1)) + dimension
+
+    def _state(self) -> tuple[str, str]:
+        """What needs the memory, and what to use instead."""
         chain = self.static.chain
-        arguments.check_memory(
-            4 * 16 * chain.dimension**4,
+        return (
             f"The density matrix of two ends of {chain.dimension} states each (n_atoms = {chain.n_atoms}, "
             f"window = {chain.window})",
             "use a smaller window, or jaxent.end_to_end_log_negativity, which for three ensembles never forms it",
         )
 
-    def refuse_large_blocks(self) -> None:
-        chain, static = self.static.chain, self.static
-        if chain.n_ensembles != 3 or static.shared:
-            self.refuse_large_state()
-            return
-        largest = chain.dimension**2 // ((2 if static.real else 1) * (2 if static.equal else 1)) + chain.dimension
-        arguments.check_memory(
-            6 * 8 * largest**2,
+    def _blocks(self) -> tuple[str, str]:
+        chain = self.static.chain
+        return (
             f"The partial transpose for n_atoms = {chain.n_atoms} and window = {chain.window} in blocks of "
-            f"{largest} states",
+            f"{self._largest_block} states",
             "use a smaller window, or jaxent.estimate_log_negativity",
         )
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxent import threads
 from jaxent.chain import Chain
 from jaxent.dephasing import EnsembleRates
 from jaxent.messages import shortened, shown
@@ -65,7 +66,8 @@ def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **
         knobs["phase_offset"] = np.zeros(chain.n_ensembles - 2)
     varied = {knob: _floats(value) for knob, value in knobs.items() if _is_knob(value)}
     fixed = {knob: value for knob, value in knobs.items() if knob not in varied}
-    slopes = jax.grad(lambda values: _one_number(name, function(chain, **values, **fixed)))(varied)
+    slope = jax.grad(lambda values: _one_number(name, function(chain, **values, **fixed)))
+    slopes = threads.with_one_lapack_thread(slope)(varied)
     return Sensitivities(checked, {knob: jax.tree.leaves(slopes[knob])[0] for knob in sorted(slopes)})
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments
+from jaxent import arguments, memory, operators
 from jaxent.binomials import log_binomial, log_prefactor
 from jaxent.conversion import as_integers, real_number, whole_number
 from jaxent.messages import shown
@@ -110,6 +110,7 @@ def log_weights(n_atoms: int, window: float | None = None) -> Float[Array, " D"]
     References:
         C. Loader, Fast and accurate computation of binomial probabilities (2000).
     """
+    _refuse_many_states(n_atoms, window, 110)
     return jnp.asarray(log_weights_host(n_atoms, window_states(n_atoms, window)))
 
 
@@ -139,6 +140,7 @@ def coherent_state(
     norm = arguments.concrete(jnp.abs(alpha) ** 2 + jnp.abs(beta) ** 2)
     if norm is not None and not abs(norm - 1) < 1e-6:
         raise ValueError(f"Arguments `alpha` and `beta` must obey |α|² + |β|² = 1, but it is {norm}.")
+    _refuse_many_states(n_atoms, window, 120)
     return _coherent_amplitudes(n_atoms, *window_ends(n_atoms, window), alpha, beta)
 
 
@@ -169,30 +171,39 @@ def _coherent_amplitudes_jvp(n_atoms, first, last, primals, tangents):
 
 def spin_z(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """S_z = Σ_k (2k - N) |k⟩⟨k|, shape (D, D), equation (5c)."""
-    return jnp.diag(jnp.asarray(2.0 * window_states(n_atoms, window) - n_atoms))
+    return operators.diagonal(2.0 * window_states(n_atoms, window) - n_atoms)
 
 
 def number_operator(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """The atom-number operator N̂ = n_a + n_b = N · 1, shape (D, D), equation (2d)."""
-    return n_atoms * jnp.eye(len(window_states(n_atoms, window)))
+    return operators.diagonal(0.0 * window_states(n_atoms, window) + n_atoms)
 
 
 def spin_x(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """S_x = a†b + b†a, shape (D, D), equation (2a): ⟨k+1|S_x|k⟩ = √((k+1)(N-k))."""
-    raising = spin_raising(n_atoms, window)
-    return raising + raising.T
+    return operators.symmetric(_raising(n_atoms, window))
 
 
 def spin_y(n_atoms: int, window: float | None = None) -> Complex[Array, "D D"]:
     """S_y = -i a†b + i b†a, shape (D, D), complex, equation (2b)."""
-    raising = spin_raising(n_atoms, window)
-    return -1j * raising + 1j * raising.T
+    return operators.antisymmetric(_raising(n_atoms, window))
 
 
 def spin_raising(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """a†b in the window: it takes |k⟩ to √((k+1)(N-k)) |k+1⟩."""
+    return operators.below(_raising(n_atoms, window))
+
+
+def _raising(n_atoms: int, window: float | None) -> np.ndarray:
     lower = window_states(n_atoms, window)[:-1].astype(float)
-    return jnp.diag(jnp.sqrt(jnp.asarray((lower + 1) * (n_atoms - lower))), -1)
+    return np.sqrt((lower + 1) * (n_atoms - lower))
+
+
+def _refuse_many_states(n_atoms: int, window: float | None, bytes_per_state: int) -> None:
+    """Refuse a vector over the states of the window, with what it takes to compute it, that does not fit in memory."""
+    first, last = window_ends(n_atoms, window)
+    what = f"A vector over {last - first + 1} Dicke states of n_atoms = {n_atoms}"
+    memory.check_memory(bytes_per_state * (last - first + 1), what, "use a smaller window")
 
 
 # ------------------------------------------------------------- the x basis
@@ -304,6 +315,7 @@ def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Fl
     Returns:
         real array of shape (D,).
     """
+    _refuse_many_states(n_atoms, window, 40)
     states = window_states(n_atoms, window)
     outcome = _checked_outcome(n_atoms, outcome)
     centre, odd = n_atoms // 2, n_atoms % 2

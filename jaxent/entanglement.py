@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxent import arguments, spectral, states
+from jaxent import arguments, spectral, states, threads
 from jaxent.conversion import real_number, whole_number
 from jaxent.messages import shown
 
@@ -52,6 +52,7 @@ __all__ = [
 # -------------------------------------------------- from an amplitude matrix
 
 
+@threads.with_one_lapack_thread
 def schmidt_coefficients(amplitudes: ArrayLike) -> Float[Array, " rank"]:
     """Schmidt coefficients σ_i of a pure bipartite state, decreasing, Σσ_i² = 1.
 
@@ -67,6 +68,7 @@ def schmidt_coefficients(amplitudes: ArrayLike) -> Float[Array, " rank"]:
     return spectral.svdvals(states.normalized(amplitudes))
 
 
+@threads.with_one_lapack_thread
 def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
     """Von Neumann entropy of either half of a pure state, E = -Σ σ_i² log2 σ_i², equation (26), in bits.
 
@@ -75,6 +77,7 @@ def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
     return spectral.of_singular_values(_entropy_of_coefficients, [states.squared(amplitudes)])
 
 
+@threads.with_one_lapack_thread
 def renyi_entropy(amplitudes: ArrayLike, alpha: float) -> Float[Array, ""]:
     """Rényi entropy S_α = log2(Σ σ_i^(2α)) / (1 - α) of either half of a pure state, in bits.
 
@@ -90,6 +93,7 @@ def renyi_entropy(amplitudes: ArrayLike, alpha: float) -> Float[Array, ""]:
     return spectral.of_singular_values(functools.partial(_renyi_of_coefficients, alpha), [states.squared(amplitudes)])
 
 
+@threads.with_one_lapack_thread
 def log_negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
     """Logarithmic negativity of a pure state, log2 ‖|ψ⟩⟨ψ|^(T_1)‖_1 = 2 log2 Σ σ_i, in bits.
 
@@ -99,6 +103,7 @@ def log_negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
     return beyond_rounding(2 * jnp.log2(spectral.of_singular_values(jnp.sum, blocks)), blocks)
 
 
+@threads.with_one_lapack_thread
 def negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
     """Negativity of a pure state, (‖|ψ⟩⟨ψ|^(T_1)‖_1 - 1)/2 = ((Σσ_i)² - 1)/2.
 
@@ -111,6 +116,7 @@ def negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
 # --------------------------------------------------- from a density matrix
 
 
+@threads.with_one_lapack_thread
 def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
     """Von Neumann entropy -Tr ρ log2 ρ of a density matrix, in bits.
 
@@ -126,6 +132,7 @@ def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
     return _of_density(shannon_entropy, rho)
 
 
+@threads.with_one_lapack_thread
 def state_renyi_entropy(rho: ArrayLike, alpha: float) -> Float[Array, ""]:
     """Rényi entropy log2(Tr ρ^α) / (1 - α) of a density matrix, in bits.
 
@@ -155,6 +162,7 @@ def purity(rho: ArrayLike) -> Float[Array, ""]:
 # ------------------------------------------- from a state of two systems
 
 
+@threads.with_one_lapack_thread
 def state_log_negativity(rho: ArrayLike) -> Float[Array, ""]:
     """Logarithmic negativity log2 ‖ρ^(T_1)‖_1 of a state of two systems, in bits.
 
@@ -177,6 +185,7 @@ def state_log_negativity(rho: ArrayLike) -> Float[Array, ""]:
     return beyond_rounding(jnp.log2(spectral.trace_norm(blocks)), blocks)
 
 
+@threads.with_one_lapack_thread
 def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
     """Negativity (‖ρ^(T_1)‖_1 - 1)/2 of a state of two systems.
 
@@ -186,6 +195,7 @@ def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
     return beyond_rounding((spectral.trace_norm(blocks) - 1) / 2, blocks)
 
 
+@threads.with_one_lapack_thread
 def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
     """Coherent information S(ρ_2) - S(ρ) of a state of two systems, in bits; it may be negative.
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.signal
 
-from jaxent import arguments
+from jaxent import arguments, threads
 from jaxent.chain import Chain
 from jaxent.conversion import finite, positive
 from jaxent.routes import ImpossibleOutcomes, Problem
@@ -63,6 +63,7 @@ class Extrema(NamedTuple):
     levels: np.ndarray
 
 
+@threads.with_one_lapack_thread
 def find_extrema(
     chain: Chain,
     start: float = 0.0,

@@ -35,7 +35,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
-from jaxent import arguments
+from jaxent import arguments, memory
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
 from jaxent.dephasing import EnsembleRates
@@ -99,6 +99,7 @@ def to_qutip(state: ArrayLike, n_systems: int = 2, *, spin_order: bool = False) 
     qutip = _qutip()
     values = _on_host("state", state)
     sizes = _sizes(values.shape, n_systems)
+    memory.check_memory(32 * values.size, "A Qobj and a copy of it", "use fewer states")
     values = np.flip(_finite("state", values)) if spin_order else _finite("state", values)
     is_ket = values.ndim == n_systems
     matrix = values.reshape(math.prod(sizes), -1).astype(complex)
@@ -141,6 +142,7 @@ def from_qutip(qobj: Any, n_systems: int = 2, *, spin_order: bool = False) -> Co
     if not is_ket and dims[0] != dims[1]:
         raise ValueError(f"Argument `qobj` must be square, as density matrices and S_z are, but has dims {dims}.")
     sizes: Any = tuple(dims[0])
+    memory.check_memory(32 * math.prod(qobj.shape), "An array and a copy of it", "use fewer states")
     values = _finite("qobj", qobj.full()).reshape(sizes if is_ket else sizes * 2)
     return jnp.asarray(np.flip(values) if spin_order else values, dtype=jnp.result_type(float, 1j))
 

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.optimize
 import xarray as xr
 
-from jaxent import arguments
+from jaxent import arguments, threads
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.dephasing import end_to_end_log_negativity
@@ -88,6 +88,7 @@ def magic_levels(time: PiFraction) -> np.ndarray:
     return np.where(numerator % 2 == 0, denominator, 2 * denominator)
 
 
+@threads.with_one_lapack_thread
 def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float = 0.05) -> float:
     """Distance δ > 0 from the magic time 2πp/r at which E has changed by `change`: the half-width of the dip.
 
@@ -139,6 +140,7 @@ def _first_crossing(excess: Callable, chain: Chain, levels: int, change: float) 
     return float(found.root)
 
 
+@threads.with_one_lapack_thread
 def robustness_table(
     n_ensembles: Sequence[int],
     n_atoms: Sequence[int],

@@ -31,7 +31,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments, dicke
+from jaxent import arguments, dicke, execution, memory
 from jaxent import chain as chains
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
@@ -40,7 +40,7 @@ from jaxent.times import BondTimes, Time, time_value
 
 __all__ = ["MeasuredState", "evolve_density", "measure_density"]
 
-_COPIES = 14  # of the state that the integrator holds: stages, estimates, temporaries
+_LEAST_COPIES = 10  # of the state that the integrator holds: stages, estimates, temporaries
 
 
 class MeasuredState(NamedTuple):
@@ -115,12 +115,12 @@ def evolve_density(
     max_steps = whole_number("max_steps", max_steps, 1, 10**9)
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
     elements = chain.dimension ** (2 * chain.n_ensembles)
-    arguments.check_memory(
-        _COPIES * 16 * elements,
+    what = (
         f"Integrating the density matrix of n_ensembles = {chain.n_ensembles} with {chain.dimension} states each "
-        f"(n_atoms = {chain.n_atoms}, window = {chain.window})",
-        "use jaxent.end_to_end_state where there is only dephasing, or a smaller window",
+        f"(n_atoms = {chain.n_atoms}, window = {chain.window})"
     )
+    instead = "use jaxent.end_to_end_state where there is only dephasing, or a smaller window"
+    memory.check_memory(_LEAST_COPIES * 16 * elements, what, instead)
     shape = (chain.dimension,) * (2 * chain.n_ensembles)
     if initial is None:
         psi = chains.initial_state(chain)
@@ -139,7 +139,12 @@ def evolve_density(
     )
     optional = (collective_rate, drive, decay_rate, jump_x_rate, jump_y_rate)
     present = _Rates(True, *(not arguments.is_zero(value) for value in optional))
-    state, succeeded = _integrate(chain, present, n_steps, rtol, atol, max_steps, time, rates, initial)
+    state, succeeded = execution.call(
+        _integrate,
+        *(chain, present, n_steps, rtol, atol, max_steps, time, rates, initial),
+        what=what,
+        instead=instead,
+    )
     done = arguments.concrete(succeeded)
     if done is not None and not done:
         raise ValueError(
@@ -176,6 +181,16 @@ def measure_density(
         raise ValueError(f"Argument `rho` must have shape {shown(shape)} for {chain}, but has {shown(rho.shape)}.")
     outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
     offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
+    return execution.call(
+        _measured,
+        *(chain, rho, outcomes, offsets),
+        what=f"Measuring the density matrix of n_ensembles = {chain.n_ensembles} with {chain.dimension} states each",
+        instead="use a smaller window",
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _measured(chain, rho, outcomes, offsets) -> MeasuredState:
     for index in range(chain.n_ensembles - 2):
         phase = jnp.exp(1j * offsets[index] * jnp.asarray(chain.states))
         bra = dicke.x_basis(chain.n_atoms, outcomes[index], chain.window) * phase

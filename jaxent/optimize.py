@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxent import arguments, averages, swapping
+from jaxent import arguments, averages, swapping, threads
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.magic import magic_levels
@@ -122,6 +122,7 @@ def textbook_offset(time: PiFraction) -> float:
 # -------------------------------------------------------------------- public
 
 
+@threads.with_one_lapack_thread
 def maximize(
     objective: str | Callable,
     chain: Chain,

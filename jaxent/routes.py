@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxent import arguments, band, extended, product
+from jaxent import arguments, band, execution, extended, memory, product
 from jaxent.band.phases import time_of
 from jaxent.chain import Chain
 from jaxent.conversion import real_number
@@ -93,16 +93,22 @@ class Problem:
         """A kernel of `jaxent.product` for each time; 0 bytes for one that sums over differences only."""
         chain = self.chain
         states = chain.dimension if bytes_per_entry else product.largest_difference(chain)
-        needed = bytes_per_entry * states**2 + 256 * states
-        arguments.check_memory(
-            needed,
+        what = (
             f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "
-            f"({chain.dimension} states per end)",
-            "use a smaller window"
-            + (", or none: the band engine leaves out states close to rational times" if chain.window else ""),
+            f"({chain.dimension} states per end)"
         )
-        tile = max(1, _TILE_BYTES // needed)
-        return _over_times(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets)
+        instead = "use a smaller window" + (
+            ", or none: the band engine leaves out states close to rational times" if chain.window else ""
+        )
+        memory.check_memory(8 * states ** (2 if bytes_per_entry else 1), what, instead)
+        tile = max(1, _TILE_BYTES // (bytes_per_entry * states**2 + 256 * states))
+        many = math.prod(batch_shape(self.time))
+        return execution.call(
+            _over_times,
+            *(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets),
+            what=what + (f" at {many} times" if many > 1 else ""),
+            instead=instead + (", or fewer times at once" if many > 1 else ""),
+        )
 
     @property
     def facts(self) -> band.Facts:

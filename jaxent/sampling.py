@@ -17,17 +17,19 @@ Sampling is exact and sequential, and never forms the joint distribution:
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from jaxent import arguments, dicke
+from jaxent import arguments, dicke, execution, memory
 from jaxent.chain import Chain
 from jaxent.times import BondTimes, Time, turns, turns_of_products, unit
 
-__all__ = ["check_matrices", "checked", "draw", "sample_outcomes"]
+__all__ = ["check_matrices", "checked", "draw", "sample_outcomes", "within_memory"]
 
 _DRAWN = 9.0  # standard deviations
 _CHUNK_ENTRIES = 2**24  # entries of ⟨q|k⟩ held at once
@@ -57,7 +59,7 @@ def sample_outcomes(
     if chain.n_ensembles > 3:
         check_matrices(chain)
     time, offsets = checked(chain, time, phase_offset)
-    return draw(chain, key, time, offsets)
+    return within_memory(chain, draw, chain, key, time, offsets)
 
 
 # -------------------------------------------------------------------- checks
@@ -74,13 +76,18 @@ def checked(chain: Chain, time: Time, phase_offset: arguments.Offsets):
 
 
 def check_matrices(chain: Chain) -> None:
-    """Refuse a chain whose end-to-end matrices would not fit in memory."""
+    """Refuse a chain of which not even one end-to-end matrix fits in memory."""
     arguments.check_chain(chain)
-    arguments.check_memory(
-        96 * chain.dimension**2,
-        f"Matrices of n_atoms = {chain.n_atoms} with window = {chain.window} ({chain.dimension} states per end)",
-        "use a smaller window",
-    )
+    memory.check_memory(8 * chain.dimension**2, _matrices(chain), "use a smaller window")
+
+
+def within_memory(chain: Chain, program: Callable, *args: Any) -> Any:
+    """Call a program that works on end-to-end matrices of a chain, if it fits in memory."""
+    return execution.call(program, *args, what=_matrices(chain), instead="use a smaller window")
+
+
+def _matrices(chain: Chain) -> str:
+    return f"Matrices of n_atoms = {chain.n_atoms} with window = {chain.window} ({chain.dimension} states per end)"
 
 
 # ------------------------------------------------------------------- sampling

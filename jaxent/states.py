@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxent import arguments
+from jaxent import arguments, memory
 
 __all__ = ["TOLERANCE", "checked_density", "checked_state", "normalized", "squared"]
 
+_COPIES = 3.2  # of a matrix that its normalization and decomposition hold at once, measured
 TOLERANCE = 1e-6  # of the largest element, or of the trace, by which a density matrix may miss being one
 
 
@@ -84,6 +85,8 @@ def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
         raise ValueError(f"Argument `{name}` must be a matrix, but has shape {matrix.shape}; {remedy}.")
     if not jnp.issubdtype(matrix.dtype, jnp.inexact) or jnp.finfo(matrix.dtype).bits < 32:
         matrix = matrix.astype(jnp.result_type(float))
+    what = f"A measure of a matrix of {matrix.shape[0]} x {matrix.shape[1]} elements"
+    memory.check_memory(int(_COPIES * matrix.size * matrix.dtype.itemsize), what, "use fewer states")
     host = arguments.concrete(matrix)
     if host is not None:
         if not np.isfinite(host).all():

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from matfree import decomp, stochtrace
 
-from jaxent import arguments, dephasing, dicke, pairs, spectral
+from jaxent import arguments, dephasing, dicke, execution, memory, pairs, spectral
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
 from jaxent.product import guarded
@@ -86,23 +86,17 @@ def estimate_log_negativity(
     n_probes, depth = whole_number("n_probes", n_probes, 8, 10**9), whole_number("depth", depth, 4, 10**9)
     size = chain.dimension
     depth = min(depth, size**2)
-    arguments.check_memory(
-        8 * size**2 * n_probes * (2 * depth + 16),
-        f"{n_probes} probes of depth {depth} for {size} Dicke states per end",
-        "use fewer n_probes, less depth or a smaller window",
-    )
+    what = f"{n_probes} probes of depth {depth} for {size} Dicke states per end"
+    instead = "use fewer n_probes, less depth or a smaller window"
+    memory.check_memory(8 * size**2 * n_probes * depth, what, instead)
     problem = dephasing.Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
     problem.refuse_batch()
-    samples, log_trace = _samples(
-        chain,
-        problem.static.top,
-        n_probes,
-        depth,
-        key,
-        problem.time,
-        problem.strengths,
-        problem.outcomes,
-        problem.offsets,
+    samples, log_trace = execution.call(
+        _samples,
+        *(chain, problem.static.top, n_probes, depth, key),
+        *(problem.time, problem.strengths, problem.outcomes, problem.offsets),
+        what=what,
+        instead=instead,
     )
     problem.refuse_unlikely(log_trace)
     norms, spreads = _regressed(samples)

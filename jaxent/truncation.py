@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxent import arguments, dicke, product, reduced
+from jaxent import arguments, dicke, execution, memory, product, reduced
 from jaxent.chain import Chain
 from jaxent.conversion import positive
 from jaxent.routes import Problem
@@ -42,6 +42,7 @@ __all__ = [
     "entropy_with_errors",
 ]
 
+_BYTES_PER_STATE = 64  # that the sums of the weights hold at least
 _WIDER = 2.0  # standard deviations by which the estimate widens a window
 
 
@@ -79,7 +80,11 @@ def entropy_error_bound(
     offsets = arguments.checked_offsets(phase_offset, 3)
     values = arguments.checked_outcomes(outcomes, 3, chain.n_atoms)
     top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
-    return _bounds(chain, top, time, values, offsets)
+    what = f"The error bound of n_atoms = {chain.n_atoms} with window = {chain.window}"
+    instead = "use a smaller window, or fewer times at once"
+    if chain.dimension <= chain.n_atoms:
+        memory.check_memory(_BYTES_PER_STATE * len(_states_summed(chain)[0]), what, instead)
+    return execution.call(_bounds, *(chain, top, time, values, offsets), what=what, instead=instead)
 
 
 def entropy_error_estimate(
@@ -238,14 +243,8 @@ def _shares(chain: Chain):
     Both in the window; k outside (k' anywhere); k inside and k' outside. All N + 1 states are used where that is
     feasible, else so many standard deviations that Hoeffding's inequality leaves less than 1e-36.
     """
-    sigma = math.sqrt(chain.n_atoms) / 2
-    reach = max((chain.window or 0.0) + 6.0, 13.0)
-    half_width = math.ceil(reach * sigma)
-    if 2 * half_width >= chain.n_atoms:
-        states, neglected = np.arange(chain.n_atoms + 1), 0.0
-    else:
-        first, last = -(-chain.n_atoms // 2) - half_width, chain.n_atoms // 2 + half_width
-        states, neglected = np.arange(first, last + 1), 4 * math.exp(-(reach**2) / 2)
+    summed, neglected = _states_summed(chain)
+    states = np.arange(summed.start, summed.stop)
     weights = np.exp(dicke.log_weights_host(chain.n_atoms, states))
     window = chain.states
     inside = np.where((states >= window[0]) & (states <= window[-1]), weights, 0.0)
@@ -259,3 +258,14 @@ def _shares(chain: Chain):
         neglected,
         noise,
     )
+
+
+def _states_summed(chain: Chain) -> tuple[range, float]:
+    """The Dicke states whose weights are summed, and a bound on what all others weigh."""
+    sigma = math.sqrt(chain.n_atoms) / 2
+    reach = max((chain.window or 0.0) + 6.0, 13.0)
+    half_width = math.ceil(reach * sigma)
+    if 2 * half_width >= chain.n_atoms:
+        return range(chain.n_atoms + 1), 0.0
+    first, last = -(-chain.n_atoms // 2) - half_width, chain.n_atoms // 2 + half_width
+    return range(first, last + 1), 4 * math.exp(-(reach**2) / 2)

@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent import Span, Sweep, arguments, open_sweep, run_sweep
+from jaxent import Span, Sweep, memory, open_sweep, run_sweep
 from jaxent.sweep import evaluate, export_sweep, plan_sweep
 from jaxent.sweep.plan import make_plan
 
@@ -329,7 +329,7 @@ def test_a_refusal_of_one_chain_is_told_once(tmp_path):
 
 
 def test_what_refuses_does_not_take_other_quantities_with_it_and_is_counted_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(arguments, "free_bytes", lambda: 2**28)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 2**26)
     sweep = Sweep(["schmidt_coefficients", "log_outcome_probability", "average_entropy"], 4000, [0.1, 0.2])
     done = run_sweep(sweep, tmp_path, devices=jax.local_devices()[:1], tile_points=2)
     assert [(failure.start, failure.stop) for _, failure in done.failures] == [(0, 2)]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
-from jaxent import arguments
+from jaxent import execution, memory
 from jaxent.band.engine import BandedEntropy, evaluate, is_certain, rule_for
 from jaxent.band.phases import multiples, reduced
 from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
@@ -206,19 +206,19 @@ def _in_tiles(
     for shape, indices in groups:
         first = plans[indices[0]].enlarged(*shape)
         nodes = len(rule_for(first, order).nodes)
-        needed = _bytes(first, nodes)
-        arguments.check_memory(
-            needed,
+        what = (
             f"The band of n_atoms = {first.chain.n_atoms} ({first.n_states} states, half-bandwidth "
-            f"{first.half_bandwidth}, about {banded_seconds(first, order):.2g} s per time)",
-            "use a narrower window",
+            f"{first.half_bandwidth}, about {banded_seconds(first, order):.2g} s per time)"
         )
+        instead = "use a narrower window"
+        memory.check_memory(_bytes(first, nodes), what, instead)
         for chosen, tile in _tiles(indices, _tile(first, nodes, len(indices))):
             filled = chosen + chosen[-1:] * (tile - len(chosen))  # every tile runs the same program
             stacked = jax.tree.map(
                 lambda *leaves: np.stack(leaves), *[plans[index].enlarged(*shape) for index in filled]
             )
-            for result, values in zip(results, program(stacked, order), strict=True):
+            found = execution.call(program, stacked, order, what=what, instead=instead)
+            for result, values in zip(results, found, strict=True):
                 result[chosen] = np.asarray(values)[: len(chosen)]
             done += sum(banded_seconds(plans[index], order) for index in chosen)
             report(done / total)

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxent import truncation
+from jaxent import threads, truncation
 from jaxent.chain import Chain
 from jaxent.dephasing import EnsembleRates
 from jaxent.routes import ImpossibleOutcomes, Problem
@@ -176,6 +176,7 @@ class Evaluator:
         pieces = [(first, min(first + size, stop)) for first in range(start, stop, size)]
         return Answer.joined([self._halved(*piece, size, -(-batch // 2), names, left) for piece in pieces])
 
+    @threads.with_one_lapack_thread
     def _run(self, start: int, stop: int, size: int, batch: int, names: list[str]) -> dict[str, dict[str, np.ndarray]]:
         """Values of the points by quantity and variable; fewer than `size` points are filled up with the last."""
         each = -(-size // len(self.devices))

@@ -14,7 +14,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from jaxent import arguments
+from jaxent import memory
 from jaxent.chain import Chain
 from jaxent.sweep.quantities import QUANTITIES
 from jaxent.sweep.question import KNOBS, Sweep
@@ -170,7 +170,7 @@ def make_plan(
     Returns:
         Plan: the groups.
     """
-    available = arguments.free_bytes() // (_SHARE * (n_devices if on_cpu else 1))
+    available = memory.free_bytes() // (_SHARE * (n_devices if on_cpu else 1))
     budget = min(available, _BATCH_BYTES) if on_cpu else available
     n_points = points_of_group(sweep)
     shared = sweep.collective_rate != 0.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxent import arguments
+from jaxent import arguments, memory
 from jaxent.messages import shown
 from jaxent.sweep.devices import commit, versions
 from jaxent.sweep.evaluate import Answer, Evaluator, Failure
@@ -101,7 +101,7 @@ def plan_sweep(
             f"makes {plan.n_tiles}; use larger tiles, or several sweeps."
         )
     for group in plan.groups:
-        arguments.check_memory(group.result_bytes, f"The result of one point of {group.chain}", "use a smaller window")
+        memory.check_memory(group.result_bytes, f"The result of one point of {group.chain}", "use a smaller window")
     return plan
 
 

@@ -1,0 +1,84 @@
+"""One thread for LAPACK while the library decomposes matrices.
+
+jaxlib's decompositions on a CPU are scipy's LAPACK, whose OpenBLAS shares each of them among all cores. For matrices
+as small as those of a chain that gains nothing on a machine at rest, and on a busy one the threads spin while they wait
+for each other: ten times the processor time, measured, at any size up to 1500. So they are bound to one around the
+library's own calls, and set back as they were; programs that a person has compiled with `jax.jit` run as jaxlib runs
+them (`threadpoolctl.threadpool_limits(1)` around them does the same).
+
+The number is one for the whole process: what other threads of a program decompose meanwhile takes one thread too, which
+changes its speed and nothing else. OpenBLAS (0.3.31) lets other threads of a program change the number no more once its
+main thread has: calls from those take what the main thread has left.
+
+A number that is asked for by OPENBLAS_NUM_THREADS, MKL_NUM_THREADS or OMP_NUM_THREADS is left alone.
+"""
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import jax
+import threadpoolctl
+
+__all__ = ["one_lapack_thread", "with_one_lapack_thread"]
+
+_ASKED_FOR = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+_Function = TypeVar("_Function", bound=Callable)
+
+_lock = threading.Lock()
+_calls = 0  # inside `one_lapack_thread` now, in all threads
+_before: list[int] = []  # numbers to set back, by library
+
+
+@functools.cache
+def _libraries() -> list:
+    import scipy.linalg.cython_lapack  # noqa: F401  # loads the library that jaxlib calls
+
+    return threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _numbers() -> list[int]:
+    return [library.num_threads for library in _libraries()]
+
+
+def _set(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        library.set_num_threads(number)
+
+
+@contextlib.contextmanager
+def one_lapack_thread() -> Iterator[None]:
+    """Bind LAPACK to one thread inside; what is computed must be ready before the end. Calls may be nested."""
+    global _calls
+    if jax.default_backend() != "cpu" or any(name in os.environ for name in _ASKED_FOR):
+        yield
+        return
+    with _lock:
+        if not _calls:
+            _before[:] = _before or _numbers()
+            _set([1] * len(_before))
+        _calls += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _calls -= 1
+            if not _calls:
+                _set(_before)
+                if _numbers() == _before:  # else it is left to the next call from the thread that may set it
+                    _before.clear()
+
+
+def with_one_lapack_thread(function: _Function) -> _Function:
+    """A function of arrays that is computed inside `one_lapack_thread`."""
+
+    @functools.wraps(function)
+    def bound(*args: Any, **keywords: Any) -> Any:
+        with one_lapack_thread():
+            return jax.block_until_ready(function(*args, **keywords))
+
+    return bound  # type: ignore[return-value]

@@ -1,0 +1,151 @@
+"""Guards: what is free, what a call takes, and the refusal of what does not fit."""
+
+import gc
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxent
+from jaxent import Chain, dicke, memory
+from jaxent import chain as steps
+
+MIB = 2**20
+
+
+def group(folder: Path, version: int, limit: str, usage: int, cache: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{usage}\n")
+    (folder / "memory.stat").write_text(f"anon 5\n{'total_' if version == 1 else ''}inactive_file {cache}\n")
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """A control-group tree in place of the machine's: its root, and a function that puts this process into a group."""
+    monkeypatch.setattr(memory, "_PROCESS_GROUPS", tmp_path / "process")
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path / "groups")
+    return tmp_path / "groups", (tmp_path / "process").write_text
+
+
+def test_the_tightest_group_above_the_process_counts(groups):
+    root, enter = groups
+    enter("0::/batch/job/step\n")
+    group(root / "batch", 2, str(900 * MIB), 700 * MIB)
+    group(root / "batch/job", 2, "max", 600 * MIB)
+    group(root / "batch/job/step", 2, str(800 * MIB), 500 * MIB)
+    group(root / "batch/other", 2, str(MIB), 0)
+    assert memory.free_bytes() == 200 * MIB
+
+
+def test_groups_of_version_one_count_as_well(groups):
+    root, enter = groups
+    enter("9:name=systemd:/job\n4:memory:/job\n0::/\n")
+    group(root / "memory/job", 1, str(300 * MIB), 200 * MIB)
+    group(root / "memory", 1, str(2**63 - 4096), 0)
+    assert memory.free_bytes() == 100 * MIB
+
+
+def test_a_container_sees_its_limit_at_the_root(groups):
+    root, enter = groups
+    enter("0::/system.slice/docker-1.scope\n")  # a path of the host, which is not mounted here
+    group(root, 2, str(300 * MIB), 250 * MIB)
+    assert memory.free_bytes() == 50 * MIB
+
+
+def test_cached_files_are_free(groups):
+    root, enter = groups
+    enter("0::/\n")
+    group(root, 2, str(300 * MIB), 250 * MIB, cache=100 * MIB)
+    assert memory.free_bytes() == 150 * MIB
+
+
+def test_a_group_beyond_its_limit_leaves_nothing(groups):
+    root, enter = groups
+    enter("0::/\n")
+    group(root, 2, str(100 * MIB), 101 * MIB)
+    assert memory.free_bytes() == 0
+
+
+def test_without_groups_the_machine_counts(groups, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 123}))
+    assert memory.free_bytes() == 123  # no such file: not Linux
+    groups[1]("0::/somewhere\n")
+    assert memory.free_bytes() == 123
+
+
+# ------------------------------------------------------------------- what a call takes
+
+TIMES = np.linspace(0.1, 1.0, 100)
+PSI = steps.initial_state(Chain(4, 40))
+MATRIX = jnp.asarray(np.random.default_rng(0).normal(size=(1500, 1500)))
+
+# from 30 to 200 MiB each, and none that takes long; benchmarks/memory.py has all functions
+CALLS = {
+    "amplitudes at many times": lambda: jaxent.end_to_end_amplitudes(Chain(3, 150), TIMES),
+    "entropy": lambda: jaxent.end_to_end_entropy(Chain(4, 700), 0.7, 699, 0.1, tolerance=0),
+    "log negativity": lambda: jaxent.end_to_end_log_negativity(Chain(3, 44), 0.7, 0.01),
+    "state": lambda: jaxent.end_to_end_state(Chain(3, 36), 0.7, 0.01),
+    "evolution of the tensor": lambda: steps.evolve(Chain(4, 40), PSI, 0.7),
+    "fidelity": lambda: jaxent.decoded_fidelity(Chain(3, 1000), 500, 3),
+    "spin operator": lambda: dicke.spin_y(1500),
+    "measure of a matrix": lambda: jaxent.negativity(MATRIX),
+    "states of many atoms": lambda: dicke.log_weights(600_000),
+}
+
+
+def high_water_mark() -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Bytes that guards have been asked for."""
+    asked = []
+    monkeypatch.setattr(memory, "check_memory", lambda needed, what, instead: asked.append(needed))
+    return asked
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_guard_counts_what_a_call_takes(name, counted):
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pytest.skip("the peak of a process can be set back on Linux only")
+    jax.block_until_ready(CALLS[name]())  # compiles
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = high_water_mark()
+    counted.clear()
+    result = jax.block_until_ready(CALLS[name]())
+    growth = high_water_mark() - before
+    assert max(counted) > 20 * MIB
+    # freed memory of other tests may serve this one, and buffers of the libraries some MiB
+    assert growth <= 1.5 * max(counted) + 16 * MIB
+    assert sum(leaf.nbytes for leaf in jax.tree.leaves(result)) <= max(counted)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_that_just_fits_runs_and_a_byte_less_is_refused(name, counted, monkeypatch):
+    CALLS[name]()
+    needed = max(counted)
+    monkeypatch.undo()
+    monkeypatch.setattr(memory, "free_bytes", lambda: needed)
+    CALLS[name]()
+    monkeypatch.setattr(memory, "free_bytes", lambda: needed - 1)
+    with pytest.raises(ValueError, match=r"needs .* GiB, but .* GiB are free; use "):
+        CALLS[name]()
+
+
+def test_a_batch_of_results_is_refused_before_it_is_allocated():
+    with pytest.raises(ValueError, match=r"at 1000000 times needs .* GiB are free; .* fewer times at once"):
+        jaxent.end_to_end_amplitudes(Chain(3, 1000), np.linspace(0, 1, 10**6))
+
+
+def test_a_known_call_inside_a_program_belongs_to_it(counted):
+    value = jax.jit(lambda x: x + jaxent.end_to_end_entropy(Chain(3, 6), 0.7))(1.0)
+    assert float(value) == pytest.approx(1 + float(jaxent.end_to_end_entropy(Chain(3, 6), 0.7)), abs=1e-14)

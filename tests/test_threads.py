@@ -1,0 +1,99 @@
+"""LAPACK runs on one thread inside the library's calls, and as before outside."""
+
+import concurrent.futures
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import threadpoolctl
+
+import jaxent
+from jaxent import execution, spectral, threads
+
+
+def n_threads() -> int:
+    """Threads of the LAPACK that jaxlib calls, which is scipy's."""
+    found = [one for one in threadpoolctl.threadpool_info() if "scipy" in one["filepath"]]
+    return max(one["num_threads"] for one in found)
+
+
+@pytest.fixture(autouse=True)
+def two_threads(monkeypatch):
+    """Nobody has asked for a number, and LAPACK has two threads."""
+    for name in threads._ASKED_FOR:
+        monkeypatch.delenv(name, raising=False)
+    with threads.one_lapack_thread():
+        pass  # loads the library
+    with threadpoolctl.threadpool_limits(2):
+        yield
+
+
+def test_a_program_is_computed_on_one_thread():
+    seen = []
+
+    @jax.jit
+    def program(x):
+        def look(value):
+            seen.append(n_threads())
+            return np.asarray(value)
+
+        return jax.pure_callback(look, jax.ShapeDtypeStruct((), x.dtype), jnp.sum(spectral.eigvalsh(x)))
+
+    execution.call(program, jnp.eye(20), what="A matrix", instead="use none")
+    assert seen == [1]
+    assert n_threads() == 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: jaxent.end_to_end_entropy(jaxent.Chain(3, 6), 0.7),
+        lambda: jaxent.end_to_end_log_negativity(jaxent.Chain(3, 4), 0.7, 0.1),
+        lambda: jaxent.average_entropy(jaxent.Chain(3, 6), 0.7),
+        lambda: jaxent.entanglement_entropy(np.eye(3)),
+        lambda: jaxent.state_log_negativity(np.eye(4).reshape(2, 2, 2, 2)),
+    ],
+)
+def test_public_functions_bind_and_set_back(call, monkeypatch):
+    seen = []
+    bind = threads._set
+    monkeypatch.setattr(threads, "_set", lambda numbers: (seen.append(max(numbers)), bind(numbers)))
+    call()
+    assert set(seen[0::2]) == {1}
+    assert set(seen[1::2]) == {2}
+    assert n_threads() == 2
+
+
+def test_a_call_that_goes_on_keeps_the_number():
+    inside, leave = threading.Event(), threading.Event()
+
+    def long_call():
+        with threads.one_lapack_thread():
+            inside.set()
+            leave.wait(30)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with threads.one_lapack_thread():
+            result = pool.submit(long_call)
+            assert inside.wait(30)
+        still = n_threads()
+        leave.set()
+        result.result()
+    assert still == 1
+    with threads.one_lapack_thread():
+        assert n_threads() == 1
+    assert n_threads() == 2  # set back by this thread where the other was not able to
+
+
+def test_an_error_sets_the_number_back():
+    with pytest.raises(ValueError, match="`amplitudes` must be"):
+        jaxent.entanglement_entropy(np.zeros((2, 2)))
+    assert n_threads() == 2
+
+
+def test_a_number_that_is_asked_for_is_left_alone(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    with threads.one_lapack_thread():
+        assert n_threads() == 2
