@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from jaxent import memory, threads
 
@@ -31,11 +32,11 @@ def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
     if _is_traced(args):
         return program(*args)
     with threads.one_lapack_thread():
-        if not jax.config.jax_disable_jit:
+        if not jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             memory.check_memory(memory.needed_by(program, *args), what, instead)
         return jax.block_until_ready(program(*args))
 
 
 def _is_traced(args: Any) -> bool:
     leaves = (*jax.tree.leaves(args), jnp.zeros(()))  # under `jit` known numbers become part of the program, too
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    return any(isinstance(leaf, Tracer) for leaf in leaves)
