@@ -132,7 +132,8 @@ def average_log_negativity(
         ValueError: as `average_entropy` and `jaxent.end_to_end_log_negativity`.
     """
     # an outcome that is given keeps the kernel general
-    problem = dephasing.Problem.of(chain, time, dephasing_rate, 0, phase_offset, collective_rate)
+    general = 0 if chain.n_ensembles > 2 else None
+    problem = dephasing.Problem.of(chain, time, dephasing_rate, general, phase_offset, collective_rate)
     problem.refuse_batch()
     kernel = (_log_negativity, problem.static)
     values = (problem.time, problem.strengths, problem.shared, problem.offsets)
@@ -172,7 +173,7 @@ def average_decoded_fidelity(
         ValueError: as `average_entropy` and `jaxent.decoded_fidelity`.
     """
     sampling.check_matrices(chain)
-    time, phase_offset = decoding.settings(levels, numerator, time, phase_offset)
+    time, phase_offset = decoding.settings(chain, levels, numerator, time, phase_offset)
     time, offsets = sampling.checked(chain, time, phase_offset)
     kernel = (decoding.fidelity_of, chain, levels, numerator)
     if key is None:

@@ -122,7 +122,7 @@ def decoded_fidelity(
         ValueError: as `decode_outcomes`.
     """
     arguments.check_chain(chain)
-    time, phase_offset = settings(levels, numerator, time, phase_offset)
+    time, phase_offset = settings(chain, levels, numerator, time, phase_offset)
     problem = Problem.of(chain, time, outcomes, phase_offset)
     arguments.checked_time(time, chain.n_ensembles, single=True)
     _refuse_large_matrix(chain)
@@ -136,13 +136,14 @@ def decoded_fidelity(
     return jnp.where(log_probability == -jnp.inf, 0.0, value)
 
 
-def settings(levels: int, numerator: int, time: Time | None, phase_offset: arguments.Offsets | None):
+def settings(
+    chain: Chain, levels: int, numerator: int, time: Time | None, phase_offset: arguments.Offsets | None
+) -> tuple[Time, arguments.Offsets]:
     """The time and the offset, by default those that the decoding is made for: 2πp/L and π/(2L)."""
     _check_levels(levels, numerator)
-    return (
-        pi_fraction(2 * numerator, levels) if time is None else time,
-        math.pi / (2 * levels) if phase_offset is None else phase_offset,
-    )
+    if phase_offset is None:
+        phase_offset = math.pi / (2 * levels) if chain.n_ensembles > 2 else 0.0  # nothing is measured in a chain of two
+    return pi_fraction(2 * numerator, levels) if time is None else time, phase_offset
 
 
 def fidelity_of(chain, levels, numerator, outcomes, time, offsets):

@@ -79,10 +79,11 @@ def test_single_atoms(n_ensembles):
     """Against central differences of the plain NumPy oracle, at a generic time and at t = π."""
     for time in (0.9, np.pi):
         chain, inner = jaxent.Chain(n_ensembles, 1), [1] * (n_ensembles - 2)
-        slope = jax.grad(lambda t, c=chain: jaxent.end_to_end_entropy(c, t, None, 0.1))(time)
+        offset = 0.1 if inner else 0.0
+        slope = jax.grad(lambda t, c=chain, phi=offset: jaxent.end_to_end_entropy(c, t, None, phi))(time)
         step = 1e-4
         values = [
-            oracles.entropy_bits(oracles.end_to_end(n_ensembles, 1, time + s * step, inner, 0.1))
+            oracles.entropy_bits(oracles.end_to_end(n_ensembles, 1, time + s * step, inner, offset))
             for s in (-2, -1, 1, 2)
         ]
         expected = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
