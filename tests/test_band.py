@@ -218,8 +218,8 @@ def test_a_grid_of_times_compiles_a_handful_of_programs(monkeypatch):
     chain = Chain(3, 2500, 6.0)
     monkeypatch.setattr(band, "dense_seconds", lambda dimension, mirrored: math.inf)
     rng = np.random.default_rng(2)
-    counter = jax.jit(chex.assert_max_traces(lambda plans: jax.vmap(engine.evaluate)(plans), 6))
-    monkeypatch.setattr(band.batches, "_evaluate_all", lambda plans, order: counter(plans))
+    counted = chex.assert_max_traces(lambda plans, order: jax.vmap(engine.evaluate)(plans), 6)
+    monkeypatch.setattr(band.batches, "_evaluate_all", jax.jit(counted, static_argnums=1))
     jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
     jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
 
@@ -308,7 +308,7 @@ def test_a_trillion_atoms_are_planned_with_their_cost():
     ("arguments", "keywords", "message"),
     [
         ((Chain(3, 900, 6.0), [1.0, 2.0]), {}, r"`time` must be one time, but has shape \(2,\)"),
-        ((Chain(3, 900, 6.0), 1.0), {"tolerance": 0.0}, r"`tolerance` must be positive, but is 0\.0"),
+        ((Chain(3, 900, 6.0), 1.0), {"tolerance": 0.0}, r"`tolerance` must be positive and finite, but is 0\.0"),
         ((Chain(5, 900, 6.0), 1.0, 3), {}, r"n_ensembles = 5 needs all outcomes N and no offset"),
         ((Chain(4, 900, 3.0), 1.0), {}, r"window = 3\.0 is too narrow"),
         ((Chain(3, 900, 6.0), jaxent.BondTimes([1.0, 2.0])), {}, "one time for all bonds"),
