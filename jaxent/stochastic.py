@@ -6,7 +6,7 @@ X[(a,b),(c,d)] = g(c-b, a-d) E_1(a,c) E_3(b,d) is Toeplitz in b and c; no matrix
 
 |x| has a kink at 0, so Gauss's rule oscillates with the depth, as a node lies at the kink or beside it. The rule used
 is the averaged one of Spalević: the tridiagonal matrix is continued by its own reflection, which costs no product with
-X, and the error is several times smaller and of one sign.
+X, and the error is several times smaller.
 
 The same vectors give v† X v and v† X² v, whose means 1 and Tr ρ² are known exactly; regression on them removes most of
 the noise (all of it at a magic time without dephasing, where |X| is proportional to X²).
@@ -77,7 +77,8 @@ def estimate_log_negativity(
 
     Raises:
         ValueError: for other M, on any argument out of range, where the vectors do not fit in memory, and for
-            outcomes of probability below 1e-12. Under a transformation their estimate is NaN instead.
+            outcomes that cannot occur, or so seldom that the state cancels to less than eight digits. Under a
+            transformation their estimate is NaN instead.
     """
     arguments.check_key(key)
     arguments.check_chain(chain)

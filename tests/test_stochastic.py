@@ -54,8 +54,8 @@ REPORTED = (jaxent.Chain(3, 12), 1.3, EnsembleRates(np.array([0.05, 0.0, 0.01]))
     ("case", "n_probes", "depth", "seeds"),
     [
         ((jaxent.Chain(3, 5), 1.3, EnsembleRates(np.array([0.05, 0.0, 0.01])), 4, 0.3), 16, 30, 200),
-        pytest.param(REPORTED, 32, 100, 200, marks=pytest.mark.thorough),
-        pytest.param(REPORTED, 8, 100, 400, marks=pytest.mark.thorough),
+        pytest.param(REPORTED, 32, 100, 800, marks=pytest.mark.thorough),
+        pytest.param(REPORTED, 8, 100, 2000, marks=pytest.mark.thorough),
         pytest.param((jaxent.Chain(3, 9), 1.0, 0.01, None, 0.0), 16, 100, 200, marks=pytest.mark.thorough),
     ],
 )
