@@ -115,7 +115,7 @@ def rounded_entropy(chain, time, outcomes, offsets, top, real):
     return bits, state.log_norm + log_share, state.lost
 
 
-@functools.cache
+@functools.lru_cache(maxsize=32)
 def renyi(alpha: float) -> Callable:
     """The kernel like `entropy` for the Rényi entropy of order α."""
 

@@ -1,9 +1,8 @@
 """One thread for LAPACK while the library decomposes matrices.
 
-jaxlib's decompositions on a CPU are scipy's LAPACK, whose OpenBLAS shares each of them among all cores. For matrices
-as small as those of a chain that gains nothing on a machine at rest, and on a busy one the threads spin while they wait
-for each other: ten times the processor time, measured, at any size up to 1500. So they are bound to one around the
-library's own calls, and set back as they were; programs that a person has compiled with `jax.jit` run as jaxlib runs
+jaxlib's decompositions on a CPU are scipy's LAPACK, whose OpenBLAS shares each of them among all cores. On a busy
+machine the threads spin while they wait for each other: ten times the processor time, measured. So they are bound to
+one around the library's own calls, and set back as they were; programs that a person has compiled with `jax.jit` run as jaxlib runs
 them (`threadpoolctl.threadpool_limits(1)` around them does the same).
 
 The number is one for the whole process: what other threads of a program decompose meanwhile takes one thread too, which
