@@ -2,8 +2,8 @@
 
 jaxlib's decompositions on a CPU are scipy's LAPACK, whose OpenBLAS shares each of them among all cores. On a busy
 machine the threads spin while they wait for each other: ten times the processor time, measured. So they are bound to
-one around the library's own calls, and set back as they were; programs that a person has compiled with `jax.jit` run as jaxlib runs
-them (`threadpoolctl.threadpool_limits(1)` around them does the same).
+one around the library's own calls, and set back as they were; programs that a person has compiled with `jax.jit` run
+as jaxlib runs them (`threadpoolctl.threadpool_limits(1)` around them does the same).
 
 The number is one for the whole process: what other threads of a program decompose meanwhile takes one thread too, which
 changes its speed and nothing else. OpenBLAS (0.3.31) lets other threads of a program change the number no more once its

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ def results(tmp_path_factory):
 
 def killed_at(step, act):
     """Do something in a child process that is killed when it renames, removes or syncs for the n-th time."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # JAX warns of its threads, which the child does not use
+        child = os.fork()
     if child == 0:
         count = 0
 
