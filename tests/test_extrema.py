@@ -172,7 +172,7 @@ def test_between_peaks_there_are_dips():
     ("call", "words"),
     [
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), 1.0, 0.5), "`stop` must be greater than start = 1.0"),
-        (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), float("nan")), "`start` must be finite"),
+        (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), float("nan")), "`start` must be a finite number"),
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), min_prominence=0), "`min_prominence` must be positive"),
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 10**8, 1.0)), "give a shorter interval"),
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), outcomes=12), "`outcomes`"),

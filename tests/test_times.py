@@ -380,3 +380,10 @@ def test_the_derivative_of_a_phase_factor_is_right_at_quarter_turns():
     angle = 2 * np.pi * np.asarray(x)
     np.testing.assert_allclose(cos_slope, -2 * np.pi * np.sin(angle), atol=2e-15)
     np.testing.assert_allclose(sin_slope, 2 * np.pi * np.cos(angle), atol=2e-15)
+
+
+def test_a_pytree_of_fractions_holds_whatever_its_leaves_become():
+    times_ = pi_fraction([1, 2], [3, 5])
+    assert jax.tree.map(lambda leaf: leaf.dtype.kind, times_).numerator == "i"
+    assert jax.tree.map(lambda leaf: leaf.sum() > 0, times_).denominator
+    assert jax.tree.map(lambda leaf: leaf > 1, times_).numerator.tolist() == [False, True]
