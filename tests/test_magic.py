@@ -93,7 +93,7 @@ def test_the_robustness_table_holds_the_oracle_values_and_slopes():
         (lambda: jaxent.half_width(jaxent.Chain(3, 9), change=-1.0), "`change` must be positive"),
         (lambda: jaxent.half_width(jaxent.Chain(3, 9), change=5.0), "`change` = 5.0 bits is not reached"),
         (lambda: jaxent.robustness_table([3], [], [0.0], [2]), "`n_atoms` must hold at least one value"),
-        (lambda: jaxent.robustness_table([3], [4], [0.0], [1]), "`levels` must be at least 2, but holds 1"),
+        (lambda: jaxent.robustness_table([3], [4], [0.0], [1]), "`levels` must be an integer of at least 2, but is 1"),
     ],
 )
 def test_arguments_out_of_range_are_refused_by_name(call, words):
