@@ -131,6 +131,7 @@ def average_log_negativity(
     Raises:
         ValueError: as `average_entropy` and `jaxent.end_to_end_log_negativity`.
     """
+    arguments.check_chain(chain)
     # an outcome that is given keeps the kernel general
     general = 0 if chain.n_ensembles > 2 else None
     problem = dephasing.Problem.of(chain, time, dephasing_rate, general, phase_offset, collective_rate)

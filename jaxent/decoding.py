@@ -122,6 +122,7 @@ def decoded_fidelity(
         ValueError: as `decode_outcomes`.
     """
     arguments.check_chain(chain)
+    arguments.check_chain(chain)
     time, phase_offset = settings(chain, levels, numerator, time, phase_offset)
     problem = Problem.of(chain, time, outcomes, phase_offset)
     arguments.checked_time(time, chain.n_ensembles, single=True)

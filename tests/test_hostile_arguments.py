@@ -129,7 +129,7 @@ CODE = """if True:
     print(json.dumps([tried, said]))
     """
 RECORDS = {"BandPlan", "BondTimes", "EnsembleRates", "EntropyCurve", "OptimizationError"}
-FILES = {"Span", "Sweep", "open_sweep", "read_sweep", "run_sweep"}  # the questions of sweeps have tests of their own
+FILES = {"Span", "Sweep", "check_sweep", "open_sweep", "read_sweep", "run_sweep"}  # sweeps have tests of their own
 MOST = 400
 
 
