@@ -24,6 +24,7 @@ from jaxent.messages import shown
 
 __all__ = [
     "Number",
+    "are_integers",
     "as_given",
     "as_integers",
     "as_numbers",
@@ -49,6 +50,11 @@ def _is_real(value: Any) -> bool:
 def is_integer(value: Any) -> bool:
     """Whether a Python or NumPy scalar is an integer (True and False are not)."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def are_integers(value: Any) -> bool:
+    """Whether a value on the host is an integer, or an array of integers."""
+    return is_integer(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -31,7 +31,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from jaxent.conversion import Number, as_integers, finite, is_integer, positive, whole_number
+from jaxent.conversion import Number, are_integers, as_integers, finite, positive, whole_number
 from jaxent.messages import shown
 
 __all__ = [
@@ -58,11 +58,6 @@ MAX_MAGIC_DENOMINATOR = 8000  # about 3 r²/2π² = 10^7 times
 _FRACTION_LIMB_BITS = 15
 _INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and what is left of it
 _INVERSE_TWO_PI_LOW = -9.839338337591243e-18
-
-
-def _are_integers(value: Any) -> bool:
-    """Whether a value on the host is an integer, or an array of integers."""
-    return is_integer(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
 def check_fraction(numerator: Any, denominator: Any) -> None:
@@ -107,7 +102,7 @@ class PiFraction:
 
     def __post_init__(self):
         # JAX puts into a pytree whatever a function of its leaves returns: only what is a number is checked here
-        if all(_are_integers(part) for part in (self.numerator, self.denominator)):
+        if all(are_integers(part) for part in (self.numerator, self.denominator)):
             check_fraction(self.numerator, self.denominator)
 
     @property

@@ -14,11 +14,13 @@ import pytest
 import jaxent
 from jaxent.optimize import History
 from jaxent.routes import ImpossibleOutcomes
+from jaxent.sweep import exports
 from jaxent.sweep.canonical import QuestionError
 
 CHAIN = jaxent.Chain(3, 4, 1.5)
 THREE = np.arange(3.0)
 EXCEPTIONS = [
+    exports._Refused("holds no Zarr store"),
     ImpossibleOutcomes("Argument `outcomes` cannot occur.", np.array([True, False])),
     QuestionError("time", "must be given."),
     jaxent.OptimizationError("Argument `objective` is not finite."),

@@ -27,8 +27,8 @@ from jaxent import (
     log_outcome_probability,
     outcome_probability,
     pi_fraction,
+    product,
     routes,
-    swapping,
 )
 from jaxent.chain import apply_phase_offset, evolve, initial_state, project_outcomes
 
@@ -438,8 +438,8 @@ def test_batches_beyond_a_tile_are_worked_off_in_a_loop(tile, monkeypatch):
 
 
 def test_sweeping_values_compiles_once(monkeypatch):
-    counted = chex.assert_max_traces(n=1)(swapping.product.entropy)
-    monkeypatch.setattr(swapping.product, "entropy", counted)
+    counted = chex.assert_max_traces(n=1)(product.entropy)
+    monkeypatch.setattr(product, "entropy", counted)
     seen = set()
     for q in range(8):  # outcomes, offsets and times are values; equal chains are one chain
         chain = Chain(4, 7)
