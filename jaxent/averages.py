@@ -225,7 +225,7 @@ def all_outcomes(chain: Chain) -> np.ndarray:
             f"Argument `chain` has {(chain.n_atoms + 1) ** inner} outcomes (n_atoms = {chain.n_atoms}), more than "
             f"{_MOST_EXACT_OUTCOMES}; pass a `key` for a sampled average."
         )
-    return np.indices((chain.n_atoms + 1,) * inner).reshape(inner, -1).T
+    return np.indices((chain.n_atoms + 1,) * inner).reshape(inner, (chain.n_atoms + 1) ** inner).T
 
 
 # ----------------------------- one outcome: its X, log p, relative error of its amplitudes
