@@ -353,9 +353,13 @@ def _turns_per_unit(time: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """x as an exact sum of two numbers of half a significand each."""
-    info = jnp.finfo(x.dtype)
-    high = jax.lax.reduce_precision(x, info.nexp, (info.nmant + 1) // 2 - 1)
+    """x as an exact sum of two numbers of half a significand each, 24 and 28 bits in float64."""
+    if x.dtype == jnp.float64:  # a TPU, where a float64 is a pair of float32, cannot reduce its precision otherwise
+        single = jax.lax.optimization_barrier(x.astype(jnp.float32))  # or XLA takes both casts for one too many
+        high = single.astype(x.dtype)
+    else:
+        info = jnp.finfo(x.dtype)
+        high = jax.lax.reduce_precision(x, info.nexp, (info.nmant + 1) // 2 - 1)
     return high, x - high
 
 

@@ -1,4 +1,6 @@
-"""Every public function lowers for cpu, cuda and tpu."""
+"""Every public function lowers for cpu, cuda and tpu, to nothing that a TPU's compiler is known to refuse."""
+
+import re
 
 import jax
 import pytest
@@ -7,6 +9,12 @@ from jax import export
 
 import jaxent
 
+
+def reduces_float64(text):
+    """Whether a program reduces the precision of float64 numbers, which are pairs of float32 on a TPU."""
+    return re.search(r"reduce_precision.*f64", text) is not None
+
+
 EVERY = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS.keys())
 
 
@@ -14,6 +22,12 @@ EVERY = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS.ke
 def test_lowers_for_every_platform(function):
     lowered = export.export(jax.jit(function), platforms=["cpu", "cuda", "tpu"])(TIMES[0], OFFSETS[0], OUTCOMES[0])
     assert lowered.platforms == ("cpu", "cuda", "tpu")
+    assert not reduces_float64(lowered.mlir_module())
+
+
+def test_an_operation_that_does_not_compile_for_a_tpu_is_noticed():
+    lowered = export.export(jax.jit(lambda x: jax.lax.reduce_precision(x, 11, 25)), platforms=["tpu"])(0.7)
+    assert reduces_float64(lowered.mlir_module())
 
 
 @pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
