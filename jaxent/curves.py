@@ -132,7 +132,7 @@ def entropy_curve(
     centre = reduced(around)
     half_turns = [(centre + reduced(distance)) % 2**BITS for distance in points.even.tolist()]
     half_turns += [half_turn(fraction) for fraction in points.fractions]
-    found = Problem.at(chain, half_turns).entropies(1.0, tolerance, report, 2 * n_times - 1)
+    found = Problem.at(chain, half_turns).entropies(None, tolerance, report, 2 * n_times - 1)
     entropy = np.asarray(found.entropy)
     error = np.asarray(found.window_error + found.band_error + found.coarse_error + found.quadrature_error)
     if chain.window is not None and chain.dimension <= chain.n_atoms:

@@ -26,8 +26,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxent import arguments, spectral, states, threads
-from jaxent.conversion import real_number, whole_number
+from jaxent import arguments, renyi, spectral, states, threads
+from jaxent.conversion import whole_number
 from jaxent.messages import shown
 
 __all__ = [
@@ -78,19 +78,19 @@ def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def renyi_entropy(amplitudes: ArrayLike, alpha: float) -> Float[Array, ""]:
+def renyi_entropy(amplitudes: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
     """Rényi entropy S_α = log2(Σ σ_i^(2α)) / (1 - α) of either half of a pure state, in bits.
 
     Args:
         amplitudes: as `schmidt_coefficients`.
-        alpha: order α ≥ 0, a Python number; 1 is the von Neumann entropy, inf the min-entropy, 0 the log of the
-            Schmidt rank.
+        alpha: order α ≥ 0; 1 is the von Neumann entropy, inf the min-entropy, 0 the log of the Schmidt rank. It may
+            be traced (a negative one then gives NaN), and the derivative in it is as `end_to_end_renyi_entropy` says.
 
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `schmidt_coefficients`.
     """
-    alpha = check_renyi_order(alpha)
-    return spectral.of_singular_values(functools.partial(_renyi_of_coefficients, alpha), [states.squared(amplitudes)])
+    order = renyi.as_data(renyi.check_order(alpha))
+    return spectral.of_singular_values(_renyi_of_coefficients, [states.squared(amplitudes)], (order,))
 
 
 @threads.with_one_lapack_thread
@@ -133,13 +133,12 @@ def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def state_renyi_entropy(rho: ArrayLike, alpha: float) -> Float[Array, ""]:
+def state_renyi_entropy(rho: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
     """Rényi entropy log2(Tr ρ^α) / (1 - α) of a density matrix, in bits.
 
     Arguments and errors: `rho` as `von_neumann_entropy`, `alpha` as `renyi_entropy`.
     """
-    alpha = check_renyi_order(alpha)
-    return _of_density(functools.partial(_renyi_of_eigenvalues, alpha), rho)
+    return _of_density(_renyi_of_eigenvalues, rho, renyi.as_data(renyi.check_order(alpha)))
 
 
 def purity(rho: ArrayLike) -> Float[Array, ""]:
@@ -258,12 +257,7 @@ def shannon_entropy(probabilities: Float[Array, "*batch n"]) -> Float[Array, "*b
     """-Σ p log2 p over the last axis, in bits; 0 log 0 = 0, and tiny negative p (rounding) count as 0."""
     zero = probabilities <= float(jnp.finfo(probabilities.dtype).tiny) ** 0.5  # 1/p² of derivatives: no overflow
     log = jnp.log2(jnp.where(zero, 1.0, probabilities))  # NaN is not zero, and stays
-    return _not_negative(-jnp.sum(jnp.where(zero, 0.0, probabilities * log), axis=-1))
-
-
-def _not_negative(entropy: jax.Array) -> jax.Array:
-    """What p = 1 + 2e-16 made negative is 0; the derivative, which is right as it is, is not touched."""
-    return entropy + jax.lax.stop_gradient(jnp.maximum(-entropy, 0.0))
+    return renyi.not_negative(-jnp.sum(jnp.where(zero, 0.0, probabilities * log), axis=-1))
 
 
 def beyond_rounding(measure: jax.Array, blocks: Sequence[jax.Array]) -> jax.Array:
@@ -286,50 +280,25 @@ def _entropy_of_coefficients(coefficients: jax.Array) -> jax.Array:
     return shannon_entropy(coefficients**2)
 
 
-def _renyi_of_coefficients(alpha: float, coefficients: jax.Array) -> jax.Array:
+def _renyi_of_coefficients(coefficients: jax.Array, alpha: Any) -> jax.Array:
     noise = jnp.finfo(coefficients.dtype).eps * coefficients.shape[-1]
-    return renyi_of_probabilities(coefficients**2, alpha, noise**2)
+    return renyi.of_probabilities(coefficients**2, alpha, noise**2)
 
 
-def _renyi_of_eigenvalues(alpha: float, eigenvalues: jax.Array) -> jax.Array:
-    return renyi_of_probabilities(eigenvalues, alpha, jnp.finfo(eigenvalues.dtype).eps * eigenvalues.shape[-1])
-
-
-def check_renyi_order(alpha: Any) -> float:
-    """The order as a float; refuses one that is negative, NaN or traced."""
-    return real_number("alpha", alpha, "be a number of at least 0", lambda number: number >= 0)
-
-
-def renyi_of_probabilities(probabilities: jax.Array, alpha: float, noise: Any) -> jax.Array:
-    """S_α in bits; below order 1, where small p weigh most, those that may be rounding (below `noise`) count as 0."""
-    if alpha == 1:
-        return shannon_entropy(probabilities)
-    if alpha == math.inf:
-        return _not_negative(-jnp.log2(jnp.max(probabilities, axis=-1)))
-    counted = ~(probabilities <= (noise if alpha < 1 else 0.0))  # NaN counts, and stays
-    if alpha == 0:
-        rank = jnp.sum(counted, axis=-1).astype(probabilities.dtype)
-        return jnp.log2(rank) + 0.0 * jnp.sum(probabilities, axis=-1)
-    log = jnp.log(jnp.where(counted, probabilities, 1.0))
-    if abs(alpha - 1) < 0.5:  # log Σ p^α without the cancellation of 1 = Σp
-        excess = jnp.where(counted, probabilities * jnp.expm1((alpha - 1) * log), 0.0)
-        return _not_negative(jnp.log1p(jnp.sum(excess, axis=-1)) / ((1 - alpha) * math.log(2)))
-    largest = jax.lax.stop_gradient(jnp.log(jnp.max(probabilities, axis=-1)))  # keeps p^α from underflow
-    powers = jnp.where(counted, jnp.exp(alpha * (log - largest)), 0.0)
-    log_sum = jnp.log(jnp.sum(powers, axis=-1))
-    return _not_negative((alpha / (1 - alpha) * largest + log_sum / (1 - alpha)) / math.log(2))
+def _renyi_of_eigenvalues(eigenvalues: jax.Array, alpha: Any) -> jax.Array:
+    return renyi.of_probabilities(eigenvalues, alpha, jnp.finfo(eigenvalues.dtype).eps * eigenvalues.shape[-1])
 
 
 # ------------------------------------------------------------------ checks
 
 
-def _of_density(function: Callable, rho: ArrayLike) -> jax.Array:
-    """A function of the eigenvalues of a checked density matrix, which must be positive."""
+def _of_density(function: Callable, rho: ArrayLike, *parameters: jax.Array) -> jax.Array:
+    """A function of the eigenvalues of a checked density matrix, which must be positive, and of parameters."""
 
-    def with_smallest(eigenvalues):
-        return jnp.stack([function(eigenvalues), jax.lax.stop_gradient(jnp.min(eigenvalues))])
+    def with_smallest(eigenvalues, *parameters):
+        return jnp.stack([function(eigenvalues, *parameters), jax.lax.stop_gradient(jnp.min(eigenvalues))])
 
-    value, smallest = spectral.of_eigenvalues(with_smallest, [states.checked_density(rho)])
+    value, smallest = spectral.of_eigenvalues(with_smallest, [states.checked_density(rho)], parameters)
     host = arguments.concrete(smallest)
     if host is not None and host < -states.TOLERANCE:
         raise ValueError(f"Argument `rho` must be positive, but has the eigenvalue {host:.3g} at trace one.")

@@ -156,7 +156,7 @@ class _Samples:
         chain, outcomes, phase_offset = self._arguments
         problem = Problem.of(chain, times, outcomes, phase_offset)
         try:
-            found = problem.entropies(1.0, _TOLERANCE, dense_count=self._tile, slopes=True)
+            found = problem.entropies(None, _TOLERANCE, dense_count=self._tile, slopes=True)
         except ImpossibleOutcomes as error:
             values, possible = np.full((4, len(times)), np.nan), ~np.asarray(error.where)
             if possible.any():

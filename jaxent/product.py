@@ -33,7 +33,8 @@ import numpy as np
 
 from jaxent import dicke, reduced, spectral
 from jaxent.chain import Chain
-from jaxent.entanglement import renyi_of_probabilities, shannon_entropy
+from jaxent.entanglement import shannon_entropy
+from jaxent.renyi import of_probabilities
 from jaxent.times import BondTimes, cos_sin_turns, turns, turns_of_products, unit
 
 __all__ = [
@@ -115,22 +116,12 @@ def rounded_entropy(chain, time, outcomes, offsets, top, real):
     return bits, state.log_norm + log_share, state.lost
 
 
-@functools.lru_cache(maxsize=32)
-def renyi(alpha: float) -> Callable:
-    """The kernel like `entropy` for the Rényi entropy of order α."""
-
-    def of_values(power, values):
-        probabilities, log_norm = _probabilities(power, values)
-        noise = (jnp.finfo(values.dtype).eps * len(values)) ** (2 * power)
-        return jnp.stack([renyi_of_probabilities(probabilities, alpha, noise), log_norm])
-
-    def kernel(chain, time, outcomes, offsets, top, real):
-        state = _end_state(chain, time, outcomes, offsets, top, real)
-        rule = spectral.of_eigenvalues if state.hermitian else spectral.of_singular_values
-        bits, log_share = rule(functools.partial(of_values, state.power), state.blocks)
-        return guarded(bits, state.log_norm + log_share, state.lost)
-
-    return kernel
+def renyi(chain, time, outcomes, offsets, top, real, alpha):
+    """Rényi entropy of order α, a scalar that may be traced, in bits, and log p; NaN as `entropy`."""
+    state = _end_state(chain, time, outcomes, offsets, top, real)
+    rule = spectral.of_eigenvalues if state.hermitian else spectral.of_singular_values
+    bits, log_share = rule(functools.partial(_renyi_and_log_norm, state.power), state.blocks, (alpha,))
+    return guarded(bits, state.log_norm + log_share, state.lost)
 
 
 def schmidt(chain, time, outcomes, offsets, top, real):
@@ -146,7 +137,7 @@ def schmidt(chain, time, outcomes, offsets, top, real):
 def entropy_of_schmidt(coefficients, alpha):
     """Entropy of order α of normalized Schmidt coefficients, in bits."""
     probabilities = _probabilities(1, coefficients)[0]
-    return renyi_of_probabilities(probabilities, alpha, (jnp.finfo(probabilities.dtype).eps * len(coefficients)) ** 2)
+    return of_probabilities(probabilities, alpha, (jnp.finfo(probabilities.dtype).eps * len(coefficients)) ** 2)
 
 
 def most_lost(dtype) -> float:
@@ -221,6 +212,12 @@ def _entropy(values):
 def _entropy_and_log_norm(power, values):
     probabilities, log_norm = _probabilities(power, values)
     return jnp.stack([shannon_entropy(probabilities), log_norm])
+
+
+def _renyi_and_log_norm(power, values, alpha):
+    probabilities, log_norm = _probabilities(power, values)
+    noise = (jnp.finfo(values.dtype).eps * len(values)) ** (2 * power)
+    return jnp.stack([of_probabilities(probabilities, alpha, noise), log_norm])
 
 
 # ------------------------------------------------ one time, Toeplitz factors

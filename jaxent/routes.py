@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxent import arguments, band, execution, extended, memory, product
+from jaxent import arguments, band, execution, extended, memory, product, renyi
 from jaxent.band.phases import time_of
 from jaxent.chain import Chain
 from jaxent.conversion import real_number
@@ -89,8 +89,11 @@ class Problem:
         times = np.array([time_of(one) for one in half_turns])
         return dataclasses.replace(cls.of(chain, times, None, 0.0), half_turns=half_turns)
 
-    def over_times(self, kernel: Callable, bytes_per_entry: int = 32):
-        """A kernel of `jaxent.product` for each time; 0 bytes for one that sums over differences only."""
+    def over_times(self, kernel: Callable, *parameters: jax.Array, bytes_per_entry: int = 32):
+        """A kernel of `jaxent.product` for each time; 0 bytes for one that sums over differences only.
+
+        Parameters that the kernel takes beyond the problem's are data of the compiled program.
+        """
         chain = self.chain
         states = chain.dimension if bytes_per_entry else product.largest_difference(chain)
         what = (
@@ -105,7 +108,7 @@ class Problem:
         many = math.prod(batch_shape(self.time))
         return execution.call(
             _over_times,
-            *(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets),
+            *(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets, parameters),
             what=what + (f" at {many} times" if many > 1 else ""),
             instead=instead + (", or fewer times at once" if many > 1 else ""),
         )
@@ -133,7 +136,7 @@ class Problem:
 
     def entropies(
         self,
-        alpha: float,
+        alpha: float | jax.Array | None,
         tolerance: float,
         report: Callable[[float], None] = lambda share: None,
         dense_count: int = 0,
@@ -145,7 +148,8 @@ class Problem:
         tolerance, which is measured.
 
         Args:
-            alpha: order.
+            alpha: order from `jaxent.renyi.check_order`; one that is traced takes dense matrices. None: the von Neumann
+                entropy, by a program of its own.
             tolerance: error that the band engine may make, in bits.
             report: called with the share of the work done.
             dense_count: flat batches up to this length run one program of dense matrices.
@@ -153,7 +157,7 @@ class Problem:
         """
         tolerance = real_number("tolerance", tolerance, "be at least 0", lambda number: number >= 0)
         shape = batch_shape(self.time)
-        if not band.worth_planning(self.chain, self.facts, tolerance):
+        if isinstance(alpha, Tracer) or not band.worth_planning(self.chain, self.facts, tolerance):
             nothing = jnp.zeros(shape)
             values: list[Any] = [*self.dense_entropy(alpha, dense_count, slopes), nothing, nothing][:4]
             values[2:2] = [nothing] * 4
@@ -171,13 +175,14 @@ class Problem:
         report(1.0)
         return found
 
-    def _by_plans(self, alpha: float, tolerance: float, slopes: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _by_plans(self, alpha: float | None, tolerance: float, slopes: bool) -> tuple[np.ndarray, np.ndarray]:
         """The fields of `Entropies` (8, times), and which of them are of the band engine."""
         plans = self.plans(tolerance)
+        order = 1.0 if alpha is None else alpha
         dense = band.dense_seconds(self.chain.dimension, plans[0].mirrored)
-        banded = np.array([band.banded_seconds(plan, alpha) < dense for plan in plans], bool)
+        banded = np.array([band.banded_seconds(plan, order) < dense for plan in plans], bool)
         kept = [plan for plan, yes in zip(plans, banded, strict=True) if yes]
-        found, rates = band.entropies_and_slopes(kept, alpha) if slopes else (band.entropies(kept, alpha), None)
+        found, rates = band.entropies_and_slopes(kept, order) if slopes else (band.entropies(kept, order), None)
         planned = [[float(x) for x in (plan.window_error, plan.band_error, plan.coarse_error)] for plan in kept]
         results = np.zeros((8, len(plans)))
         results[:2, banded] = found.entropy, found.log_probability
@@ -193,22 +198,27 @@ class Problem:
             results[np.ix_(rows, ~banded)] = rest.dense_entropy(alpha, count, slopes)
         return results, banded
 
-    def dense_entropy(self, alpha: float, count: int = 0, slopes: bool = False) -> tuple[jax.Array, ...]:
+    def dense_entropy(
+        self, alpha: float | jax.Array | None, count: int = 0, slopes: bool = False
+    ) -> tuple[jax.Array, ...]:
         """Entropy of order α and log probability for each time, and with slopes their derivatives, by dense matrices.
 
         A flat batch is filled up to `count` times, so that others share its program.
         """
-        kernel = product.entropy if alpha == 1.0 else product.renyi(alpha)
+        kernel = product.entropy if alpha is None else product.renyi
         kernel = _with_slopes(kernel) if slopes else kernel
+        order = () if alpha is None else (renyi.as_data(alpha),)
         shape = batch_shape(self.time)
         if len(shape) != 1 or count <= shape[0]:
-            found = self.over_times(kernel)
+            found = self.over_times(kernel, *order)
         else:
-            filled = self._chosen(np.minimum(np.arange(count), shape[0] - 1)).over_times(kernel)
+            filled = self._chosen(np.minimum(np.arange(count), shape[0] - 1)).over_times(kernel, *order)
             found = jax.tree.map(lambda x: x[: shape[0]], filled)
         entropy, log_probability, *rates = found
-        settled = self.settled(entropy, log_probability, lambda x: product.entropy_of_schmidt(_schmidt(x), alpha))
-        return *settled, *rates
+        if isinstance(alpha, Tracer):  # what is lost stays NaN
+            return entropy, log_probability, *rates
+        of_matrix = lambda x: product.entropy_of_schmidt(_schmidt(x), 1.0 if alpha is None else alpha)  # noqa: E731
+        return *self.settled(entropy, log_probability, of_matrix), *rates
 
     def schmidt(self) -> tuple[jax.Array, jax.Array]:
         """Schmidt coefficients and log probability for each time."""
@@ -319,9 +329,9 @@ def _schmidt(matrix: np.ndarray) -> np.ndarray:
 def _with_slopes(kernel: Callable) -> Callable:
     """A kernel that gives the derivatives in time after what another gives."""
 
-    def both(chain, time, outcomes, offsets, top, real):
+    def both(chain, time, outcomes, offsets, top, real, *parameters):
         def at(instant):
-            return kernel(chain, instant, outcomes, offsets, top, real)
+            return kernel(chain, instant, outcomes, offsets, top, real, *parameters)
 
         values, slopes = jax.jvp(at, (time,), (jnp.ones_like(time),))
         return *values, *slopes
@@ -338,12 +348,12 @@ def _nth_time(time: Time, where: np.ndarray) -> str:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _over_times(chain, kernel, top, real, tile, time, outcomes, offsets):
+def _over_times(chain, kernel, top, real, tile, time, outcomes, offsets, parameters=()):
     """Apply the kernel to each time of a batch, a tile of times at once."""
     shape = batch_shape(time)
 
     def single(one):
-        result = kernel(chain, one, outcomes, offsets, top, real)
+        result = kernel(chain, one, outcomes, offsets, top, real, *parameters)
         return result if top else arguments.nan_unless_possible(result, outcomes, chain.n_atoms)
 
     if not shape:

@@ -159,82 +159,88 @@ def _svdvals_jvp(primals, tangents):
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def of_eigenvalues(function: Callable, blocks: Sequence[jax.Array]) -> jax.Array:
+def of_eigenvalues(
+    function: Callable, blocks: Sequence[jax.Array], parameters: tuple[jax.Array, ...] = ()
+) -> jax.Array:
     """A function of the eigenvalues of a block-diagonal Hermitian matrix, twice differentiable in the matrix.
 
     Args:
-        function: takes all eigenvalues, real of shape (n,), those of the first block first, and returns an array of
-            any shape. It must not change when the eigenvalues of a block are permuted among themselves, and must
-            close over no traced values.
+        function: takes all eigenvalues, real of shape (n,), those of the first block first, and then the parameters,
+            and returns an array of any shape. It must not change when the eigenvalues of a block are permuted among
+            themselves, and must close over no traced values.
         blocks: Hermitian arrays of shape (n_b, n_b), each with its own n_b.
+        parameters: real floating arrays, in which it is differentiated too.
 
     Returns:
         what `function` returns.
     """
-    return function(jnp.concatenate([eigvalsh(block) for block in blocks]))
+    return function(jnp.concatenate([eigvalsh(block) for block in blocks]), *parameters)
 
 
 @of_eigenvalues.defjvp
 def _of_eigenvalues_jvp(function, primals, tangents):
-    (blocks,), (d_blocks,) = primals, tangents
-    value, gradients = _with_gradient(function, blocks)
-    return value, _paired(gradients, d_blocks)
+    value, *slopes = _with_gradient(function, *primals)
+    return value, _change(slopes, tangents)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _with_gradient(function, blocks):
-    """g and its gradient G, one array of shape (*g.shape, n_b, n_b) for each block."""
-    return _value_and_gradients(function, _spectra(blocks))
+def _with_gradient(function, blocks, parameters):
+    """g, its gradient G, one array of shape (*g.shape, n_b, n_b) for each block, and its slopes in the parameters."""
+    return _value_and_gradients(function, _spectra(blocks), parameters)
 
 
 @_with_gradient.defjvp
 def _with_gradient_jvp(function, primals, tangents):
-    (blocks,), (d_blocks,) = primals, tangents
+    (blocks, parameters), (d_blocks, d_parameters) = primals, tangents
     spectra = _spectra(blocks)
-    result = _value_and_gradients(function, spectra)
+    result = _value_and_gradients(function, spectra, parameters)
     rotated = [_sandwich(v.conj().T, d, v) for (_, v, _), d in zip(spectra, d_blocks, strict=True)]
-    change, quotients = _changes(function, spectra, [jnp.diagonal(d).real for d in rotated])
+    d_values = [jnp.diagonal(d).real for d in rotated]
+    change, d_slopes, quotients = _changes(function, spectra, parameters, d_values, d_parameters)
     d_gradients = []
     for (_, vectors, _), d_block, d_weights, (difference, _) in zip(spectra, rotated, change, quotients, strict=True):
         inner = difference * d_block + _diagonal(d_weights)
         d_gradients.append(_sandwich(vectors, inner, vectors.conj().T))
-    return result, (_paired(result[1], d_blocks), d_gradients)
+    return result, (_change(result[1:], tangents), d_gradients, d_slopes)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def of_singular_values(function: Callable, blocks: Sequence[jax.Array]) -> jax.Array:
+def of_singular_values(
+    function: Callable, blocks: Sequence[jax.Array], parameters: tuple[jax.Array, ...] = ()
+) -> jax.Array:
     """A function of the singular values of a block-diagonal matrix, twice differentiable in the matrix.
 
     Args:
-        function: takes all singular values and returns an array, as in `of_eigenvalues`. It should be even in each σ
-            (a function of σ²); Σσ has a kink at σ = 0 and gets a subgradient there.
+        function: takes all singular values, and the parameters, and returns an array, as in `of_eigenvalues`. It should
+            be even in each σ (a function of σ²); Σσ has a kink at σ = 0 and gets a subgradient there.
         blocks: square arrays, real or complex, each of its own size.
+        parameters: as in `of_eigenvalues`.
 
     Returns:
         what `function` returns.
     """
-    return function(jnp.concatenate([svdvals(block) for block in blocks]))
+    return function(jnp.concatenate([svdvals(block) for block in blocks]), *parameters)
 
 
 @of_singular_values.defjvp
 def _of_singular_values_jvp(function, primals, tangents):
-    (blocks,), (d_blocks,) = primals, tangents
-    value, gradients = _with_singular_gradient(function, blocks)
-    return value, _paired(gradients, d_blocks)
+    value, *slopes = _with_singular_gradient(function, *primals)
+    return value, _change(slopes, tangents)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _with_singular_gradient(function, blocks):
-    return _value_and_gradients(function, [_svd(block) for block in blocks])
+def _with_singular_gradient(function, blocks, parameters):
+    return _value_and_gradients(function, [_svd(block) for block in blocks], parameters)
 
 
 @_with_singular_gradient.defjvp
 def _with_singular_gradient_jvp(function, primals, tangents):
-    (blocks,), (d_blocks,) = primals, tangents
+    (blocks, parameters), (d_blocks, d_parameters) = primals, tangents
     spectra = [_svd(block) for block in blocks]
-    result = _value_and_gradients(function, spectra)
+    result = _value_and_gradients(function, spectra, parameters)
     rotated = [_sandwich(u.conj().T, d, v.conj().T) for (_, u, v), d in zip(spectra, d_blocks, strict=True)]
-    change, quotients = _changes(function, spectra, [jnp.diagonal(d).real for d in rotated])
+    d_values = [jnp.diagonal(d).real for d in rotated]
+    change, d_slopes, quotients = _changes(function, spectra, parameters, d_values, d_parameters)
     d_gradients = []
     for (_, left, right), d_block, d_weights, (difference, total) in zip(
         spectra, rotated, change, quotients, strict=True
@@ -242,7 +248,7 @@ def _with_singular_gradient_jvp(function, primals, tangents):
         symmetric, skew = (d_block + d_block.conj().T) / 2, (d_block - d_block.conj().T) / 2
         inner = difference * symmetric + total * skew + _diagonal(d_weights)
         d_gradients.append(_sandwich(left, inner, right))
-    return result, (_paired(result[1], d_blocks), d_gradients)
+    return result, (_change(result[1:], tangents), d_gradients, d_slopes)
 
 
 def _spectra(blocks):
@@ -250,29 +256,35 @@ def _spectra(blocks):
     return [(values, vectors, vectors.conj().T) for values, vectors in map(eigh, blocks)]
 
 
-def _value_and_gradients(function, spectra):
+def _value_and_gradients(function, spectra, parameters):
     sizes = [len(values) for values, _, _ in spectra]
     values = jnp.concatenate([values for values, _, _ in spectra])
-    weights = _split(jax.jacrev(function)(values), sizes)
+    weights, *slopes = _slopes(function)(values, *parameters)
     gradients = [
-        _sandwich(left, w[..., :, None] * right, None) for (_, left, right), w in zip(spectra, weights, strict=True)
+        _sandwich(left, w[..., :, None] * right, None)
+        for (_, left, right), w in zip(spectra, _split(weights, sizes), strict=True)
     ]
-    return function(values), gradients
+    return function(values, *parameters), gradients, slopes
 
 
-def _changes(function, spectra, d_values):
-    """dw of each block, and the divided differences (w_i ∓ w_j)/(λ_i ∓ λ_j) (the first zero on the diagonal)."""
+def _slopes(function):
+    """∂g/∂λ, and the derivative in each parameter."""
+    return lambda *args: jax.jacrev(function, argnums=tuple(range(len(args))))(*args)
+
+
+def _changes(function, spectra, parameters, d_values, d_parameters):
+    """dw of each block, those of the parameters' slopes, and (w_i ∓ w_j)/(λ_i ∓ λ_j), the first 0 on the diagonal."""
     sizes = [len(values) for values, _, _ in spectra]
     values = jnp.concatenate([values for values, _, _ in spectra])
-    slopes = jax.jacrev(function)
-    weights, d_weights = jax.jvp(slopes, (values,), (jnp.concatenate(d_values),))
-    second = jax.hessian(function)(values)
+    tangents = (jnp.concatenate(d_values), *d_parameters)
+    (weights, *_), (d_weights, *d_slopes) = jax.jvp(_slopes(function), (values, *parameters), tangents)
+    second = jax.hessian(function)(values, *parameters)
     quotients, start = [], 0
     for (own, _, _), w, size in zip(spectra, _split(weights, sizes), sizes, strict=True):
         inside = second[..., start : start + size, start : start + size]
         quotients.append(_divided_differences(own, w, inside))
         start += size
-    return _split(d_weights, sizes), quotients
+    return _split(d_weights, sizes), d_slopes, quotients
 
 
 def _divided_differences(values, weights, second):
@@ -301,6 +313,13 @@ def _diagonal(entries):
 def _sandwich(left, middle, right):
     product = jnp.matmul(left, middle, precision="highest")
     return product if right is None else jnp.matmul(product, right, precision="highest")
+
+
+def _change(slopes, tangents) -> jax.Array:
+    """dg from the gradients and the slopes in the parameters, along the blocks' and the parameters' tangents."""
+    (gradients, in_parameters), (d_blocks, d_parameters) = slopes, tangents
+    terms = [jnp.tensordot(s, d, d.ndim) for s, d in zip(in_parameters, d_parameters, strict=True)]
+    return functools.reduce(jnp.add, [_paired(gradients, d_blocks), *terms])
 
 
 def _paired(gradients, d_blocks) -> jax.Array:

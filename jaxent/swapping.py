@@ -18,8 +18,8 @@ from jaxtyping import Array, Complex, Float
 from jaxent import arguments, band
 from jaxent.chain import Chain
 from jaxent.conversion import positive
-from jaxent.entanglement import check_renyi_order
 from jaxent.messages import shown
+from jaxent.renyi import check_order, known_order
 from jaxent.routes import Problem
 from jaxent.times import Time, batch_shape, time_value
 
@@ -121,13 +121,13 @@ def end_to_end_entropy(
         ValueError: as `end_to_end_amplitudes`, for a negative tolerance, and when the outcomes have probability zero
             (to rounding) at one of the times. Under a transformation the entropy is NaN instead.
     """
-    return Problem.of(chain, time, outcomes, phase_offset).entropies(1.0, tolerance).entropy
+    return Problem.of(chain, time, outcomes, phase_offset).entropies(None, tolerance).entropy
 
 
 def end_to_end_renyi_entropy(
     chain: Chain,
     time: Time,
-    alpha: float,
+    alpha: float | jax.Array,
     outcomes: arguments.Outcomes | None = None,
     phase_offset: arguments.Offsets = 0.0,
     *,
@@ -135,10 +135,14 @@ def end_to_end_renyi_entropy(
 ) -> Float[Array, "*times"]:
     """Rényi entropy S_α = log2(Σ λ^α) / (1 - α) of the two ends' state, in bits; α = 1/2 is its log negativity.
 
+    One compiled program serves all orders of a chain. Differentiable in `alpha`, too: dS_α/dα is -Var(log2 λ) ln(2)/2
+    at α = 1, the derivative from the right at α = 0, and 0 at α = ∞.
+
     Args:
         chain: as `end_to_end_entropy`.
         time: as `end_to_end_amplitudes`.
-        alpha: order α ≥ 0, a Python number.
+        alpha: order α ≥ 0, a number: 1 is the von Neumann entropy, inf the min-entropy, 0 the log of the rank. Traced
+            (under `jit`, `vmap`, `grad`) it takes the dense matrix, and a negative one gives NaN.
         outcomes: as `end_to_end_amplitudes`.
         phase_offset: as `end_to_end_amplitudes`.
         tolerance: as `end_to_end_entropy`.
@@ -149,7 +153,7 @@ def end_to_end_renyi_entropy(
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `end_to_end_entropy`.
     """
-    alpha = check_renyi_order(alpha)
+    alpha = check_order(alpha)
     return Problem.of(chain, time, outcomes, phase_offset).entropies(alpha, tolerance).entropy
 
 
@@ -193,7 +197,7 @@ def planned_entropy(
     time: jax.Array | float | None = None,
     phase_offset: jax.Array | float | None = None,
     *,
-    alpha: float = 1.0,
+    alpha: float | jax.Array = 1.0,
 ) -> Float[Array, ""]:
     """Entropy in bits from a plan: traceable, differentiable, and defined for times and offsets close to the plan's.
 
@@ -205,13 +209,14 @@ def planned_entropy(
         time: t, a float; None: the plan's (exact for a `PiFraction`).
         phase_offset: φ in radians, only for a plan that was made with one (or with an outcome other than N); None:
             the plan's.
-        alpha: order of a Rényi entropy; 1 is the von Neumann entropy.
+        alpha: order of a Rényi entropy, known; 1 is the von Neumann entropy.
 
     Returns:
         real scalar.
 
     Raises:
-        ValueError: for an offset where the plan's symmetry excludes one, in float32, and where the plan's tolerance is
+        ValueError: for an offset where the plan's symmetry excludes one, in float32, for a traced `alpha` (its
+            quadrature is made on the host; `end_to_end_renyi_entropy` takes one), and where the plan's tolerance is
             out of reach for this order.
     """
     if not isinstance(plan, band.BandPlan):
@@ -223,7 +228,7 @@ def planned_entropy(
         )
     if jnp.result_type(float) != jnp.float64:
         raise ValueError("Argument `plan` needs float64, which is not enabled: in float32 its phases are noise.")
-    alpha = check_renyi_order(alpha)
+    alpha = known_order(alpha)
     given: Any = time
     if time is not None:
         given = time_value(arguments.checked_time(time, 2, single=True))

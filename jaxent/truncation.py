@@ -143,7 +143,7 @@ def entropy_with_errors(
 
     Arguments and errors as `end_to_end_entropy`; all arguments must be known. Rounding, about 1e-12, is not included.
     """
-    found = Problem.of(chain, time, outcomes, phase_offset).entropies(1.0, tolerance)
+    found = Problem.of(chain, time, outcomes, phase_offset).entropies(None, tolerance)
     window = found.window_error
     if chain.window is not None:
         proven = chain.n_ensembles == 3 and not isinstance(time, BondTimes)

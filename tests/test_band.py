@@ -107,12 +107,13 @@ def test_offsets_and_other_outcomes(outcome, offset):
 
 
 @pytest.mark.parametrize("offset", [None, 0.2])
-@pytest.mark.parametrize("order", [0.5, 0.8, 2.0, 3.0])
+@pytest.mark.parametrize("order", [0.5, 0.8, 0.999, 1 + 1e-9, 1.4, 2.0, 3.0])
 def test_renyi_entropies_come_from_the_same_determinants(order, offset):
     chain = Chain(3, 900, 6.0)
     found, _, _ = by_band(chain, [1.0], offset=offset, order=order)
     exact = float(jaxent.end_to_end_renyi_entropy(chain, 1.0, order, None, offset or 0.0, tolerance=0))
     assert abs(found.entropy[0] - exact) <= found.quadrature_error[0] + 1e-8
+    assert found.quadrature_error[0] < 1e-8 or order == 0.5  # where offsets make it a square root
 
 
 @pytest.mark.parametrize("n_ensembles", [3, 4, 5])
@@ -187,7 +188,7 @@ def test_derivatives_agree_with_the_dense_route():
 def test_slopes_of_many_times_agree_with_the_dense_route():
     chain, times = Chain(3, 400, 6.0), np.array([1.0, 1.01, 2.1])
     found, slopes = band.entropies_and_slopes(band.make_plans(chain, times, None, None, TOLERANCE))
-    dense = Problem.of(chain, times, None, 0.0).entropies(1.0, 0.0, slopes=True)
+    dense = Problem.of(chain, times, None, 0.0).entropies(None, 0.0, slopes=True)
     np.testing.assert_allclose(found.entropy, dense.entropy, atol=TOLERANCE)
     np.testing.assert_allclose(slopes.entropy, dense.slope, rtol=1e-6)
     np.testing.assert_allclose(slopes.log_probability, dense.log_probability_slope, rtol=1e-6)
@@ -218,8 +219,8 @@ def test_a_grid_of_times_compiles_a_handful_of_programs(monkeypatch):
     chain = Chain(3, 2500, 6.0)
     monkeypatch.setattr(band, "dense_seconds", lambda dimension, mirrored: math.inf)
     rng = np.random.default_rng(2)
-    counted = chex.assert_max_traces(lambda plans, order: jax.vmap(engine.evaluate)(plans), 6)
-    monkeypatch.setattr(band.batches, "_evaluate_all", jax.jit(counted, static_argnums=1))
+    counted = chex.assert_max_traces(band.batches._evaluate_all.__wrapped__, 6)
+    monkeypatch.setattr(band.batches, "_evaluate_all", jax.jit(counted))
     jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
     jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
 

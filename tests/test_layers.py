@@ -24,6 +24,7 @@ LAYERS = [
     "dicke",
     "spectral",
     "states",
+    "renyi",
     "entanglement",
     "chain",
     "reduced",

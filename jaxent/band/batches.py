@@ -4,7 +4,6 @@ Plans of equal shape are stacked and worked off in tiles of one program. Sizes a
 geometric series, so a grid of any length compiles a handful of programs.
 """
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,9 +14,10 @@ import numpy as np
 import scipy.special
 
 from jaxent import execution, memory
-from jaxent.band.engine import BandedEntropy, evaluate, is_certain, rule_for
+from jaxent.band.engine import BandedEntropy, evaluate, is_certain, rule_for, sheet_width
 from jaxent.band.phases import multiples, reduced
 from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
+from jaxent.band.quadrature import Rule
 from jaxent.chain import Chain
 from jaxent.times import PiFraction, Time
 
@@ -158,7 +158,8 @@ def banded_seconds(plan: BandPlan, order: float = 1.0) -> float:
         return math.inf
     rule = rule_for(plan, order)
     complex_nodes = plan.mirrored or np.iscomplexobj(rule.nodes)
-    return plan.operations * len(rule.nodes) * (2.7e-9 if complex_nodes else 1.2e-9) + 1e-6 * plan.n_states + 1e-3
+    nodes = rule.nodes.shape[1] * np.count_nonzero(rule.log_weights.any(axis=(0, 2)))
+    return plan.operations * nodes * (2.7e-9 if complex_nodes else 1.2e-9) + 1e-6 * plan.n_states + 1e-3
 
 
 def _bytes(plan: BandPlan, nodes: int) -> int:
@@ -205,7 +206,7 @@ def _in_tiles(
     total, done = sum(banded_seconds(plan, order) for plan in plans), 0.0
     for shape, indices in groups:
         first = plans[indices[0]].enlarged(*shape)
-        nodes = len(rule_for(first, order).nodes)
+        rule, nodes = rule_for(first, order), sheet_width(first)
         what = (
             f"The band of n_atoms = {first.chain.n_atoms} ({first.n_states} states, half-bandwidth "
             f"{first.half_bandwidth}, about {banded_seconds(first, order):.2g} s per time)"
@@ -217,7 +218,7 @@ def _in_tiles(
             stacked = jax.tree.map(
                 lambda *leaves: np.stack(leaves), *[plans[index].enlarged(*shape) for index in filled]
             )
-            found = execution.call(program, stacked, order, what=what, instead=instead)
+            found = execution.call(program, stacked, rule, np.asarray(order), what=what, instead=instead)
             for result, values in zip(results, found, strict=True):
                 result[chosen] = np.asarray(values)[: len(chosen)]
             done += sum(banded_seconds(plans[index], order) for index in chosen)
@@ -267,14 +268,15 @@ def _tile(plan: BandPlan, nodes: int, count: int) -> int:
     return max(1, min(most, 2 ** (count - 1).bit_length()))
 
 
-@functools.partial(jax.jit, static_argnames="order")
-def _evaluate_all(plans: BandPlan, order: float) -> BandedEntropy:
-    return jax.vmap(lambda plan: evaluate(plan, order=order))(plans)
+@jax.jit
+def _evaluate_all(plans: BandPlan, rule: Rule, order: jax.Array) -> BandedEntropy:
+    return jax.vmap(lambda plan: evaluate(plan, order=order, rule=rule))(plans)
 
 
-@functools.partial(jax.jit, static_argnames="order")
-def _evaluate_all_with_slopes(plans: BandPlan, order: float) -> list[jax.Array]:
+@jax.jit
+def _evaluate_all_with_slopes(plans: BandPlan, rule: Rule, order: jax.Array) -> list[jax.Array]:
     def one(plan: BandPlan):
-        return jax.jvp(lambda time: evaluate(plan, time, order=order), (plan.time,), (jnp.ones_like(plan.time),))
+        at = lambda time: evaluate(plan, time, order=order, rule=rule)  # noqa: E731
+        return jax.jvp(at, (plan.time,), (jnp.ones_like(plan.time),))
 
     return jax.tree.leaves(jax.vmap(one)(plans))

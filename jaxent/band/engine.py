@@ -1,15 +1,19 @@
 """From a plan to the entanglement: the band matrix, its log-determinants, and the entropies that follow from them.
 
 With y_i the eigenvalues of the band matrix, the Schmidt probabilities are y_i^(M-1) / Σ y^(M-1) (for a `mirrored` plan
-y_i² / Σ y²), and E = log2 P - Q/P with P = Σ λ, Q = Σ λ log2 λ for λ the unnormalized ones. Both sums come from
-`fitted_rule` and the log-determinants of A + z; for `mirrored` plans, whose y_i have both signs, z is imaginary and
-log|1 + y/(i√s)| = log(1 + y²/s)/2.
+y_i² / Σ y²), and E = log2 P - Q/P with P = Σ λ, Q = Σ λ log2 λ for λ the unnormalized ones. Rényi entropies of orders
+α = 1 + ε within 1/2 of 1 have Q = Σ λ (λ^ε - 1)/ε in place of it, S_α = log2 P - (Q/P) ℓ(ε Q/P) with the ℓ of
+`jaxent.renyi`; further off they come from Σ λ^α. Both sums come from `fitted_rule` and the log-determinants of A + z;
+for `mirrored` plans, whose y_i have both signs, z is imaginary and log|1 + y/(i√s)| = log(1 + y²/s)/2.
+
+The order and its rule are data: rules are laid out in sheets of nodes, as many as the longest needs, and those without
+weight are passed over. Rules with complex nodes have a program of their own.
 
 What is in here is pure JAX: one plan, one time. It is differentiable in the time and in the offset of a mirrored plan.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +23,12 @@ from jaxent import dicke
 from jaxent.band.factor import log_determinant
 from jaxent.band.plan import BandPlan
 from jaxent.band.quadrature import FLOOR, Rule, fitted_rule
+from jaxent.renyi import log1p_quotient
 
-__all__ = ["BandedEntropy", "band_columns", "evaluate", "is_certain", "rule_for"]
+__all__ = ["BandedEntropy", "band_columns", "evaluate", "is_certain", "rule_for", "sheet_width"]
+
+_MOST_NODES = 96  # of a rule; longer ones do not count as certain
+_WIDEST = 24  # nodes of a sheet
 
 
 class BandedEntropy(NamedTuple):
@@ -37,7 +45,7 @@ class BandedEntropy(NamedTuple):
     quadrature_error: jax.Array | np.ndarray
 
 
-def evaluate(plan: BandPlan, time=None, phase_offset=None, order: float = 1.0) -> BandedEntropy:
+def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rule: Rule | None = None) -> BandedEntropy:
     """Entropy of the end-to-end state from one plan.
 
     Args:
@@ -45,42 +53,70 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: float = 1.0) -
         time: t, a float close to `plan.time` (within a few percent of the kernel's width over the largest |d|,
             about 1/N); None: that time itself.
         phase_offset: φ close to `plan.phase_offset`, only for a mirrored plan; None: that offset itself.
-        order: α of the Rényi entropy; 1 is the von Neumann entropy, 1/2 the log negativity.
+        order: α of the Rényi entropy; 1 is the von Neumann entropy, 1/2 the log negativity. Traced, it needs its rule.
+        rule: from `rule_for` and that order; None: it is made here.
 
     Returns:
         BandedEntropy: scalars.
     """
-    rule = rule_for(plan, order)
+    if rule is None:
+        rule = _rule(plan, order)
+        rule = rule.in_sheets(len(rule.nodes), 1)
     power = _power(plan)
     columns = band_columns(plan, time, phase_offset)
     scale = jax.lax.stop_gradient(jnp.max(jax.vmap(_largest_row)(columns)))  # at least the largest |y|
     scale = jnp.where(scale > 0, scale, 1.0)
     columns = columns / scale
-    logs = _log_determinants(columns, rule.nodes, plan.mirrored)
     trace, square = jnp.sum(columns[..., -1]), jnp.sum(columns**2) + jnp.sum(columns[..., :-1] ** 2)
     moments = square[None] if plan.mirrored else jnp.stack([trace, square])[: rule.moment_weights.shape[1]]
-    other, norm = jnp.asarray(rule.log_weights) @ logs + jnp.asarray(rule.moment_weights) @ moments
+    other, norm = _weighted_logs(columns, rule, plan.mirrored) + jnp.asarray(rule.moment_weights) @ moments
     size = moments[0] + FLOOR * columns.shape[0] * jnp.sum(jnp.asarray(plan.roots) > 0)  # padding adds no error
     other_error, norm_error = rule.errors * size
-    relative = norm_error / norm
-    log_norm = jnp.log(norm)
-    if order == 1.0:
-        entropy = log_norm - power * other / norm
-        error = (power * other_error + jnp.abs(power * other) * relative) / norm + relative
-    else:
-        entropy = (jnp.log(other) - order * log_norm) / (1 - order)
-        error = (other_error / other + order * relative) / abs(1 - order)
+    relative, log_norm = norm_error / norm, jnp.log(norm)
+    order = jnp.asarray(order)
+    close = is_close(order)
+    excess = jnp.where(close, order - 1, 0.0)
+    mean = power * jnp.where(close, other, 0.0) / norm
+    mean_error = power * other_error / norm + jnp.abs(mean) * relative
+    away, total = jnp.where(close, 2.0, order), jnp.where(close, 1.0, other)
+    entropy = jnp.where(
+        close, log_norm - mean * log1p_quotient(excess * mean), (jnp.log(total) - away * log_norm) / (1 - away)
+    )
+    error = jnp.where(
+        close,
+        mean_error / (1 + excess * mean) + relative,
+        (other_error / total + away * relative) / abs(1 - away),
+    )
     log_probability = log_norm + 2 * power / (1 + (not plan.mirrored)) * jnp.log(scale)
     return BandedEntropy(entropy / math.log(2), log_probability, error / math.log(2))
 
 
+def is_close(order: Any) -> Any:
+    """Whether an order is taken as one close to 1."""
+    return abs(order - 1) < 0.5
+
+
 def rule_for(plan: BandPlan, order: float = 1.0) -> Rule:
-    """The quadrature rule of a plan, for the sums Σ λ log λ (or Σ λ^α) and Σ λ."""
+    """The rule of a plan in sheets, for the sums Σ λ (λ^(α-1) - 1)/(α-1) close to 1 (or Σ λ^α), and Σ λ.
+
+    Its shapes do not depend on the order, as long as it is `is_certain`.
+    """
+    rule, width = _rule(plan, order), sheet_width(plan)
+    return rule.in_sheets(width, -(-max(_MOST_NODES, len(rule.nodes)) // width))
+
+
+def sheet_width(plan: BandPlan) -> int:
+    """How many nodes are worked off at once: those of the entropy's rule, in equal parts."""
+    nodes = len(_rule(plan, 1.0).nodes)
+    return -(-nodes // -(-nodes // _WIDEST))
+
+
+def _rule(plan: BandPlan, order: float) -> Rule:
     power = _power(plan)
-    wanted = (float(power), True) if order == 1.0 else (power * order, False)
+    wanted = (float(power), power * (order - 1)) if is_close(order) else (power * order, None)
     return fitted_rule(
         wanted,
-        (float(power), False),
+        (float(power), None),
         moments=1 if plan.mirrored or power == 1 else 2,
         tolerance=plan.tolerance / 200,
     )
@@ -88,21 +124,41 @@ def rule_for(plan: BandPlan, order: float = 1.0) -> Rule:
 
 def is_certain(plan: BandPlan, order: float = 1.0) -> bool:
     """Whether a quadrature rule is good enough for the plan's tolerance."""
-    amplified = 1.0 if order == 1.0 else max(1.0, 1 / abs(1 - order))
-    return bool(amplified * rule_for(plan, order).errors.max() <= plan.tolerance / 100)
+    if not 0 < order < math.inf:
+        return False  # the rank, and the largest eigenvalue, are no integrals
+    amplified = 1.0 if is_close(order) else max(1.0, 1 / abs(1 - order))
+    rule = _rule(plan, order)
+    return len(rule.nodes) <= _MOST_NODES and bool(amplified * rule.errors.max() <= plan.tolerance / 100)
 
 
-def _log_determinants(columns, nodes: np.ndarray, mirrored: bool) -> jax.Array:
-    """Σ_i log|1 + x_i/z| over all sectors for each node z; x = y, or y² if mirrored."""
+def _weighted_logs(columns, rule: Rule, mirrored: bool) -> jax.Array:
+    """Σ_a u_a Σ_i log|1 + x_i/z_a| over all sectors for each function of the rule; x = y, or y² if mirrored."""
+    sheets = jnp.asarray(rule.nodes), jnp.moveaxis(jnp.asarray(rule.log_weights), 1, 0)
+    if len(rule.nodes) == 1:
+        return sheets[1][0] @ _log_determinants(columns, sheets[0][0], mirrored)
+
+    def add(sums, sheet):
+        nodes, weights = sheet
+        return jax.lax.cond(
+            jnp.any(weights != 0),
+            lambda: sums + weights @ _log_determinants(columns, nodes, mirrored),
+            lambda: sums,
+        ), None
+
+    return jax.lax.scan(add, jnp.zeros(sheets[1].shape[1]), sheets)[0]
+
+
+def _log_determinants(columns, nodes: jax.Array, mirrored: bool) -> jax.Array:
+    """Σ_i log|1 + x_i/z| over all sectors for each node z."""
 
     def at(shifts):
-        return jax.vmap(lambda z: jnp.sum(jax.vmap(lambda a: log_determinant(a, z))(columns)))(jnp.asarray(shifts))
+        return jax.vmap(lambda z: jnp.sum(jax.vmap(lambda a: log_determinant(a, z))(columns)))(shifts)
 
     if not mirrored:
         return at(nodes)
     # 1 + y²/z = (1 + y/i√z)(1 - y/i√z), whose factors are equal in magnitude for positive z
-    root = 1j * np.sqrt(nodes)
-    return at(root) + at(-root) if np.iscomplexobj(nodes) else 2 * at(root)
+    root = 1j * jnp.sqrt(nodes)
+    return at(root) + at(-root) if jnp.iscomplexobj(nodes) else 2 * at(root)
 
 
 def _power(plan: BandPlan) -> int:

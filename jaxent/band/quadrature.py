@@ -3,15 +3,16 @@
 For x ≥ 0 the integral x ln x = ∫_0^∞ [x/(1+s) - x/(x+s)] ds, by parts one over ln(1 + x/s), is a sum over s = e^u by
 the trapezoidal rule, whose error falls as exp(-2π²/h) with the step h: ln(1 + x e^(-u)) is analytic for |Im u| < π.
 Here the nodes are those of that rule, and the weights are fitted, which closes both its ends and serves any f alike:
-x^m ln x for the entropy, x^p for a Rényi entropy. A power above 2 is a polynomial in disguise, for which positive nodes
-need weights that cancel; there the upper nodes are laid on a circle around the spectrum (Cauchy's formula), and what
-is left of the positive ones resolves the singularity at x = 0.
+x^m ln x for the entropy, x^p for a Rényi entropy, and between them x^m (x^q - 1)/q, which is x^m ln x at q = 0. A power
+above 2 is a polynomial in disguise, for which positive nodes need weights that cancel; there the upper nodes are laid
+on a circle around the spectrum (Cauchy's formula), and what is left of the positive ones resolves the singularity at
+x = 0.
 
 The largest error of the fit is measured, so what a rule costs a sum is known beforehand:
 
     |Σ_i f(x_i) - rule| ≤ error · Σ_i (x_i + 0.1).
 
->>> rule = fitted_rule((1.0, True), (1.0, False), moments=1)       # x ln x, and x
+>>> rule = fitted_rule((1.0, 0.0), (1.0, None), moments=1)         # x ln x, and x
 >>> x = np.array([0.7, 0.2, 0.1, 0.0])
 >>> logs = np.log1p(x / rule.nodes[:, None]).sum(axis=1)
 >>> print(round(float((rule.log_weights @ logs + rule.moment_weights @ [x.sum()])[0]), 8))
@@ -23,7 +24,9 @@ Reference: N. Hale, N. J. Higham, L. N. Trefethen, SIAM J. Numer. Anal. 46, 2505
 import dataclasses
 import functools
 import math
+from typing import Any
 
+import jax
 import numpy as np
 
 __all__ = ["FLOOR", "Rule", "fitted_rule"]
@@ -36,9 +39,10 @@ _RADIUS = 2.0
 _ON_CIRCLE = (8, 12, 16, 20)
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A quadrature rule for k functions on [0, 1] at S nodes (host arrays).
+    """A quadrature rule for k functions on [0, 1] at S nodes (host arrays, or traced ones).
 
     Attributes:
         nodes: z_a, shape (S,); real and positive, or complex.
@@ -47,18 +51,30 @@ class Rule:
         errors: largest |f(x) - rule(x)| / (x + 0.1) on [0, 1], shape (k,).
     """
 
-    nodes: np.ndarray
-    log_weights: np.ndarray
-    moment_weights: np.ndarray
-    errors: np.ndarray
+    nodes: Any
+    log_weights: Any
+    moment_weights: Any
+    errors: Any
+
+    def in_sheets(self, width: int, count: int) -> "Rule":
+        """The same with nodes of shape (count, width) and weights of shape (k, count, width), filled up with weight 0.
+
+        So rules of several lengths are data of one program.
+        """
+        missing = count * width - len(self.nodes)
+        return dataclasses.replace(
+            self,
+            nodes=np.pad(self.nodes, (0, missing), constant_values=1.0).reshape(count, width),
+            log_weights=np.pad(self.log_weights, ((0, 0), (0, missing))).reshape(-1, count, width),
+        )
 
 
-@functools.lru_cache(maxsize=64)
-def fitted_rule(*functions: tuple[float, bool], moments: int, tolerance: float = 1e-10) -> Rule:
+@functools.lru_cache(maxsize=256)
+def fitted_rule(*functions: tuple[float, float | None], moments: int, tolerance: float = 1e-10) -> Rule:
     """The shortest rule of its families that is good to `tolerance`, or the best one.
 
     Args:
-        functions: pairs (p, flag): x^p, times ln x where the flag is true.
+        functions: pairs (p, q): x^p (x^q - 1)/q, at q = 0 its limit x^p ln x; where q is None, x^p.
         moments: J, how many of the sums Σ x, Σ x², … are known.
         tolerance: for the `errors` of all functions.
 
@@ -67,7 +83,7 @@ def fitted_rule(*functions: tuple[float, bool], moments: int, tolerance: float =
     """
     values = np.stack([_values(*function) for function in functions], axis=-1)
     rules = []
-    for on_circle in (0,) if max(power for power, _ in functions) <= 2 else _ON_CIRCLE:
+    for on_circle in (0,) if max(power + max(q or 0.0, 0.0) for power, q in functions) <= 2 else _ON_CIRCLE:
         for refinement in (1.2, 1.0, 0.85, 0.7):
             for lowest in _LOWEST:
                 step = refinement * 2 * math.pi**2 / math.log(1 / tolerance)
@@ -85,9 +101,10 @@ def _nodes(step: float, lowest: float, on_circle: int) -> np.ndarray:
     return np.concatenate([positive, -_RADIUS * np.exp(1j * angles)])
 
 
-def _values(power: float, logarithm: bool) -> np.ndarray:
+def _values(power: float, q: float | None) -> np.ndarray:
     safe = np.where(_SAMPLES > 0, _SAMPLES, 1.0)
-    return np.where(_SAMPLES > 0, safe**power * (np.log(safe) if logarithm else 1.0), 0.0)
+    factor = np.log(safe) if q == 0 else 1.0 if q is None else np.expm1(q * np.log(safe)) / q
+    return np.where(_SAMPLES > 0, safe**power * factor, 0.0)
 
 
 def _fit(values: np.ndarray, nodes: np.ndarray, moments: int) -> Rule:

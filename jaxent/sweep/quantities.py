@@ -99,7 +99,7 @@ def _impossible(chain: Chain, point: Point, settings: Settings) -> jax.Array:
 
 def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
-    value, log_probability = problem.dense_entropy(1.0)
+    value, log_probability = problem.dense_entropy(None)
     error = jnp.zeros_like(value)
     if chain.dimension <= chain.n_atoms and chain.n_ensembles == 3:
         error = truncation.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
