@@ -157,7 +157,7 @@ class Problem:
         """
         tolerance = real_number("tolerance", tolerance, "be at least 0", lambda number: number >= 0)
         shape = batch_shape(self.time)
-        if isinstance(alpha, Tracer) or not band.worth_planning(self.chain, self.facts, tolerance):
+        if isinstance(alpha, jax.Array) or not band.worth_planning(self.chain, self.facts, tolerance):
             nothing = jnp.zeros(shape)
             values: list[Any] = [*self.dense_entropy(alpha, dense_count, slopes), nothing, nothing][:4]
             values[2:2] = [nothing] * 4
