@@ -28,7 +28,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments, execution, memory, pairs
+from jaxent import arguments, coherence, execution, memory, pairs
 from jaxent.chain import Chain
 from jaxent.messages import shown
 from jaxent.routes import ImpossibleOutcomes
@@ -107,11 +107,23 @@ def dephased_log_probability(
 ) -> Float[Array, "*batch"]:
     """Natural logarithm of the probability of the outcomes under dephasing.
 
-    Arguments and errors as `end_to_end_log_negativity`. Returns an array of the shape of the times and rates, NaN where
-    less than eight digits of the state are left.
+    For three ensembles a sum over the coherences of the measured one (`jaxent.coherence`), at any number of atoms; for
+    others the trace of the state. Arguments as `end_to_end_log_negativity`.
+
+    Returns:
+        array of the shape of the times and rates, -inf where the outcomes cannot occur.
+
+    Raises:
+        ValueError: on any argument out of range, for longer chains where the state does not fit in memory, and where
+            the sum cancels to less than eight digits (estimated beside it). Under a transformation it is NaN instead.
     """
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
-    return problem.run(pairs.log_probability)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense=False)
+    log_probability = problem.log_probability()
+    problem.refuse_unlikely(
+        jnp.where(log_probability == -jnp.inf, 0.0, log_probability),
+        f"or rounding leaves less than eight digits of its probability at n_atoms = {chain.n_atoms}",
+    )
+    return log_probability
 
 
 def end_to_end_log_negativity(
@@ -248,9 +260,19 @@ class Problem:
             problem.refuse_large_blocks()
         return problem
 
-    def run(self, kernel: Callable):
+    def log_probability(self) -> jax.Array:
+        """Log probability of the outcomes for each time and rate, NaN where its digits are lost."""
+        if self.static.chain.n_ensembles != 3:
+            self.refuse_large_blocks()
+            return self.run(pairs.log_probability)
+        chain = self.static.chain
+        what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
+        return self.run(coherence.log_probability, (what, "use a smaller window, or none"))
+
+    def run(self, kernel: Callable, words: tuple[str, str] | None = None):
+        """A kernel for each time and rate; `words`: what needs the memory, and what to use instead."""
         tile = max(1, 2**20 // self.static.chain.dimension**4)
-        what, instead = self._blocks() if self._by_blocks else self._state()
+        what, instead = words or (self._blocks() if self._by_blocks else self._state())
         return execution.call(
             _over_batch,
             *(kernel, self.static, tile, self.time, self.strengths, self.shared, self.outcomes, self.offsets),
@@ -302,7 +324,11 @@ class Problem:
             "use a smaller window, or jaxent.estimate_log_negativity",
         )
 
-    def refuse_unlikely(self, log_probability: jax.Array) -> None:
+    def refuse_unlikely(
+        self,
+        log_probability: jax.Array,
+        reason: str = "or so seldom that the state cancels to less than float64 resolves",
+    ) -> None:
         """Raise `ImpossibleOutcomes` where p is 0, or its digits are lost (NaN)."""
         host = arguments.concrete(log_probability)
         if host is None:
@@ -311,7 +337,6 @@ class Problem:
         if unlikely.any():
             raise ImpossibleOutcomes(
                 f"Argument `outcomes` = {shown(np.asarray(self.outcomes).tolist())} cannot occur at one of the times, "
-                "or so seldom that the state cancels to less than float64 resolves; choose outcomes that can occur "
-                "(jaxent.sample_outcomes draws some).",
+                f"{reason}; choose outcomes that can occur (jaxent.sample_outcomes draws some).",
                 unlikely,
             )

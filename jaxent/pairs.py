@@ -13,8 +13,8 @@ f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ �
 in it: it is exact for every γ t and smooth at γ = 0. A chain is a product of such matrices over pairs (k, k').
 
 Every function takes one time, the strengths γ_j t of shape (M,) and Γ t, outcomes and offsets of shape (M-2,), and the
-`Static` facts that decide which symmetries hold. Nothing is checked here: `jaxent.dephasing` does. Cost: O(D^4) for
-M = 3 and its eigenvalues, O(M D^6) beyond, D the number of Dicke states kept per ensemble.
+`Static` facts that decide which symmetries hold. Nothing is checked here. Cost: O(D^4) for M = 3 and its eigenvalues,
+O(M D^6) beyond, D the number of Dicke states kept per ensemble.
 """
 
 import functools
@@ -34,6 +34,7 @@ __all__ = [
     "Static",
     "coherent_information",
     "damping",
+    "even_diagonal",
     "even_table",
     "log_negativity",
     "log_probability",
@@ -59,9 +60,9 @@ class Static(NamedTuple):
 
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
-    """Logarithm of the probability of the outcomes, NaN where the digits of the state are lost."""
-    found = _entries(static, time, strengths, shared, outcomes, offsets)
-    return product.guarded(found.log_trace, found.log_trace, found.lost)[1]
+    """Logarithm of the probability of the outcomes, NaN where the digits of the state are lost; M = 3 has another."""
+    _, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+    return product.guarded(log_trace, log_trace, lost)[1]
 
 
 def log_negativity(static, time, strengths, shared, outcomes, offsets):
@@ -104,12 +105,8 @@ def _blocks(static, entry):
     with the parity.
     """
     alike = static.chain.n_ensembles == 3 and static.equal and not static.shared
-    found = symmetry.sectors(
-        static.chain.dimension,
-        parity=static.real,
-        exchange=static.real and alike,
-        mirror=alike,
-    )
+    size, real = static.chain.dimension, static.real
+    found = symmetry.sectors(size, parity=real, exchange=real and alike, mirror=alike)
     return [symmetry.block(sector, entry) for sector in found]
 
 
@@ -212,6 +209,19 @@ def even_table(chain, time, strength, outcome, offset, top, wrong=False):
     Returns:
         real symmetric array of shape (2D-1, 2D-1).
     """
+    differences = np.arange(1 - chain.dimension, chain.dimension)
+    waves, damped = _waves(chain, time, strength, outcome, offset, top, differences, wrong)
+    return sum(jnp.einsum("kd,ke->de", *both, precision="highest") for both in zip(waves, damped, strict=True))
+
+
+def even_diagonal(chain, time, strength, outcome, offset, top, differences, wrong=False):
+    """g(d t + φ, d t + φ) of `even_table` for the differences d."""
+    waves, damped = _waves(chain, time, strength, outcome, offset, top, differences, wrong)
+    return sum(jnp.sum(wave * other, axis=0) for wave, other in zip(waves, damped, strict=True))
+
+
+def _waves(chain, time, strength, outcome, offset, top, differences, wrong):
+    """Real and imaginary parts of c_m e^(im(dt + φ)) over (m, d); and the same damped."""
     states, weights = _measured_states(chain.n_atoms)
     if top:
         coefficients = jnp.asarray(weights, offset.dtype)
@@ -220,7 +230,6 @@ def even_table(chain, time, strength, outcome, offset, top, wrong=False):
         row = row + reduced.row_error(chain.n_atoms, row) if wrong else row
         coefficients = jnp.asarray(np.sqrt(weights), offset.dtype) * row
     doubled = 2 * states - chain.n_atoms
-    differences = np.arange(1 - chain.dimension, chain.dimension)
     phase = turns_of_products(doubled, differences, time, 1) + doubled[:, None] * (offset / (4 * jnp.pi))
     decay = damping(np.subtract.outer(states, states), strength)
     if wrong:
@@ -228,10 +237,8 @@ def even_table(chain, time, strength, outcome, offset, top, wrong=False):
         phase = phase + reduced.angle_error(phase, size, jnp.max(abs(doubled)) * offset)
         coefficients, decay = reduced.roundings(coefficients), reduced.roundings(decay)
     waves = coefficients[:, None] * unit(phase)
-    damped = jnp.matmul(decay, jnp.stack([waves.real, waves.imag]), precision="highest")
-    return jnp.einsum("kd,ke->de", waves.real, damped[0], precision="highest") + jnp.einsum(
-        "kd,ke->de", waves.imag, damped[1], precision="highest"
-    )
+    parts = jnp.stack([waves.real, waves.imag])
+    return parts, jnp.matmul(decay, parts, precision="highest")
 
 
 def _measured_window(n_atoms: int) -> float | None:

@@ -40,6 +40,7 @@ LAYERS = [
     "curves",
     "symmetry",
     "pairs",
+    "coherence",
     "dephasing",
     "averages",
     "stochastic",

