@@ -31,14 +31,12 @@ import scipy.signal
 from jaxent import arguments, threads
 from jaxent.chain import Chain
 from jaxent.conversion import finite, positive
-from jaxent.routes import ImpossibleOutcomes, Problem
+from jaxent.samples import Samples
 
 __all__ = ["Extrema", "find_extrema"]
 
 _MOST_POINTS = 10**6
 _BEYOND = 2  # points of the grid beyond each end, so that an extremum at an end is bracketed too
-_TILE = 64  # times of one program of dense matrices
-_TOLERANCE = 1e-9  # bits, of the band engine
 _HALVINGS = 12  # of a stretch of the grid
 _RESOLVED = 1e-6  # bits within which no stretch hides a better extremum
 _ROUNDED, _FINEST = 1e-10, 1e-12  # error in t that is promised; width of the bracket of an extremum that is found
@@ -81,7 +79,7 @@ def find_extrema(
     `jaxent.end_to_end_entropy`, and some ten to fifty for each extremum. See the module's text for what makes sure that
     none is missed. An end of the interval is no extremum unless dE/dt changes sign there (as at t = 0 and π); such a
     one has one side only, and its prominence is over the saddle on that side. Times whose outcomes cannot occur
-    are left out of the curve.
+    are left out of the curve; where they hardly can, so that the digits of dE/dt are lost, the interval is refused.
 
     Args:
         chain: the chain.
@@ -97,8 +95,8 @@ def find_extrema(
         Extrema.
 
     Raises:
-        ValueError: when the interval is empty or not finite, for more than 10^6 points, and as
-            `jaxent.end_to_end_entropy`.
+        ValueError: when the interval is empty or not finite, for more than 10^6 points, where the digits of dE/dt are
+            lost, and as `jaxent.end_to_end_entropy`.
     """
     arguments.check_chain(chain)
     start, stop = finite("start", start), finite("stop", stop)
@@ -114,7 +112,7 @@ def find_extrema(
         )
     grid = start + (stop - start) / (count - 1) * np.arange(-_BEYOND, count + _BEYOND)
     grid[_BEYOND], grid[count + _BEYOND - 1] = start, stop
-    samples = _Samples(chain, outcomes, phase_offset)
+    samples = Samples(chain, outcomes, phase_offset, (start, stop))
     curve = _first_curve(samples, grid, lambda share: report(0.6 * share))
     curve, found = _resolved(samples, curve, (start, stop), min_prominence, lambda share: report(0.6 + 0.2 * share))
     found = _polished(samples, found, 1e-5 / chain.n_atoms, lambda share: report(0.8 + 0.2 * share))
@@ -134,35 +132,7 @@ def _levels(time: np.ndarray, n_atoms: int) -> np.ndarray:
     return np.where(distance * n_atoms < 0.1, [f.denominator for f in nearest], 0).astype(int)
 
 
-# ---------------------------------------------------------------------- samples
-
-
-class _Samples:
-    """E, dE/dt, log p and d log p/dt at any times: of shape (4, times), NaN where the outcomes cannot occur."""
-
-    def __init__(self, chain: Chain, outcomes, phase_offset):
-        self._arguments = (chain, outcomes, phase_offset)
-        self._tile = max(1, min(_TILE, 2**22 // chain.dimension**2))
-
-    def __call__(self, times: np.ndarray, report: Callable[[float], None] = lambda share: None) -> np.ndarray:
-        found = np.empty((4, len(times)))
-        for first in range(0, len(times), self._tile):
-            tile = slice(first, first + self._tile)
-            found[:, tile] = self._at(times[tile])
-            report(min(first + self._tile, len(times)) / len(times))
-        return found
-
-    def _at(self, times: np.ndarray) -> np.ndarray:
-        chain, outcomes, phase_offset = self._arguments
-        problem = Problem.of(chain, times, outcomes, phase_offset)
-        try:
-            found = problem.entropies(None, _TOLERANCE, dense_count=self._tile, slopes=True)
-        except ImpossibleOutcomes as error:
-            values, possible = np.full((4, len(times)), np.nan), ~np.asarray(error.where)
-            if possible.any():
-                values[:, possible] = self._at(times[possible])
-            return values
-        return np.array([found.entropy, found.slope, found.log_probability, found.log_probability_slope])
+# ------------------------------------------------------------------------ curve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +141,7 @@ class _Curve:
 
     Attributes:
         time: shape (n,).
-        sample: of `_Samples`, shape (4, n).
+        sample: of `Samples`, shape (4, n).
         miss: how far E, in bits, missed the prediction from a stretch twice as wide, shape (n - 1,).
         miss_of_log: the same of log p.
         halvings: how often the stretch has been halved, shape (n - 1,).
@@ -188,7 +158,7 @@ class _Curve:
         least, greatest = _range_of_cubic(self.time, *self.sample[:2])
         return least - self.miss, greatest + self.miss
 
-    def halved(self, samples: _Samples, which: np.ndarray) -> "_Curve":
+    def halved(self, samples: Samples, which: np.ndarray) -> "_Curve":
         """The curve with samples in the middle of the stretches `which`, a mask."""
         index = np.flatnonzero(which)
         middle = (self.time[index] + self.time[index + 1]) / 2
@@ -253,7 +223,7 @@ def _range_of_cubic(time, value, slope) -> tuple[np.ndarray, np.ndarray]:
     return values.min(axis=1), values.max(axis=1)
 
 
-def _first_curve(samples: _Samples, grid: np.ndarray, report: Callable[[float], None]) -> _Curve:
+def _first_curve(samples: Samples, grid: np.ndarray, report: Callable[[float], None]) -> _Curve:
     """The curve on an even grid of an odd number of points: each second one tells of the stretches beside it."""
     found = samples(grid, report)
     left, here, right = slice(0, -2, 2), slice(1, -1, 2), slice(2, None, 2)
@@ -295,7 +265,7 @@ def _brackets(curve: _Curve, ends: tuple[float, float]) -> _Found:
     return _Found(low, high, time, height, is_peak).chosen(inside)
 
 
-def _resolved(samples: _Samples, curve: _Curve, ends, min_prominence: float, report) -> tuple[_Curve, _Found]:
+def _resolved(samples: Samples, curve: _Curve, ends, min_prominence: float, report) -> tuple[_Curve, _Found]:
     """The curve, halved where it may hide an extremum, and the extrema that stand out."""
     for step in range(4 * _HALVINGS):
         unresolved = (curve.miss > min_prominence / 50) | (curve.miss_of_log > 0.5)
@@ -357,7 +327,7 @@ def _peak_prominences(values: np.ndarray, which: np.ndarray) -> np.ndarray:
         return scipy.signal.peak_prominences(values, which)[0]
 
 
-def _polished(samples: _Samples, found: _Found, distance: float, report: Callable[[float], None]) -> _Found:
+def _polished(samples: Samples, found: _Found, distance: float, report: Callable[[float], None]) -> _Found:
     """The same with times to `_FINEST` and their heights.
 
     At a magic time dE/dt vanishes as δ³ log δ, below its own rounding for a while: the two slopes at a distance tell.

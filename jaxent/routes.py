@@ -22,7 +22,7 @@ from jaxent.conversion import real_number
 from jaxent.messages import shown
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
-__all__ = ["UNLIKELY", "Entropies", "ImpossibleOutcomes", "Problem"]
+__all__ = ["UNLIKELY", "Entropies", "HardlyPossible", "ImpossibleOutcomes", "Problem"]
 
 _TILE_BYTES = 256 * 2**20  # memory a tile of times may take; more buys no speed
 _PLANNED_TILE = 512  # times whose plans are held at once
@@ -57,6 +57,10 @@ class ImpossibleOutcomes(ValueError):
 
     def __reduce__(self):
         return type(self), (str(self), self.where)
+
+
+class HardlyPossible(ImpossibleOutcomes):
+    """Outcomes that may occur at the times `where` it is true, but so seldom that all digits are lost."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,7 +288,7 @@ class Problem:
         needed = extended.operations(self.chain) * int(lost.sum())
         if self.chain.n_atoms <= extended.MOST_ATOMS and needed <= _MOST_OPERATIONS:
             return
-        raise ImpossibleOutcomes(
+        raise HardlyPossible(
             f"Argument `outcomes` = {self._shown()} can hardly occur at {_nth_time(self.time, lost)}: its amplitudes "
             f"cancel to less than float64 resolves, and {int(lost.sum())} such times of {self.chain.dimension} states "
             "per end take too long in more digits; choose outcomes that can occur (jaxent.sample_outcomes draws some).",

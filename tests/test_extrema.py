@@ -1,14 +1,16 @@
 """The finder of peaks and dips against dense grids of plain NumPy and `scipy.signal`."""
 
 import math
+import re
 
+import jax
 import numpy as np
 import oracles
 import pytest
 import scipy.signal
 
 import jaxent
-from jaxent import Chain, extrema
+from jaxent import Chain, extrema, routes
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -113,6 +115,21 @@ def test_where_the_outcomes_cannot_occur_the_curve_has_a_gap():
     assert np.isfinite(found.entropy).all()
     with pytest.raises(ValueError, match=r"`outcomes` cannot occur at any time"):
         jaxent.find_extrema(Chain(3, 11), 0.0, 1e-200, [10])
+
+
+def test_where_the_digits_of_the_slope_are_lost_the_interval_is_refused(monkeypatch):
+    """Where E itself is computed in more digits, and where that would take too long."""
+    words = r"`outcomes` = \[6, 0\] can hardly occur at times from (\S+) to (0\.\d+), where .* `start` and `stop`"
+    chain = Chain(4, 6)
+    for most in (0, routes._MOST_OPERATIONS):
+        monkeypatch.setattr(routes, "_MOST_OPERATIONS", most)
+        with pytest.raises(ValueError, match=words) as error:
+            jaxent.find_extrema(chain, 0.0, 0.2, [6, 0], points_per_dip=40.0)
+    first, last = map(float, re.search(words, str(error.value)).groups())
+    assert 0 < first < last < 0.2
+    slope = jax.jit(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t, [6, 0])))
+    assert np.isnan([slope(first), slope(last)]).all()
+    assert np.isfinite(slope(2 * last))
 
 
 def test_roots_are_found_to_the_last_digits():

@@ -48,6 +48,7 @@ LAYERS = [
     "interop",
     "derivatives",
     "magic",
+    "samples",
     "extrema",
     "optimize",
     "sweep",
