@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxent import angles
-from jaxent.conversion import as_given, as_integers, as_numbers, is_integer, real_number, whole_number
+from jaxent.conversion import as_given, as_numbers, as_whole_numbers, is_integer, real_number, whole_number
 from jaxent.messages import shown
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape, check_fraction
 
@@ -307,7 +307,7 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     dtype = jnp.result_type(int)
     if outcomes is None:
         return jnp.full((inner,), n_atoms, dtype)
-    array = as_integers("outcomes", outcomes, "be integers, or None for all N")
+    array = as_whole_numbers("outcomes", outcomes, "be integers, or None for all N")
     if not inner and array.size:
         raise ValueError(
             f"Argument `outcomes` must be None for n_ensembles = 2, which has no inner ensemble, but is "

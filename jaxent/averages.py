@@ -30,7 +30,7 @@ from jaxtyping import Array, Float
 
 from jaxent import arguments, decoding, dephasing, pairs, product, sampling
 from jaxent.chain import Chain
-from jaxent.conversion import as_integers, whole_number
+from jaxent.conversion import as_whole_numbers, whole_number
 from jaxent.messages import shown
 from jaxent.times import Time
 
@@ -45,7 +45,7 @@ __all__ = [
 
 _MOST_EXACT_OUTCOMES = 10**6
 
-Chosen = arguments.Outcomes | Sequence[Sequence[int]]  # rows of q_2…q_(M-1)
+Chosen = arguments.Outcomes | Sequence[Sequence[ArrayLike]]  # rows of q_2…q_(M-1)
 
 
 class OutcomeAverage(NamedTuple):
@@ -278,7 +278,7 @@ def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> Outco
 
 def _chosen(chain: Chain, outcomes: Chosen) -> jax.Array:
     must = f"be integers in 0…{chain.n_atoms} (n_atoms)"
-    grid = as_integers("outcomes", outcomes, must)
+    grid = as_whole_numbers("outcomes", outcomes, must)
     inner = chain.n_ensembles - 2
     if grid.ndim == 1 and inner == 1:
         grid = grid[:, None]

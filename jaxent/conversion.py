@@ -28,6 +28,7 @@ __all__ = [
     "as_given",
     "as_integers",
     "as_numbers",
+    "as_whole_numbers",
     "at_least_zero",
     "finite",
     "is_integer",
@@ -208,3 +209,22 @@ def as_integers(name: str, value: Any, must: str, remedy: str = "") -> np.ndarra
     if array.size and array.dtype.kind not in "iuO":
         raise ValueError(f"Argument `{name}` must {must}, but is {shown(value)}{remedy}.")
     return array
+
+
+def as_whole_numbers(name: str, value: Any, must: str) -> np.ndarray | jax.Array:
+    """`as_integers`, where known floats that are whole, such as 3.0 or 1e6, are integers as well.
+
+    Raises:
+        ValueError: when a value is no whole number, True or False, or a traced float.
+    """
+    array = as_given(name, value, must)
+    if any(isinstance(leaf, bool | np.bool_) for leaf in jax.tree.leaves(value)):
+        pass
+    elif array.dtype.kind == "f" and not isinstance(array, Tracer):
+        floats = np.asarray(array)
+        if (np.isfinite(floats) & (floats == np.floor(floats))).all():
+            large = np.abs(floats).max(initial=0.0) >= 2**63
+            return floats.astype(object if large else np.int64)
+    elif array.dtype.kind in "iuO" or not array.size:
+        return array
+    raise ValueError(f"Argument `{name}` must {must}, but is {shown(value)}.")

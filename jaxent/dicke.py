@@ -20,7 +20,7 @@ from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments, memory, operators
 from jaxent.binomials import log_binomial, log_prefactor
-from jaxent.conversion import as_integers, real_number, whole_number
+from jaxent.conversion import as_whole_numbers, real_number, whole_number
 from jaxent.messages import shown
 from jaxent.times import cos_sin_turns, turns
 
@@ -229,7 +229,7 @@ def x_overlap(n_atoms: int, outcome: ArrayLike, half_angle: Float[Array, "*s"]) 
 
 def _checked_outcome(n_atoms: int, outcome: ArrayLike) -> jax.Array:
     """One outcome as an integer of JAX, refused where it is known and outside 0…N."""
-    array = as_integers("outcome", outcome, "be an integer")
+    array = as_whole_numbers("outcome", outcome, "be an integer")
     if array.shape:
         raise ValueError(f"Argument `outcome` must be one integer, but has shape {shown(array.shape)}; use jax.vmap.")
     value = arguments.concrete(array)

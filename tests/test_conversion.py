@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxent
-from jaxent import dicke
+from jaxent import arguments, averages, dicke
 from jaxent.conversion import as_given, finite, positive, real_number, whole_number
 
 CHAIN = jaxent.Chain(3, 5)
@@ -44,6 +44,40 @@ def test_times_offsets_and_orders_may_be_any_kind_of_number(number):
     entropy = jaxent.end_to_end_entropy(CHAIN, 0.5, 3, 0.5)
     assert float(jaxent.end_to_end_entropy(CHAIN, number, 3, number)) == float(entropy)
     assert float(jaxent.renyi_entropy(np.eye(2), real_number("alpha", number))) == pytest.approx(1.0, abs=1e-14)
+
+
+@pytest.mark.parametrize("outcome", [3.0, np.float32(3), [3.0], np.array([3.0]), jnp.array(3.0)])
+def test_outcomes_may_be_whole_floats(outcome):
+    expected = jaxent.log_outcome_probability(CHAIN, 0.5, 3)
+    assert float(jaxent.log_outcome_probability(CHAIN, 0.5, outcome)) == float(expected)
+    assert jaxent.decode_outcomes(CHAIN, outcome, 2).tolist() == jaxent.decode_outcomes(CHAIN, 3, 2).tolist()
+
+
+def test_whole_floats_are_outcomes_in_every_function():
+    mixed = arguments.checked_outcomes([3.0, 2], 4, 5)
+    assert (mixed.tolist(), mixed.dtype.kind) == ([3, 2], "i")
+    assert arguments.checked_outcomes(2.0**53, 3, 2**53).tolist() == [2**53]
+    assert averages._chosen(jaxent.Chain(4, 5), [[3.0, 2], [1, 5.0]]).tolist() == [[3, 2], [1, 5]]
+    np.testing.assert_array_equal(dicke.x_basis(5, 3.0), dicke.x_basis(5, 3))
+    sweeps = [
+        jaxent.Sweep("entropy", atoms, 0.5, outcomes=outcomes) for atoms, outcomes in ((5, [2, 3]), (5.0, [2.0, 3.0]))
+    ]
+    assert sweeps[0] == sweeps[1]
+    assert sweeps[0].key == sweeps[1].key
+
+
+@pytest.mark.parametrize("outcome", [1.5, math.nan, math.inf, True, [True], np.bool_(True), [3.0, 2.5], 3j])
+def test_what_is_no_whole_outcome_is_refused_in_one_sentence(outcome):
+    chain = jaxent.Chain(4, 5) if np.size(outcome) == 2 else CHAIN
+    with pytest.raises(ValueError, match=r"^Argument `outcomes` must be integers, or None for all N, but is .*\.$"):
+        jaxent.log_outcome_probability(chain, 0.5, outcome)
+    with pytest.raises(ValueError, match=r"Argument `outcomes` must "):
+        jaxent.Sweep("entropy", 5, 0.5, outcomes=outcome, n_ensembles=chain.n_ensembles)
+
+
+def test_a_traced_float_is_no_outcome():
+    with pytest.raises(ValueError, match="`outcomes` must be integers"):
+        jax.eval_shape(lambda q: jaxent.log_outcome_probability(CHAIN, 0.5, q), 3.0)
 
 
 def test_beyond_the_range_of_floats_a_number_is_infinite():

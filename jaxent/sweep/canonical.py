@@ -90,7 +90,8 @@ def plain(value: Any) -> Any:
 
 
 def _integer(key: str, value: Any) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool | np.bool_):
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    if not real or not -math.inf < value < math.inf or value != int(value):
         raise QuestionError(key, f"must be an integer, but is {shown(value)}.")
     return int(value)
 
