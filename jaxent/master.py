@@ -238,7 +238,8 @@ def _integrate(chain, present, n_steps, rtol, atol, max_steps, time, rates, init
     )
     succeeded = solution.result == diffrax.RESULTS.successful
     real, imaginary = (part[0] for part in jax.tree.leaves(solution.ys))
-    return jnp.where(succeeded, jax.lax.complex(real, imaginary), jnp.nan), succeeded
+    right = jnp.where(succeeded, 1.0, jnp.nan)  # a factor: derivatives are NaN too
+    return jax.lax.complex(real * right, imaginary * right), succeeded
 
 
 def _generator(chain: Chain, present: _Rates, rates: _Rates):

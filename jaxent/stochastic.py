@@ -101,7 +101,7 @@ def estimate_log_negativity(
     )
     problem.refuse_unlikely(log_trace)
     norms, spreads = _regressed(samples)
-    values = jnp.log2(norms) + jnp.where(log_trace > -jnp.inf, 0.0, jnp.nan)
+    values = jnp.log2(norms) * jnp.where(log_trace > -jnp.inf, 1.0, jnp.nan)  # a factor: derivatives are NaN too
     moved = jnp.max(jnp.abs(values[:-1] - values[-1]))
     return EstimatedLogNegativity(values[-1], spreads[-1] / (norms[-1] * math.log(2)), moved)
 

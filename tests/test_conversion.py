@@ -115,6 +115,12 @@ def test_a_traced_outcome_outside_the_basis_gives_nan(outcome):
     assert np.isnan(jax.jit(lambda q: dicke.x_overlap(9, q, jnp.array([0.1, 0.2])))(outcome)).all()
 
 
+def test_the_derivative_at_a_traced_outcome_outside_the_basis_is_nan_and_not_zero():
+    slopes = jax.jit(jax.grad(lambda time, q: jaxent.outcome_probability(CHAIN, time, q)))
+    assert np.isnan([slopes(0.5, -1), slopes(0.5, 6)]).all()
+    assert abs(slopes(0.5, 5)) > 1e-3
+
+
 @pytest.mark.parametrize("time", [1.1e6, -1e12, math.inf])
 def test_a_traced_time_beyond_the_largest_gives_nan(time):
     assert np.isnan(jax.jit(lambda t: jaxent.end_to_end_entropy(CHAIN, t))(time))

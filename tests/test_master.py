@@ -133,3 +133,11 @@ def test_bad_input_is_refused_by_name(change, words):
 def test_too_few_steps_are_nan_under_jit():
     run = jax.jit(functools.partial(jaxent.evolve_density, CHAIN, max_steps=2))
     assert np.isnan(run(1.0, 0.01)).all()
+
+
+def test_the_derivative_of_a_state_that_was_not_reached_is_nan_and_not_zero():
+    def value(time):
+        return jaxent.evolve_density(jaxent.Chain(2, 1), time, 0.01, max_steps=2)[0, 0, 1, 1].real
+
+    assert np.isnan(jax.jit(jax.grad(value))(1.0))
+    assert np.isnan(jax.jit(jax.jacfwd(value))(1.0))
