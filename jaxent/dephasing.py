@@ -174,7 +174,9 @@ def end_to_end_coherent_information(
 ) -> Float[Array, "*batch"]:
     """Coherent information S(ρ_M) - S(ρ) of the two ends, in bits: a lower bound on the distillable entanglement.
 
-    Arguments, errors and shape as `end_to_end_log_negativity`. It may be negative.
+    Arguments, errors and shape as `end_to_end_log_negativity`. It may be negative. Where noise sets in on a pure state
+    (γ = 0, or t = 0 with γ > 0) its slope towards more noise is -∞, as that of x log x at 0; the derivative that is
+    returned there is finite and means nothing.
 
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.

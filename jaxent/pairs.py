@@ -28,7 +28,7 @@ import numpy as np
 from jaxent import dicke, product, reduced, spectral, symmetry
 from jaxent.chain import Chain
 from jaxent.entanglement import beyond_rounding, entropy_difference
-from jaxent.times import turns_of_products, unit
+from jaxent.times import time_value, turns_of_products, unit
 
 __all__ = [
     "Static",
@@ -62,7 +62,8 @@ class Static(NamedTuple):
 def log_probability(static, time, strengths, shared, outcomes, offsets):
     """Logarithm of the probability of the outcomes, NaN where the digits of the state are lost; M = 3 has another."""
     _, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
-    return product.guarded(log_trace, log_trace, lost)[1]
+    log_p = product.without_slope_at_zero(log_trace, log_trace, time, strengths, shared, offsets)
+    return product.guarded(log_p, log_p, lost)[1]
 
 
 def log_negativity(static, time, strengths, shared, outcomes, offsets):
@@ -79,10 +80,10 @@ def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
         transposed = _blocks(static, lambda a, b, c, d: found.entry(c, b, a, d))
         return transposed, found.log_trace, found.lost
 
-    # where eigenvalues vanish (no noise, no time) the derivative is the one-sided one, towards more noise
-    more = (
-        (jnp.zeros_like(strengths), jnp.ones_like(shared)) if static.shared else (jnp.ones_like(strengths), shared * 0)
-    )
+    # where eigenvalues vanish (no noise, no time) the derivative is the one-sided one, towards more noise: shared noise
+    # if there is any, but at t = 0, where time brings in every noise and the signs of all agree, all of them
+    local = (time_value(time) == 0) if static.shared else True
+    more = (jnp.ones_like(strengths) * local, jnp.full_like(shared, static.shared))
     (matrices, log_trace, lost), (growths, *_) = jax.jvp(blocks, (strengths, shared), more)
     growths = jax.lax.stop_gradient(growths)
     norm = spectral.trace_norm(matrices, growths)

@@ -52,6 +52,7 @@ __all__ = [
     "rounded_log_probability",
     "schmidt",
     "with_phases",
+    "without_slope_at_zero",
 ]
 
 _ALL_DIFFERENCES = 10**5
@@ -83,7 +84,7 @@ def with_phases(chain, time, outcomes, offsets, matrix):
 def log_probability(chain, time, outcomes, offsets, top, real):
     """Log of Σ|A|², NaN where its digits are lost; for M = 3 a sum over the differences k_1 - k_3 alone."""
     log_norm, lost = rounded_log_probability(chain, time, outcomes, offsets, top, real)
-    return log_norm * _defined(log_norm, lost, zero=1.0)
+    return without_slope_at_zero(log_norm, log_norm, time, offsets) * _defined(log_norm, lost, zero=1.0)
 
 
 def rounded_log_probability(chain, time, outcomes, offsets, top, real):
@@ -131,6 +132,7 @@ def schmidt(chain, time, outcomes, offsets, top, real):
     probabilities, log_share = _probabilities(state.power, values)
     positive = probabilities > 0
     values = jnp.where(positive, jnp.sqrt(jnp.where(positive, probabilities, 1.0)), 0.0)
+    values = without_slope_at_zero(values, state.log_norm, time, offsets)
     return guarded(jnp.flip(jnp.sort(values)), state.log_norm + log_share, state.lost)
 
 
@@ -148,6 +150,25 @@ def most_lost(dtype) -> float:
 def guarded(value, log_norm, lost):
     """A value and log p, NaN (with all their derivatives) where the amplitudes are lost or, for the value, zero."""
     return value * _defined(log_norm, lost, zero=jnp.nan), log_norm * _defined(log_norm, lost, zero=1.0)
+
+
+def without_slope_at_zero(value, log_norm, *knobs):
+    """The value itself; its derivatives in all knobs are NaN where p = 0, not those of a constant."""
+    undefined = jnp.where(log_norm > -jnp.inf, 0.0, jnp.nan)
+    floats = [x for x in jax.tree.leaves(knobs) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+    return functools.reduce(lambda total, x: total + _zero_of_slope(undefined, jnp.sum(x)), floats, value)
+
+
+@jax.custom_jvp
+def _zero_of_slope(slope, knob):
+    """0, with a derivative in the knob that is given."""
+    return jnp.zeros_like(knob)
+
+
+@_zero_of_slope.defjvp
+def _zero_of_slope_jvp(primals, tangents):
+    slope, knob = primals
+    return _zero_of_slope(slope, knob), (slope * tangents[1]).astype(knob.dtype)
 
 
 def _defined(log_norm, lost, zero):

@@ -263,7 +263,8 @@ def lost_by_values(values, wrong_values, weights):
     scale = jnp.where(scale > 0, scale, 1.0)
     total = jnp.sum(weights * (values / scale) ** 2)
     apart = jnp.sum(weights * ((values - wrong_values) / scale) ** 2) / jnp.where(total > 0, total, 1.0)
-    return jax.lax.stop_gradient(jnp.where(total > 0, jnp.sqrt(apart), 1.0))
+    # values that vanish whatever is rounded, such as those of q < N at t = 0, have lost nothing
+    return jax.lax.stop_gradient(jnp.where((total > 0) | (apart == 0), jnp.sqrt(apart), 1.0))
 
 
 def overlap(n_atoms, outcome, half_angle, top):

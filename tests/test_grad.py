@@ -1,24 +1,62 @@
 """First derivatives of every public function in every knob: forward, reverse and central differences agree."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from knobs import KEY, KNOBS, LONG, central_differences, scalar
+from knobs import KEY, KNOBS, LONG, central_differences, one_sided_differences, scalar
 
 import jaxent
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
+@functools.cache
+def compiled(name):
+    """The function of this name, and its gradient in both modes."""
+    function = scalar(name)
+    return jax.jit(function), jax.jit(lambda x: (jax.grad(function)(x), jax.jacfwd(function)(x)))
+
+
 @pytest.mark.parametrize("name", [name for name in KNOBS if "master" not in name])
 def test_forward_reverse_and_central_differences_agree(name):
-    function, point = scalar(name), KNOBS[name][1]
-    reverse, forward = map(np.asarray, jax.jit(lambda x: (jax.grad(function)(x), jax.jacfwd(function)(x)))(point))
-    central = central_differences(jax.jit(function), point)
+    (function, both), point = compiled(name), KNOBS[name][1]
+    reverse, forward = map(np.asarray, both(point))
+    central = central_differences(function, point)
     np.testing.assert_allclose(forward, reverse, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(reverse, central, rtol=1e-6, atol=1e-9)
     assert abs(reverse).max() > 1e-3
+
+
+# where zeros leave no answer: of the functions, which knobs; "all" is all of them at once
+NO_ANSWER = {
+    "Schmidt coefficients: bonds, offsets": (0, 1, 2),  # one grows as |t|
+    "coherent information: time, rates, shared, offset": (0,),  # grows as t log t
+    "planned entropy: time, offset": ("all",),  # far from where the plan was made
+    "reduced density matrix: bonds, offsets": ("all",),  # of no state, but for rounding
+    "fidelity: time, offsets": ("all",),  # of outcomes that cannot occur, set to 0
+}
+
+
+@pytest.mark.parametrize("name", [name for name in KNOBS if "master" not in name])
+def test_derivatives_where_knobs_vanish_are_right_and_nan_where_the_value_is(name):
+    """No time, no offset, no noise: each knob at 0 in turn, and all of them, towards larger values."""
+    function, both = compiled(name)
+    generic = KNOBS[name][1]
+    points = {i: generic * (np.arange(len(generic)) != i) for i in range(len(generic))} | {"all": 0 * generic}
+    for which, point in points.items():
+        if which in NO_ANSWER.get(name, ()):
+            continue
+        reverse, forward = map(np.asarray, both(point))
+        if np.isfinite(function(point)):
+            np.testing.assert_allclose(forward, reverse, rtol=1e-7, atol=1e-7)
+            np.testing.assert_allclose(reverse, one_sided_differences(function, point), rtol=1e-3, atol=2e-3)
+        else:
+            assert which == "all"
+            assert np.isnan(reverse[0])
+            assert np.isnan(forward[0])
 
 
 @pytest.mark.thorough
