@@ -1,4 +1,5 @@
 import os
+import shutil
 import socket
 
 import hypothesis
@@ -46,3 +47,19 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
         return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def whole(request, tmp_path_factory):
+    """A finished sweep of the module's `QUESTION`, three points a tile; not to be changed."""
+    import jaxent  # only now: the hook above is there
+
+    folder = tmp_path_factory.mktemp("whole")
+    jaxent.run_sweep(request.module.QUESTION, folder, tile_points=3)
+    return folder
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """A copy of it to change or damage."""
+    return shutil.copytree(whole, tmp_path / "results")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -15,19 +14,6 @@ from jaxent import Span, Sweep, check_sweep, cli, open_sweep, run_sweep, sweep
 from jaxent.sweep import lock, owners
 
 QUESTION = Sweep("outcome_probability", [3, 4], Span(0.1, 3.0, 6))
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    run_sweep(QUESTION, folder, tile_points=3)
-    return folder
-
-
-@pytest.fixture
-def copied(whole, tmp_path):
-    """A finished sweep of four tiles to change."""
-    return shutil.copytree(whole, tmp_path / "results")
 
 
 def rewrite_line(folder, number, change):

@@ -20,19 +20,6 @@ QUESTION = Sweep(["entropy", "log_outcome_probability"], [3, 4], Span(0.1, 3.0, 
 N_TILES = 8
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    run_sweep(QUESTION, folder, tile_points=3)
-    return folder
-
-
-@pytest.fixture
-def copied(whole, tmp_path):
-    """A finished sweep to damage."""
-    return shutil.copytree(whole, tmp_path / "results")
-
-
 def assert_identical(folder, expected):
     found, whole = open_sweep(folder).load(), open_sweep(expected).load()
     for name in whole.data_vars:
