@@ -6,8 +6,9 @@ one around the library's own calls, and set back as they were; programs that a p
 as jaxlib runs them (`threadpoolctl.threadpool_limits(1)` around them does the same).
 
 The number is one for the whole process: what other threads of a program decompose meanwhile takes one thread too, which
-changes its speed and nothing else. OpenBLAS (0.3.31) lets other threads of a program change the number no more once its
-main thread has: calls from those take what the main thread has left.
+changes its speed and nothing else. OpenBLAS (0.3.30) lets other threads of a program change the number no more once its
+main thread has. So it is never set from the main thread where another one can; if a program has set it from there
+itself, calls from other threads take what it has left.
 
 A number that is asked for by OPENBLAS_NUM_THREADS, MKL_NUM_THREADS or OMP_NUM_THREADS is left alone.
 """
@@ -45,6 +46,16 @@ def _numbers() -> list[int]:
 
 
 def _set(numbers: list[int]) -> None:
+    """Set the number of each library, for calls from any thread."""
+    if threading.current_thread() is threading.main_thread():
+        helper = threading.Thread(target=_set_here, args=(numbers,))
+        helper.start()
+        helper.join()
+    if _numbers() != numbers:
+        _set_here(numbers)
+
+
+def _set_here(numbers: list[int]) -> None:
     for library, number in zip(_libraries(), numbers, strict=True):
         library.set_num_threads(number)
 

@@ -1,6 +1,9 @@
 """LAPACK runs on one thread inside the library's calls, and as before outside."""
 
 import concurrent.futures
+import os
+import subprocess
+import sys
 import threading
 
 import jax
@@ -97,3 +100,33 @@ def test_a_number_that_is_asked_for_is_left_alone(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     with threads.one_lapack_thread():
         assert n_threads() == 2
+
+
+def test_calls_from_other_threads_are_bound_after_calls_from_the_main_thread():
+    """In a process of its own: here the fixture has set the number from the main thread."""
+    script = """
+import threading
+import threadpoolctl
+from jaxent import threads
+
+def number():
+    return {one["num_threads"] for one in threadpoolctl.threadpool_info() if "scipy" in one["filepath"]}
+
+def call():
+    with threads.one_lapack_thread():
+        print(*number())
+
+def limited():
+    threadpoolctl.threadpool_limits(2)
+    call()
+    print(*number())
+
+call()  # loads the library, and sets it
+for function in (limited, call):
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+"""
+    environment = {name: value for name, value in os.environ.items() if name not in threads._ASKED_FOR}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == ["1", "1", "2", "1"]
