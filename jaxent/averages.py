@@ -41,6 +41,7 @@ __all__ = [
     "average_entropy",
     "average_log_negativity",
     "outcome_probabilities",
+    "outcomes_at_once",
 ]
 
 _MOST_EXACT_OUTCOMES = 10**6
@@ -97,7 +98,7 @@ def average_entropy(
     if key is None:
         return _exact(kernel, chain, outcomes, (time, offsets))
     draws = _draws(chain, key, n_samples, outcomes, time, offsets)
-    return sampling.within_memory(chain, _sampled, kernel, _tile(chain.dimension**2), draws, (time, offsets))
+    return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**2), draws, (time, offsets))
 
 
 def average_log_negativity(
@@ -141,7 +142,7 @@ def average_log_negativity(
     if key is None:
         return _exact(kernel, chain, outcomes, values, chain.dimension**4)
     draws = _draws(chain, key, n_samples, outcomes, problem.time, problem.offsets, problem.strengths, problem.shared)
-    return sampling.within_memory(chain, _sampled, kernel, _tile(chain.dimension**4), draws, values)
+    return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**4), draws, values)
 
 
 def average_decoded_fidelity(
@@ -180,7 +181,7 @@ def average_decoded_fidelity(
     if key is None:
         return _exact(kernel, chain, outcomes, (time, offsets))
     draws = _draws(chain, key, n_samples, outcomes, time, offsets)
-    return sampling.within_memory(chain, _sampled, kernel, _tile(chain.dimension**2), draws, (time, offsets))
+    return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**2), draws, (time, offsets))
 
 
 def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offsets = 0.0) -> Float[Array, "..."]:
@@ -249,17 +250,17 @@ def _probabilities(chain, grid, time, offsets):
 
     # a chain of three has sums over differences only
     entries = 2 * product.largest_difference(chain) + 1 if chain.n_ensembles == 3 else chain.dimension**2
-    return jax.lax.map(single, grid, batch_size=_tile(entries))
+    return jax.lax.map(single, grid, batch_size=outcomes_at_once(entries))
 
 
-def _tile(entries: int) -> int:
+def outcomes_at_once(entries: int) -> int:
     """Outcomes that are worked on at once."""
     return max(1, 2**22 // entries)
 
 
 def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> OutcomeAverage:
     grid = all_outcomes(chain) if outcomes is None else _chosen(chain, outcomes)
-    tile = _tile(entries or chain.dimension**2)
+    tile = outcomes_at_once(entries or chain.dimension**2)
     value, probability = sampling.within_memory(chain, _weighted_sum, kernel, tile, grid, values)
     host = arguments.concrete(probability)
     if host is not None and not host > 0:
@@ -338,7 +339,7 @@ def _sample(chain, n_samples, key, time, offsets, strengths, shared):
         return sampling.draw(chain, key_outcome, time, turned)
 
     keys = jax.random.split(key, n_samples)
-    return jax.lax.map(draw, keys, batch_size=_tile(chain.dimension**2))
+    return jax.lax.map(draw, keys, batch_size=outcomes_at_once(chain.dimension**2))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -9,6 +9,7 @@ their limits, whichever is less; on an accelerator, what its own memory has left
 """
 
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ import jax
 import numpy as np
 import psutil
 
-__all__ = ["check_memory", "free_bytes", "needed_by"]
+__all__ = ["check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
 
 _NO_MATTER = 2**20  # bytes: asking what is free takes longer than a call that needs so little
-_MOST_REMEMBERED = 4096  # programs
+_MOST_REMEMBERED = 4096  # shapes of a program
 _PROCESS_GROUPS = Path("/proc/self/cgroup")
 _GROUPS = Path("/sys/fs/cgroup")
 # by version: the limit, the usage, and the cache that the usage counts but the kernel gives back
@@ -28,7 +29,7 @@ _FILES = {
     2: ("memory.max", "memory.current", "inactive_file"),
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
-_needed: dict[Any, int] = {}  # bytes by program and shapes
+_needed: Any = weakref.WeakKeyDictionary()  # bytes by program and shapes; a program is not kept for it
 
 
 # ------------------------------------------------------------------- what is free
@@ -41,6 +42,11 @@ def free_bytes() -> int:
         stats = device.memory_stats() or {}
         if "bytes_limit" in stats:
             return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return host_bytes()
+
+
+def host_bytes() -> int:
+    """Memory that the host has free."""
     return max(0, min([psutil.virtual_memory().available, *_left_by_groups(_PROCESS_GROUPS, _GROUPS)]))
 
 
@@ -80,20 +86,21 @@ def _left_by(folder: Path, limit_name: str, usage_name: str, cache_name: str) ->
 # ------------------------------------------------------------------- what is needed
 
 
-def check_memory(needed: int, what: str, instead: str) -> None:
+def check_memory(needed: int, what: str, instead: str, on_host: bool = False) -> None:
     """Refuse what would not fit, before it is allocated.
 
     Args:
         needed: bytes.
         what: the thing, with the numbers that make it large.
         instead: what to use instead.
+        on_host: whether it is an array of the host whatever the device.
 
     Raises:
         ValueError: when `needed` exceeds the memory that the default device (or the host, for a CPU) has free.
     """
     if needed <= _NO_MATTER:
         return
-    available = free_bytes()
+    available = host_bytes() if on_host else free_bytes()
     if needed > available:
         gib = math.log10(needed) - 30 * math.log10(2)
         size = f"{10**gib:.3g}" if gib < 6 else f"10^{gib:.0f}"
@@ -111,11 +118,16 @@ def needed_by(program: Callable, *args: Any) -> int:
     """
     leaves, structure = jax.tree.flatten(args)
     kinds = [jax.typeof(leaf) if isinstance(leaf, jax.Array | np.ndarray) else leaf for leaf in leaves]
-    key = (program, structure, tuple(kinds), jax.default_backend())
-    if key not in _needed:
-        if len(_needed) >= _MOST_REMEMBERED:
-            _needed.clear()
-        statistics = program.lower(*args).compile().memory_analysis()
-        # an accelerator's compiler may not say
-        _needed[key] = 0 if statistics is None else statistics.temp_size_in_bytes + statistics.output_size_in_bytes
-    return _needed[key]
+    key = (structure, tuple(kinds), jax.default_backend())
+    known = _needed.setdefault(program, {})
+    if key not in known:
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known[key] = of_compiled(program.lower(*args).compile())
+    return known[key]
+
+
+def of_compiled(compiled: Any) -> int:
+    """Bytes that one call of a compiled program allocates on a device, results included; 0 where that is not known."""
+    statistics = compiled.memory_analysis()
+    return 0 if statistics is None else statistics.temp_size_in_bytes + statistics.output_size_in_bytes

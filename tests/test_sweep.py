@@ -355,3 +355,46 @@ def test_progress_tells_rate_and_time_left(tmp_path):
     assert all(one.points_per_second > 0 for one in seen)
     assert seen[-1].seconds_left == pytest.approx(0, abs=1e-9)
     assert seen[0].seconds_left > 0
+
+
+@pytest.mark.parametrize(
+    ("quantity", "n_atoms", "knobs"),
+    [
+        ("log_outcome_probability", 3000, {"phase_offset": 0.1}),
+        ("amplitudes", 200, {}),
+        ("dephased_log_probability", 200, {"dephasing_rate": 0.1}),
+        ("outcome_probability", 100, {"n_ensembles": 4}),
+    ],
+)
+def test_the_memory_that_is_planned_for_a_tile_is_what_its_program_takes(
+    quantity, n_atoms, knobs, tmp_path, monkeypatch
+):
+    taken = []
+    monkeypatch.setattr(memory, "check_memory", lambda needed, what, *_: taken.append((what, needed)))
+    sweep, devices = Sweep(quantity, n_atoms, Span(0.1, 1.0, 8), **knobs), jax.local_devices()[:1]
+    planned = plan_sweep(sweep, 8, devices).tile_bytes
+    run_sweep(sweep, tmp_path, tile_points=8, devices=devices)
+    needed = max(needed for what, needed in taken if what.startswith("A tile of"))
+    assert planned / 2 < needed < 2 * planned
+
+
+def test_a_tile_beyond_the_free_memory_is_halved_before_it_runs(tmp_path, monkeypatch):
+    sweep = Sweep("amplitudes", 200, Span(0.1, 1.0, 8))
+    run_sweep(sweep, tmp_path / "whole", devices=jax.local_devices()[:1])
+    refused, check = [], memory.check_memory
+
+    def counted(needed, what, *rest):
+        try:
+            check(needed, what, *rest)
+        except ValueError:
+            refused.append(what)
+            raise
+
+    monkeypatch.setattr(memory, "check_memory", counted)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 6 * 2**20)
+    done = run_sweep(sweep, tmp_path / "halved", tile_points=8, devices=jax.local_devices()[:1])
+    assert done.failures == []
+    assert refused
+    np.testing.assert_allclose(
+        open_sweep(tmp_path / "halved").amplitudes, open_sweep(tmp_path / "whole").amplitudes, atol=1e-14
+    )

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxent import threads, truncation
+from jaxent import memory, threads, truncation
 from jaxent.chain import Chain
 from jaxent.dephasing import EnsembleRates
 from jaxent.routes import ImpossibleOutcomes, Problem
@@ -162,8 +162,8 @@ class Evaluator:
         except (ValueError, ArithmeticError, NotImplementedError) as error:
             reason = str(error)  # a refusal of the chain: no point differs
         except (MemoryError, RuntimeError) as error:
-            memory = isinstance(error, MemoryError) or any(text in str(error) for text in _MEMORY_ERRORS)
-            reason = "" if memory else f"{type(error).__name__}: {error}"
+            full = isinstance(error, MemoryError) or any(text in str(error) for text in _MEMORY_ERRORS)
+            reason = "" if full else f"{type(error).__name__}: {error}"
         if reason and len(names) > 1:  # what refuses does not take the others with it
             return Answer.together([self._halved(start, stop, size, batch, [name], left) for name in names])
         if reason:
@@ -190,7 +190,7 @@ class Evaluator:
         def over_points(kind: str, functions: dict[str, Callable]) -> dict[str, Any]:
             if (kind, size) not in self._programs:
                 chain = self.plan.groups[self._group].chain
-                self._programs[kind, size] = _program(self.sweep, chain, functions, fixed, batch, mesh)
+                self._programs[kind, size] = _program(self.sweep, chain, functions, fixed, batch, mesh, points)
             found = self._programs[kind, size](points)
             return jax.tree.map(lambda values: np.asarray(values)[: stop - start], found)
 
@@ -317,9 +317,13 @@ def _filled(varying: Point, fixed: Point) -> Point:
 
 
 def _program(
-    sweep: Sweep, chain: Chain, functions: dict[str, Callable], fixed: Point, batch: int, mesh: Mesh
+    sweep: Sweep, chain: Chain, functions: dict[str, Callable], fixed: Point, batch: int, mesh: Mesh, points: Point
 ) -> Callable:
-    """The compiled program of a tile: points, shared out to the devices of the mesh → variables by quantity."""
+    """The compiled program of a tile: points, shared out to the devices of the mesh → variables by quantity.
+
+    Raises:
+        MemoryError: where it would allocate more than is free.
+    """
 
     def single(varying: Point) -> dict[str, Any]:
         point = _filled(varying, fixed)
@@ -331,4 +335,10 @@ def _program(
     def over_points(varying: Point) -> dict[str, Any]:
         return jax.lax.map(single, varying, batch_size=batch)
 
-    return jax.jit(over_points)
+    program = jax.jit(over_points).lower(points).compile()
+    sharing = mesh.size if mesh.devices.flat[0].platform == "cpu" else 1  # devices of one memory
+    try:
+        memory.check_memory(sharing * memory.of_compiled(program), f"A tile of {chain}", "use smaller tiles")
+    except ValueError as error:
+        raise MemoryError(str(error)) from None
+    return program

@@ -177,7 +177,7 @@ def make_plan(
     groups = []
     for index, chain in enumerate(sweep.chains):
         quantities = [QUANTITIES[name] for name in sweep.quantities]
-        point_bytes = max(quantity.n_bytes(chain, shared) for quantity in quantities)
+        point_bytes = max(quantity.n_bytes(chain, sweep.settings, shared) for quantity in quantities)
         seconds = sum(quantity.seconds(chain, sweep.settings) for quantity in quantities)
         result_bytes = sum(
             math.prod(variable.dimensions(chain, sweep.settings).values()) * (16 if variable.kind == "c" else 8)

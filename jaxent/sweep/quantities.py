@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import averages, band, dephasing, pairs, routes, sampling, swapping, truncation
+from jaxent import averages, band, dephasing, pairs, product, routes, sampling, swapping, truncation
 from jaxent.chain import Chain
 
 __all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_planned"]
@@ -65,7 +65,8 @@ class Quantity:
         knobs: names of the fields of `Point` that it depends on.
         variables: by name.
         at: chain, point, settings → variables by name, and `IMPOSSIBLE`.
-        n_bytes: working memory of one point of a chain, with a noise shared by all ensembles or without.
+        n_bytes: working memory of one point of a chain in a batch, with a noise shared by all ensembles or without;
+            roughly, for the size of batches: what a program takes is asked of its compiler (`jaxent.sweep.evaluate`).
         seconds: rough time of one point on two CPU cores.
         is_impossible: whether a point that `at` calls so is: asked where a tile has one; None: it is.
         one_chain: whether its dimensions change with the chain, so that one sweep can hold only one chain.
@@ -74,7 +75,7 @@ class Quantity:
     knobs: frozenset[str]
     variables: dict[str, Variable]
     at: Callable[[Chain, Point, Settings], dict[str, Any]]
-    n_bytes: Callable[[Chain, bool], int]
+    n_bytes: Callable[[Chain, Settings, bool], int]
     seconds: Callable[[Chain, Settings], float]
     one_chain: bool = False
     is_impossible: Callable[[Chain, Point, Settings], jax.Array] | None = None
@@ -191,10 +192,27 @@ def _average_log_negativity(chain: Chain, point: Point, settings: Settings) -> d
 # ------------------------------------------------------------------------------ costs
 
 
-def _matrix_bytes(chain: Chain, shared: bool) -> int:
+# bytes of a point in a batch, as XLA lays it out: measured by tests/test_sweep.py, to a factor of two
+
+
+def _entropy_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
     if band.worth_planning(chain, band.Facts(), 1e-8):
         return _BAND_BYTES + int(4000 * min(chain.dimension, 16 * math.sqrt(chain.n_atoms)))
-    return 96 * chain.dimension**2 + 512 * chain.dimension
+    return (16 if chain.n_ensembles == 3 else 64) * chain.dimension**2 + 512 * chain.dimension
+
+
+def _amplitude_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
+    return 32 * chain.dimension**2
+
+
+def _probability_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
+    sums_only = chain.n_ensembles == 3  # over differences of two states, without a matrix
+    return 128 * product.largest_difference(chain) if sums_only else 64 * chain.dimension**2
+
+
+def _sample_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
+    n_samples = settings.n_samples or 1
+    return n_samples * (8 * (chain.n_ensembles + 8) if chain.n_ensembles == 3 else 32 * chain.dimension**2)
 
 
 def _matrix_seconds(chain: Chain, settings: Settings) -> float:
@@ -212,10 +230,24 @@ def _transpose_size(chain: Chain) -> int:
     return chain.dimension**2 // (4 if chain.n_ensembles == 3 else 1) + 1
 
 
-def _transpose_bytes(chain: Chain, shared: bool) -> int:
-    if chain.n_ensembles == 3 and not shared:
-        return 6 * 8 * (chain.dimension**2 // 2) ** 2
-    return 4 * 16 * chain.dimension**4
+def _transpose_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
+    return (20 if chain.n_ensembles == 3 and not shared else 64) * chain.dimension**4
+
+
+def _dephased_probability_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
+    if chain.n_ensembles == 3:  # a sum over pairs of Dicke states of few atoms, over coherences of many
+        return min(2**28, 200 * chain.dimension**2)
+    return 64 * chain.dimension**4
+
+
+def _average_bytes(each: Callable[[Chain, Settings, bool], int], power: int) -> Callable[[Chain, Settings, bool], int]:
+    """Of the outcomes that an average works on at once, each over D^power numbers."""
+
+    def total(chain: Chain, settings: Settings, shared: bool) -> int:
+        count = settings.n_samples or (chain.n_atoms + 1) ** (chain.n_ensembles - 2)
+        return min(count, averages.outcomes_at_once(chain.dimension**power)) * each(chain, settings, shared)
+
+    return total
 
 
 def _transpose_seconds(chain: Chain, settings: Settings) -> float:
@@ -257,7 +289,7 @@ QUANTITIES: dict[str, Quantity] = {
             ),
         },
         _entropy,
-        _matrix_bytes,
+        _entropy_bytes,
         _matrix_seconds,
         is_impossible=_impossible,
     ),
@@ -265,7 +297,7 @@ QUANTITIES: dict[str, Quantity] = {
         _NOISE_FREE,
         {"renyi_entropy": Variable("bit", "Rényi entropy of the ends")},
         _renyi_entropy,
-        _matrix_bytes,
+        _entropy_bytes,
         _matrix_seconds,
         is_impossible=_impossible,
     ),
@@ -277,7 +309,7 @@ QUANTITIES: dict[str, Quantity] = {
             )
         },
         _schmidt_coefficients,
-        _matrix_bytes,
+        _entropy_bytes,
         _matrix_seconds,
         is_impossible=_impossible,
         one_chain=True,
@@ -286,7 +318,7 @@ QUANTITIES: dict[str, Quantity] = {
         _NOISE_FREE,
         {"amplitudes": Variable("1", "unnormalized end-to-end amplitudes A[k_1, k_M]", _ends, "c")},
         _amplitudes,
-        _matrix_bytes,
+        _amplitude_bytes,
         _probability_seconds,
         one_chain=True,
     ),
@@ -298,21 +330,21 @@ QUANTITIES: dict[str, Quantity] = {
             )
         },
         _log_outcome_probability,
-        _matrix_bytes,
+        _probability_bytes,
         _probability_seconds,
     ),
     "outcome_probability": Quantity(
         _NOISE_FREE,
         {"outcome_probability": Variable("1", "probability of the outcomes")},
         _outcome_probability,
-        _matrix_bytes,
+        _probability_bytes,
         _probability_seconds,
     ),
     "sampled_outcomes": Quantity(
         _NOISE_FREE - {"outcomes"},
         {"sampled_outcomes": Variable("1", "outcomes drawn by the Born rule", _inner, "i")},
         _sampled_outcomes,
-        _matrix_bytes,
+        _sample_bytes,
         _matrix_seconds,
         one_chain=True,
     ),
@@ -323,7 +355,7 @@ QUANTITIES: dict[str, Quantity] = {
             "average_entropy_error": Variable("bit", "its standard error"),
         },
         _average_entropy,
-        lambda chain, shared: 64 * _matrix_bytes(chain, shared),
+        _average_bytes(_entropy_bytes, 2),
         _all_outcomes(_matrix_seconds),
     ),
     "log_negativity": Quantity(
@@ -348,7 +380,7 @@ QUANTITIES: dict[str, Quantity] = {
             )
         },
         _dephased_log_probability,
-        lambda chain, shared: 2**28 if chain.n_ensembles == 3 else _transpose_bytes(chain, shared),
+        _dephased_probability_bytes,
         _matrix_seconds,
     ),
     "average_log_negativity": Quantity(
@@ -358,7 +390,7 @@ QUANTITIES: dict[str, Quantity] = {
             "average_log_negativity_error": Variable("bit", "its standard error"),
         },
         _average_log_negativity,
-        lambda chain, shared: 16 * _transpose_bytes(chain, shared),
+        _average_bytes(_transpose_bytes, 4),
         _all_outcomes(_transpose_seconds),
     ),
 }
