@@ -30,6 +30,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# jaxent binds LAPACK to one thread itself; the variable is for what tests decompose without it, two workers at once:
+# oracles in NumPy, SciPy and QuTiP, and programs under jax.jit and jax.grad
 test: $(STAMP)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTARGS)
 

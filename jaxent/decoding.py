@@ -55,10 +55,12 @@ def decode_outcomes(
     arguments.check_chain(chain)
     _check_levels(levels, numerator)
     outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    inner = chain.n_ensembles - 2
+    memory.check_memory(levels * (24 + 18 * inner), f"The peaks of {levels} levels", "use fewer levels")
     index = np.arange(levels)
     even_peaks = np.cos(np.pi * (numerator * index + 0.25) / levels) ** 2
     odd_peaks = np.cos(np.pi * (index - 0.25) / levels) ** 2
-    is_even = np.arange(chain.n_ensembles - 2) % 2 == 0
+    is_even = np.arange(inner) % 2 == 0
     peaks = jnp.asarray(chain.n_atoms * np.where(is_even[:, None], even_peaks, odd_peaks))
     return jnp.argmin(jnp.abs(outcomes[:, None] - peaks), axis=1)
 

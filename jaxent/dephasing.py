@@ -265,7 +265,7 @@ class Problem:
     def log_probability(self) -> jax.Array:
         """Log probability of the outcomes for each time and rate, NaN where its digits are lost."""
         if self.static.chain.n_ensembles != 3:
-            self.refuse_large_blocks()
+            self.refuse_large_state()
             return self.run(pairs.log_probability)
         chain = self.static.chain
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"

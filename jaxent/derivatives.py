@@ -6,6 +6,7 @@
 {'phase_offset': (2,), 'time': ()}
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import threads
+from jaxent import execution
 from jaxent.chain import Chain
 from jaxent.dephasing import EnsembleRates
 from jaxent.messages import shortened, shown
@@ -50,7 +51,8 @@ def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **
         Sensitivities: the value and a dict of derivatives.
 
     Raises:
-        ValueError: when the result is no single number, when an argument is unknown, and as `function`.
+        ValueError: when the result is no single number, when an argument is unknown, where the derivatives do not fit
+            in memory, and as `function`.
     """
     if not callable(function):
         raise ValueError(f"Argument `function` must be a function of this package, but is {shown(function)}.")
@@ -66,9 +68,29 @@ def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **
         knobs["phase_offset"] = np.zeros(chain.n_ensembles - 2)
     varied = {knob: _floats(value) for knob, value in knobs.items() if _is_knob(value)}
     fixed = {knob: value for knob, value in knobs.items() if knob not in varied}
-    slope = jax.grad(lambda values: _one_number(name, function(chain, **values, **fixed)))
-    slopes = threads.with_one_lapack_thread(slope)(varied)
+    traced = {knob: value for knob, value in fixed.items() if isinstance(value, jax.Array)}
+    static = {knob: _hashable(value) for knob, value in fixed.items() if knob not in traced}
+    slopes = execution.call(
+        _slopes,
+        *(function, chain, tuple(static.items()), varied, traced),
+        what=f"The derivatives of {name} for {chain}",
+        instead="use a smaller window",
+    )
     return Sensitivities(checked, {knob: jax.tree.leaves(slopes[knob])[0] for knob in sorted(slopes)})
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _slopes(function, chain, static, varied, traced):
+    """Derivatives in `varied`; one program, so that its memory is known before it runs."""
+    name = getattr(function, "__name__", repr(function))
+    return jax.grad(lambda values: _one_number(name, function(chain, **values, **dict(static), **traced)))(varied)
+
+
+def _hashable(value: Any) -> Any:
+    """A list or an array of the host as nested tuples: what is known stays known."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _one_number(name: str, result: Any) -> jax.Array:

@@ -61,6 +61,7 @@ def window_states(n_atoms: int, window: float | None = None) -> np.ndarray:
         ValueError: when N < 1, c ≤ 0, or the window is empty or larger than the basis.
     """
     first, last = window_ends(n_atoms, window)
+    _refuse_many_states(n_atoms, window, 8, on_host=True)
     return np.arange(first, last + 1)
 
 
@@ -199,11 +200,11 @@ def _raising(n_atoms: int, window: float | None) -> np.ndarray:
     return np.sqrt((lower + 1) * (n_atoms - lower))
 
 
-def _refuse_many_states(n_atoms: int, window: float | None, bytes_per_state: int) -> None:
+def _refuse_many_states(n_atoms: int, window: float | None, bytes_per_state: int, on_host: bool = False) -> None:
     """Refuse a vector over the states of the window, with what it takes to compute it, that does not fit in memory."""
     first, last = window_ends(n_atoms, window)
     what = f"A vector over {last - first + 1} Dicke states of n_atoms = {n_atoms}"
-    memory.check_memory(bytes_per_state * (last - first + 1), what, "use a smaller window")
+    memory.check_memory(bytes_per_state * (last - first + 1), what, "use a smaller window", on_host)
 
 
 # ------------------------------------------------------------- the x basis

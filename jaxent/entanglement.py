@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxent import arguments, renyi, spectral, states, threads
+from jaxent import arguments, memory, renyi, spectral, states, threads
 from jaxent.conversion import whole_number
 from jaxent.messages import shown
 
@@ -250,7 +250,10 @@ def normalized_entropy(entropy: ArrayLike, n_atoms: int) -> Float[Array, "..."]:
         entropy: E in bits, any shape.
         n_atoms: N.
     """
-    return arguments.as_numbers("entropy", entropy) / math.log2(whole_number("n_atoms", n_atoms, 1) + 1)
+    entropy = arguments.as_numbers("entropy", entropy)
+    what = f"{entropy.size} normalized entropies"
+    memory.check_memory(entropy.size * entropy.dtype.itemsize, what, "pass fewer at once")
+    return entropy / math.log2(whole_number("n_atoms", n_atoms, 1) + 1)
 
 
 def shannon_entropy(probabilities: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:

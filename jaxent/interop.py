@@ -261,17 +261,17 @@ def from_xarray(data: "xr.DataArray") -> LabelledState:
         if name in data.coords:
             if sorted(data[name].values.tolist()) != chain.states.tolist():
                 raise ValueError(f"Argument `data` must hold along `{name}` the Dicke states of {chain}, but does not.")
-            data = data.sel({name: chain.states})
+            if data[name].values.tolist() != chain.states.tolist():
+                memory.check_memory(3 * data.nbytes, "An array and copies of it", "use fewer states")
+                data = data.sel({name: chain.states})
     if any(data.sizes[name] != chain.dimension for name in names):
         raise ValueError(f"Argument `data` must have {chain.dimension} states along each axis, but has {data.shape}.")
     n_systems = len([name for name in names if not name.endswith("_bra")])
     labels: dict[str, Any] = {"n_systems": n_systems}
     time = _read_time(data, chain)
-    if time is not None:
-        labels["time"] = time
-    for name in _KNOBS:
-        if name in data.coords and not data[name].dims:
-            labels[name] = _read_label(data[name].item())
+    labels |= {} if time is None else {"time": time}
+    labels |= {name: _read_label(data[name].item()) for name in _KNOBS if name in data.coords and not data[name].dims}
+    memory.check_memory(2 * data.nbytes, "An array and a copy of it", "use fewer states")
     return LabelledState(jnp.asarray(data.transpose(*leading, *names).values), chain, labels)
 
 

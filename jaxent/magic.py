@@ -23,7 +23,7 @@ import numpy as np
 import scipy.optimize
 import xarray as xr
 
-from jaxent import arguments, threads
+from jaxent import arguments, execution, threads
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.dephasing import end_to_end_log_negativity
@@ -187,7 +187,12 @@ def robustness_table(
         below = end_to_end_entropy(Chain(m, n - 1, window), times) if n > 1 else np.zeros(len(levels))
         in_atoms[i, j] = (above - below) / 2
         clean[i, j] = end_to_end_log_negativity(chain, times, 0.0)
-        noisy[i, j], slopes[i, j] = _noisy(chain, jnp.asarray(times.value), jnp.asarray(rates))
+        noisy[i, j], slopes[i, j] = execution.call(
+            _noisy,
+            *(chain, jnp.asarray(times.value), jnp.asarray(rates)),
+            what=f"The log negativity of {chain} and its slope",
+            instead="use a smaller window",
+        )
         width[i, j] = [half_width_or_nan(chain, r) for r in levels]
         report((done + 1) / (shape[0] * shape[1]))
     where, everywhere = ("n_ensembles", "n_atoms", "levels"), ("n_ensembles", "n_atoms", "levels", "dephasing_rate")

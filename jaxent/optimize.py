@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxent import arguments, averages, swapping, threads
+from jaxent import arguments, averages, execution, swapping, threads
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.magic import magic_levels
@@ -279,7 +279,9 @@ class _Run(NamedTuple):
         if "time" in starts:
             averaged["time"] = jnp.asarray(history.time[half:].mean(axis=0))
         fresh = jax.random.fold_in(self.key, self.n_steps)
-        final = jax.jit(lambda knobs: jax.lax.map(lambda one: self.evaluate(one, fresh), knobs))(averaged)
+        final = _within_memory(
+            jax.jit(lambda knobs: jax.lax.map(lambda one: self.evaluate(one, fresh), knobs)), averaged
+        )
         best = int(np.nanargmax(np.asarray(final.value)))
         single = jax.tree.map(lambda x: x[best], averaged)
         slope = float(history.slope[half:, best].mean())
@@ -321,7 +323,7 @@ class _Run(NamedTuple):
         for number in range(self.n_steps):
             keys = jax.random.split(jax.random.fold_in(self.key, number), count)
             before = knobs
-            knobs, state, values, sizes = advance(knobs, state, keys)
+            knobs, state, values, sizes = _within_memory(advance, knobs, state, keys)
             times = before.get("time", np.full(count, _number(time)))
             rows.append(tuple(np.asarray(x) for x in (values, sizes, before["phase_offset"], times)))
             values, sizes = rows[-1][:2]
@@ -347,18 +349,23 @@ class _Run(NamedTuple):
             return self.evaluate(restore(x), self.key).value
 
         around = jax.jit(lambda x: (*jax.value_and_grad(value_of)(x), jax.hessian(value_of)(x)))
-        value, slopes, curvature = around(flat)
+        value, slopes, curvature = _within_memory(around, flat)
         for _ in range(_POLISHING_STEPS):
             size = jnp.linalg.norm(slopes)
             if not size > self.tolerance or not jnp.isfinite(curvature).all():
                 break
             step = jnp.linalg.lstsq(curvature, -slopes)[0]
-            found = around(flat + step)
+            found = _within_memory(around, flat + step)
             if not (jnp.linalg.norm(found[1]) < size and found[0] >= value - 1e-9):
                 break
             flat = flat + step
             value, slopes, curvature = found
         return restore(flat), value, jnp.linalg.norm(slopes)
+
+
+def _within_memory(program: Callable, *args: Any) -> Any:
+    what, instead = "The objective and its derivatives at all starts", "use fewer n_starts or a smaller window"
+    return execution.call(program, *args, what=what, instead=instead)
 
 
 def _number(time: Any) -> float:

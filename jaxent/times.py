@@ -31,6 +31,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from jaxent import memory
 from jaxent.conversion import Number, are_integers, as_integers, finite, positive, whole_number
 from jaxent.messages import shown
 
@@ -191,13 +192,10 @@ def pi_fractions_up_to(max_denominator: Number) -> PiFraction:
         ValueError: when `max_denominator` is no integer in that range.
     """
     largest = whole_number("max_denominator", max_denominator, 2, MAX_MAGIC_DENOMINATOR)
-    numerators, denominators = [], []
-    for r in range(2, largest + 1):
-        p = np.arange(1, r // 2 + 1)
-        p = p[np.gcd(p, r) == 1]
-        numerators.append(p)
-        denominators.append(np.full(len(p), r))
-    p, r = np.concatenate(numerators), np.concatenate(denominators)
+    count = round(1.5 * (largest / math.pi) ** 2)  # about: half the pairs that are coprime
+    memory.check_memory(64 * count, f"About {count} magic times", "use a smaller max_denominator", on_host=True)
+    coprime = [p[np.gcd(p, r) == 1] for r in range(2, largest + 1) for p in [np.arange(1, r // 2 + 1)]]
+    p, r = np.concatenate(coprime), np.repeat(np.arange(2, largest + 1), [len(each) for each in coprime])
     order = np.argsort(p / r)  # two of them differ by 1/r² at least, far above rounding
     p, r = p[order], r[order]
     return PiFraction(np.where(r % 2, 2 * p, p), np.where(r % 2, r, r // 2))
@@ -210,7 +208,9 @@ def uniform_grid(start: Number, stop: Number, n_times: Number) -> np.ndarray:
         ValueError: when a bound is not finite, or `n_times` is no integer from 2 to 10^8.
     """
     first, last = finite("start", start), finite("stop", stop)
-    return np.linspace(first, last, whole_number("n_times", n_times, 2, _MAX_GRID))
+    count = whole_number("n_times", n_times, 2, _MAX_GRID)
+    memory.check_memory(8 * count, f"A grid of {count} times", "use fewer n_times", on_host=True)
+    return np.linspace(first, last, count)
 
 
 def crevasse_grid(n_atoms: Number, stop: Number = math.pi, points_per_dip: Number = 100.0) -> np.ndarray:
@@ -236,6 +236,7 @@ def crevasse_grid(n_atoms: Number, stop: Number = math.pi, points_per_dip: Numbe
             "give a smaller `stop` or fewer `points_per_dip`."
         )
     count = math.ceil(wanted)
+    memory.check_memory(16 * count, f"A grid of {count} times", "use fewer points_per_dip", on_host=True)
     return last * np.arange(1, count + 1) / count
 
 

@@ -106,7 +106,7 @@ def high_water_mark() -> int:
 def counted(monkeypatch):
     """Bytes that guards have been asked for."""
     asked = []
-    monkeypatch.setattr(memory, "check_memory", lambda needed, what, instead: asked.append(needed))
+    monkeypatch.setattr(memory, "check_memory", lambda needed, *_, **__: asked.append(needed))
     return asked
 
 
@@ -149,3 +149,49 @@ def test_a_batch_of_results_is_refused_before_it_is_allocated():
 def test_a_known_call_inside_a_program_belongs_to_it(counted):
     value = jax.jit(lambda x: x + jaxent.end_to_end_entropy(Chain(3, 6), 0.7))(1.0)
     assert float(value) == pytest.approx(1 + float(jaxent.end_to_end_entropy(Chain(3, 6), 0.7)), abs=1e-14)
+
+
+# ------------------------------------------------------------------- functions that were not guarded
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: jaxent.uniform_grid(0, 1, 10**6),
+        lambda: jaxent.crevasse_grid(10**5),
+        lambda: jaxent.pi_fractions_up_to(1000),
+        lambda: jaxent.normalized_entropy(np.ones(10**6), 10),
+        lambda: jaxent.decode_outcomes(Chain(3, 10), 3, 10**5),
+        lambda: jaxent.from_xarray(jaxent.to_xarray(np.ones((301, 301)), Chain(3, 300))),
+        lambda: dicke.window_states(10**6),
+    ],
+)
+def test_what_is_large_is_refused_by_its_size(call, monkeypatch):
+    for name in ("free_bytes", "host_bytes"):
+        monkeypatch.setattr(memory, name, lambda: 10**6)
+    monkeypatch.setattr(memory, "_NO_MATTER", 0)
+    with pytest.raises(ValueError, match=r"needs .* GiB, but .* GiB are free; (use|pass) "):
+        call()
+
+
+def test_derivatives_count_more_than_their_value(counted):
+    jaxent.sensitivities(jaxent.end_to_end_entropy, Chain(3, 60), 0.7)
+    derivatives = max(counted)
+    counted.clear()
+    jaxent.end_to_end_entropy(Chain(3, 60), 0.7)
+    assert derivatives > 2 * max(counted)
+
+
+def test_a_probability_under_dephasing_is_not_refused_for_a_matrix_that_it_does_not_form(counted):
+    jaxent.dephased_log_probability(Chain(3, 100), 0.7, 0.1)
+    assert max(counted) < 1000 * 101**2
+
+
+def test_a_program_is_forgotten_with_its_memory():
+    program = jax.jit(lambda x: x + 1)
+    assert memory.needed_by(program, 1.0) > 0
+    assert program in memory._needed
+    known = len(memory._needed)
+    del program
+    gc.collect()
+    assert len(memory._needed) < known
