@@ -9,13 +9,14 @@ cheaper; traced times (under `jit`, `vmap`, `grad`) take the dense matrix, unles
 2.0
 """
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments, band
+from jaxent import arguments, band, execution
 from jaxent.chain import Chain
 from jaxent.conversion import positive
 from jaxent.messages import shown
@@ -239,7 +240,17 @@ def planned_entropy(
             f"Arguments `plan` and `alpha` = {alpha} need a quadrature of {plan.tolerance / 100:.1g}, which no rule of "
             "the family reaches; plan for a larger tolerance."
         )
-    return jnp.asarray(band.evaluate(plan, given, phase_offset, order=alpha).entropy)
+    return execution.call(
+        _evaluated,
+        *(plan, given, phase_offset, alpha),
+        what=f"The band of {plan.chain} ({plan.n_states} states, half-bandwidth {plan.half_bandwidth})",
+        instead="plan for a narrower window",
+    )
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _evaluated(plan, time, phase_offset, alpha):
+    return jnp.asarray(band.evaluate(plan, time, phase_offset, order=alpha).entropy)
 
 
 def end_to_end_schmidt_coefficients(

@@ -28,12 +28,13 @@ import jax
 import numpy as np
 import scipy.optimize
 
-from jaxent import dicke
+from jaxent import dicke, memory
 from jaxent.band.phases import multiples, resonances
 from jaxent.chain import Chain
 
 __all__ = ["BandPlan", "make_plan", "window_for"]
 
+_BYTES_PER_STATE = 144  # that planning holds at once, measured
 _MOST_OPERATIONS = 1e14  # of a factorization, which takes days
 _WIDTH_RATIO, _SIZE_RATIO = 2**0.5, 1.25  # between the half-bandwidths, and the sizes, that programs are compiled for
 # shares of the tolerance; a quarter is left to the quadrature
@@ -229,6 +230,9 @@ def _least_cost(count: int, mirrored: bool, cut: float) -> float:
 
 def _doubled_states(n_atoms: int, window: float | None) -> np.ndarray:
     """2d = 2k - N of the states in the window."""
+    first, last = dicke.window_ends(n_atoms, window)
+    what = f"A plan over {last - first + 1} Dicke states of n_atoms = {n_atoms}"
+    memory.check_memory(_BYTES_PER_STATE * (last - first + 1), what, "use a smaller window", on_host=True)
     return 2 * dicke.window_states(n_atoms, window) - n_atoms
 
 
