@@ -225,6 +225,7 @@ def x_overlap(n_atoms: int, outcome: ArrayLike, half_angle: Float[Array, "*s"]) 
         real array of the shape of `half_angle`.
     """
     outcome = _checked_outcome(n_atoms, outcome)
+    memory.check_angles(half_angle, 15)
     return _nan_unless_possible(_x_overlap(n_atoms, outcome, half_angle), outcome, n_atoms)
 
 
@@ -280,6 +281,7 @@ def cos_power(exponent: int, half_angle: Float[Array, "*s"]) -> Float[Array, "*s
     Returns:
         real array of the shape of `half_angle`; derivatives of every order are finite.
     """
+    memory.check_angles(half_angle, 5)
     if exponent == 0:
         return jnp.ones_like(half_angle)
     cos, sin = cos_sin_turns(half_angle)
@@ -294,8 +296,7 @@ def _cos_power_jvp(exponent, primals, tangents):
     (half_angle,), (tangent,) = primals, tangents
     if exponent == 0:
         return jnp.ones_like(half_angle), jnp.zeros_like(half_angle)
-    _, sin = cos_sin_turns(half_angle)
-    slope = -2 * jnp.pi * exponent * cos_power(exponent - 1, half_angle) * sin
+    slope = -2 * jnp.pi * exponent * cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1]
     return cos_power(exponent, half_angle), slope * tangent
 
 

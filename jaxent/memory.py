@@ -17,8 +17,9 @@ from typing import Any
 import jax
 import numpy as np
 import psutil
+from jax.core import Tracer
 
-__all__ = ["check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
+__all__ = ["check_angles", "check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
 
 _NO_MATTER = 2**20  # bytes: asking what is free takes longer than a call that needs so little
 _MOST_REMEMBERED = 4096  # shapes of a program
@@ -105,6 +106,13 @@ def check_memory(needed: int, what: str, instead: str, on_host: bool = False) ->
         gib = math.log10(needed) - 30 * math.log10(2)
         size = f"{10**gib:.3g}" if gib < 6 else f"10^{gib:.0f}"
         raise ValueError(f"{what} needs {size} GiB, but {available / 2**30:.3g} GiB are free; {instead}.")
+
+
+def check_angles(angles: jax.Array, copies: int) -> None:
+    """Refuse known angles of which a function, one operation after the other, holds so many copies."""
+    if not isinstance(angles, Tracer):
+        what = f"A function of {angles.size} angles"
+        check_memory(copies * angles.size * angles.dtype.itemsize, what, "pass fewer at once")
 
 
 def needed_by(program: Callable, *args: Any) -> int:

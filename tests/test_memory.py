@@ -164,6 +164,8 @@ def test_a_known_call_inside_a_program_belongs_to_it(counted):
         lambda: jaxent.decode_outcomes(Chain(3, 10), 3, 10**5),
         lambda: jaxent.from_xarray(jaxent.to_xarray(np.ones((301, 301)), Chain(3, 300))),
         lambda: dicke.window_states(10**6),
+        lambda: dicke.x_overlap(10, 4, jnp.ones(10**5)),
+        lambda: dicke.cos_power(10, jnp.ones(10**5)),
     ],
 )
 def test_what_is_large_is_refused_by_its_size(call, monkeypatch):
