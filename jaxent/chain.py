@@ -28,7 +28,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
-from jaxent import arguments, dicke, execution, memory
+from jaxent import algebra, arguments, dicke, execution, memory
 from jaxent.conversion import real_number, whole_number
 from jaxent.messages import shown
 from jaxent.times import Time, turns, turns_of_products, unit
@@ -103,7 +103,7 @@ def _initial_state(chain):
     root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
     axes = string.ascii_letters[: chain.n_ensembles]
     product = jnp.einsum(",".join(axes) + "->" + axes, *[root] * chain.n_ensembles)
-    return product.astype(jnp.result_type(product.dtype, 1j))
+    return product.astype(algebra.complex_type(product.dtype))
 
 
 def evolve(chain: Chain, state: jax.Array, time: Time) -> Complex[Array, "..."]:
@@ -127,7 +127,7 @@ def evolve(chain: Chain, state: jax.Array, time: Time) -> Complex[Array, "..."]:
 def _evolved(chain, state, time):
     for bond in range(chain.n_ensembles - 1):
         phase = turns_of_products(chain.states, chain.states, arguments.bond_time(time, bond))
-        state = state * _along(chain, unit(phase if bond % 2 == 0 else -phase), bond)
+        state = algebra.multiply(state, _along(chain, unit(phase if bond % 2 == 0 else -phase), bond))
     return state
 
 
@@ -150,7 +150,7 @@ def apply_phase_offset(chain: Chain, state: jax.Array, phase_offset: arguments.O
 @functools.partial(jax.jit, static_argnums=0)
 def _with_offsets(chain, state, offsets):
     for index in range(chain.n_ensembles - 2):
-        state = state * _along(chain, unit(turns(chain.states, offsets[index])), index + 1)
+        state = algebra.multiply(state, _along(chain, unit(turns(chain.states, offsets[index])), index + 1))
     return state
 
 
@@ -212,7 +212,7 @@ def reduced_density_matrix(chain: Chain, state: jax.Array, ensemble: int) -> Com
 def _reduced(chain, axis, state):
     matrix = jnp.moveaxis(state, axis, 0).reshape(chain.dimension, -1)
     rho = jnp.einsum("ai,bi->ab", matrix, matrix.conj(), precision="highest")
-    return rho / jnp.trace(rho).real
+    return rho / jnp.trace(rho).real.astype(rho.dtype)
 
 
 def _along(chain: Chain, factor: jax.Array, first_axis: int) -> jax.Array:

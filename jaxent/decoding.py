@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from jaxent import arguments, dicke, execution, memory, product
+from jaxent.algebra import multiply
 from jaxent.chain import Chain
 from jaxent.routes import Problem
 from jaxent.times import Time, pi_fraction, unit
@@ -62,7 +63,7 @@ def decode_outcomes(
     odd_peaks = np.cos(np.pi * (index - 0.25) / levels) ** 2
     is_even = np.arange(inner) % 2 == 0
     peaks = jnp.asarray(chain.n_atoms * np.where(is_even[:, None], even_peaks, odd_peaks))
-    return jnp.argmin(jnp.abs(outcomes[:, None] - peaks), axis=1)
+    return jnp.argmin(jnp.abs(outcomes.astype(peaks.dtype)[:, None] - peaks), axis=1)
 
 
 def decoded_target(
@@ -86,17 +87,17 @@ def _target(chain, levels, numerator, decoded):
     odd_sum = jnp.sum(decoded[1::2]) % levels
     root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
     level = np.arange(levels)
-    combs = jnp.where(chain.states % levels == level[:, None], root, 0.0)
+    combs = jnp.where(chain.states % levels == level[:, None], root[None, :], 0.0)
     norms = jnp.linalg.norm(combs, axis=1, keepdims=True)
     combs = combs / jnp.where(norms > 0, norms, 1.0)
-    first = unit(jnp.asarray(level) * odd_sum % levels / levels)[:, None] * combs
+    first = multiply(unit(jnp.asarray(level) * odd_sum % levels / levels)[:, None], combs)
     if chain.n_ensembles % 2:
         last = combs[(level - even_sum) % levels]
     else:
-        angle = (level[:, None] - even_sum) * jnp.asarray(numerator * (chain.states % levels)) % levels
-        last = root * unit(jnp.asarray(angle / levels))
+        angle = (level[:, None] - even_sum) * jnp.asarray(numerator * (chain.states % levels))[None, :] % levels
+        last = multiply(root[None, :], unit(jnp.asarray(angle / levels)))
     target = jnp.einsum("ma,mb->ab", first, last.astype(first.dtype), precision="highest")
-    return target / jnp.linalg.norm(target)
+    return target / jnp.linalg.norm(target).astype(target.dtype)
 
 
 def decoded_fidelity(

@@ -247,14 +247,14 @@ class Problem:
                 f"{batch_shape(time)}, {rates.shape[:-1]} and {shared.shape}; use EnsembleRates for a rate of each "
                 "ensemble."
             ) from None
-        duration = jnp.asarray(time_value(time), rates.dtype)
+        duration = jnp.broadcast_to(jnp.asarray(time_value(time), rates.dtype), shape)
         values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
         top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
         problem = cls(
             pairs.Static(chain, top, arguments.is_zero(phase_offset), equal, not shared_known_zero),
             jax.tree.map(lambda x: jnp.broadcast_to(x, shape), time),
-            jnp.broadcast_to(rates * duration[..., None], (*shape, chain.n_ensembles)),
-            jnp.broadcast_to(shared * duration, shape),
+            jnp.broadcast_to(rates, (*shape, chain.n_ensembles)) * duration[..., None],
+            jnp.broadcast_to(shared, shape) * duration,
             values,
             offsets,
         )

@@ -18,7 +18,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments, memory, operators
+from jaxent import arguments, execution, memory, operators
 from jaxent.binomials import log_binomial, log_prefactor
 from jaxent.conversion import as_whole_numbers, real_number, whole_number
 from jaxent.messages import shown
@@ -150,11 +150,12 @@ def _coherent_amplitudes(n_atoms: int, first: int, last: int, alpha: jax.Array, 
     """√C(N,k) α^k β^(N-k) for k = first…last, where |α|² + |β|² = 1."""
     states = np.arange(first, last + 1)
     p, complement = jnp.abs(alpha) ** 2, jnp.abs(beta) ** 2
-    difference = complement * states - p * (n_atoms - states)  # k - N|α|²
-    magnitude = jnp.exp(log_binomial(jnp, n_atoms, states, p, complement, difference) / 2)
+    counts, missing = jnp.asarray(states, p.dtype), jnp.asarray(n_atoms - states, p.dtype)
+    difference = complement * counts - p * missing  # k - N|α|²
+    magnitude = jnp.exp(log_binomial(jnp, n_atoms, counts, p, complement, difference) / 2)
     phase = turns(states, jnp.angle(alpha)) + turns(n_atoms - states, jnp.angle(beta))
     cos, sin = cos_sin_turns(phase)
-    return magnitude * jax.lax.complex(cos, sin)
+    return jax.lax.complex(magnitude * cos, magnitude * sin)
 
 
 @_coherent_amplitudes.defjvp
@@ -166,8 +167,9 @@ def _coherent_amplitudes_jvp(n_atoms, first, last, primals, tangents):
     low, high = max(first - 1, 0), min(last, n_atoms - 1)
     fewer = jnp.pad(_coherent_amplitudes(n_atoms - 1, low, high, *primals), (low - first + 1, last - high))
     states = np.arange(first, last + 1)
-    up, down = np.sqrt(n_atoms * 1.0) * np.sqrt(states), np.sqrt(n_atoms * 1.0) * np.sqrt(n_atoms - states)
-    return value, (up * fewer[:-1] * tangents[0] + down * fewer[1:] * tangents[1]).astype(value.dtype)
+    up, down = (jnp.asarray(np.sqrt(n_atoms * 1.0) * np.sqrt(x), value.dtype) for x in (states, n_atoms - states))
+    d_alpha, d_beta = (tangent.astype(value.dtype) for tangent in tangents)
+    return value, up * fewer[:-1] * d_alpha + down * fewer[1:] * d_beta
 
 
 def spin_z(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
@@ -336,7 +338,7 @@ def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Fl
         ratio = b_here / (eigenvalue - b_above * ratio_above)
         return ratio, ratio
 
-    _, ratios = jax.lax.scan(
+    _, ratios = execution.scan(
         inwards, jnp.zeros((), dtype), (b[1:-1], b[2:]), reverse=True
     )  # ratios[i] = v_(start+1+i) / v_(start+i)
 
@@ -347,7 +349,7 @@ def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Fl
         return (here, above), above
 
     before, first = _central_values(n_atoms, outcome, eigenvalue)
-    _, rest = jax.lax.scan(
+    _, rest = execution.scan(
         outwards,
         (before, first),
         (b[:-2], b[1:-1], ratios, jnp.arange(start + 1, end + 1).astype(dtype)),

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxent import arguments, memory, renyi, spectral, states, threads
+from jaxent import algebra, arguments, memory, renyi, spectral, states, threads
 from jaxent.conversion import whole_number
 from jaxent.messages import shown
 
@@ -230,7 +230,8 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
     rho, psi = states.checked_state(rho), states.normalized(amplitudes)
     if psi.shape != rho.shape[:2]:
         raise ValueError(f"Argument `amplitudes` must have shape {rho.shape[:2]}, but has {shown(psi.shape)}.")
-    return jnp.einsum("ab,abcd,cd->", psi.conj(), rho, psi, precision="highest").real
+    bra, rho, ket = algebra.alike(psi.conj(), rho, psi)
+    return jnp.einsum("ab,abcd,cd->", bra, rho, ket, precision="highest").real
 
 
 def _transposed(rho: ArrayLike) -> jax.Array:

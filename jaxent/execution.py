@@ -1,4 +1,4 @@
-"""The one way in which the library calls its compiled programs: within memory, and LAPACK on one thread."""
+"""How the library runs its programs: compiled ones within memory, with LAPACK on one thread; loops of any length."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from jax.core import Tracer
 
 from jaxent import memory, threads
 
-__all__ = ["call"]
+__all__ = ["call", "scan"]
 
 
 def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
@@ -35,6 +35,15 @@ def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
         if not jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             memory.check_memory(memory.needed_by(program, *args), what, instead)
         return jax.block_until_ready(program(*args))
+
+
+def scan(step: Callable, start: Any, steps: Any, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+    """`jax.lax.scan`, of no steps as well, which that refuses under `jax.disable_jit`."""
+    if length or any(len(leaf) for leaf in jax.tree.leaves(steps)):
+        return jax.lax.scan(step, start, steps, length, reverse)
+    first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), steps)
+    _, found = jax.eval_shape(step, start, first)
+    return start, jax.tree.map(lambda x: jnp.zeros((0, *x.shape), x.dtype), found)
 
 
 def _is_traced(args: Any) -> bool:

@@ -31,12 +31,12 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments, dicke, execution, memory
+from jaxent import algebra, arguments, dicke, execution, memory
 from jaxent import chain as chains
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.messages import shown
-from jaxent.times import BondTimes, Time, time_value
+from jaxent.times import BondTimes, Time, time_value, turns, unit
 
 __all__ = ["MeasuredState", "evolve_density", "measure_density"]
 
@@ -192,14 +192,14 @@ def measure_density(
 @functools.partial(jax.jit, static_argnums=0)
 def _measured(chain, rho, outcomes, offsets) -> MeasuredState:
     for index in range(chain.n_ensembles - 2):
-        phase = jnp.exp(1j * offsets[index] * jnp.asarray(chain.states))
-        bra = dicke.x_basis(chain.n_atoms, outcomes[index], chain.window) * phase
+        row = dicke.x_basis(chain.n_atoms, outcomes[index], chain.window)
+        rho, bra = algebra.alike(rho, algebra.multiply(row, unit(turns(chain.states, offsets[index]))))
         # the measured ensemble is always the second ket axis and the second bra axis of what is left
         rho = jnp.tensordot(rho, bra, axes=(1, 0), precision="highest")
         bra_axis = chain.n_ensembles - index
         rho = jnp.tensordot(rho, bra.conj(), axes=(bra_axis, 0), precision="highest")
     probability = jnp.einsum("abab->", rho).real
-    return MeasuredState(rho / jnp.where(probability > 0, probability, 1.0), probability)
+    return MeasuredState(rho / jnp.where(probability > 0, probability, 1.0).astype(rho.dtype), probability)
 
 
 # ---------------------------------------------------------------- integration
@@ -256,7 +256,8 @@ def _generator(chain: Chain, present: _Rates, rates: _Rates):
 
     bonds = [(j, j + 1, 1.0 if j % 2 else -1.0) for j in range(n_ensembles - 1)]  # H = Σ_j (-1)^j n_j n_(j+1)
     product = jnp.outer(states, states)
-    squares = (states[:, None] - states) ** 2
+    differences = algebra.pairwise_differences(states)
+    squares = differences**2
 
     def along(matrix, axis, part):
         return jnp.moveaxis(jnp.tensordot(matrix, part, axes=(1, axis), precision="highest"), 0, axis)
@@ -278,7 +279,7 @@ def _generator(chain: Chain, present: _Rates, rates: _Rates):
         )
         decay = sum(rates.dephasing[j] * placed(squares, j, j + n_ensembles) for j in range(n_ensembles))
         if present.collective:
-            total = sum(placed(states[:, None] - states, j, j + n_ensembles) for j in range(n_ensembles))
+            total = sum(placed(differences, j, j + n_ensembles) for j in range(n_ensembles))
             decay = decay + rates.collective * total**2
         d_real = energy * imaginary - 2 * decay * real
         d_imaginary = -energy * real - 2 * decay * imaginary

@@ -303,12 +303,13 @@ class _Run(NamedTuple):
 
         def step(knobs, state, key):
             value, slopes = jax.value_and_grad(loss)(knobs, key)
-            if self.method == "lbfgs":
-                updates, moved = optimizer.update(
-                    slopes, state, knobs, value=value, grad=slopes, value_fn=lambda x: loss(x, key)
-                )
-            else:
-                updates, moved = optimizer.update(slopes, state, knobs)
+            with jax.numpy_dtype_promotion("standard"):  # Optax counts its steps in two types of integers
+                if self.method == "lbfgs":
+                    updates, moved = optimizer.update(
+                        slopes, state, knobs, value=value, grad=slopes, value_fn=lambda x: loss(x, key)
+                    )
+                else:
+                    updates, moved = optimizer.update(slopes, state, knobs)
             size = optax.tree.norm(slopes)
             stays = ~(jnp.isfinite(value) & jnp.isfinite(size)) | (size <= self.tolerance)
             following = optax.apply_updates(knobs, updates)

@@ -25,7 +25,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, product, reduced, spectral, symmetry
+from jaxent import dicke, execution, product, reduced, spectral, symmetry
+from jaxent.algebra import between_diagonals, complex_type, matmul, multiply, pairwise_differences, scaled_columns
 from jaxent.chain import Chain
 from jaxent.entanglement import beyond_rounding, entropy_difference
 from jaxent.times import time_value, turns_of_products, unit
@@ -130,12 +131,13 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     size = chain.dimension
     weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
     index = jax.lax.iota(int, size)
-    difference = index[:, None] - index + (size - 1)  # k_1 - k_3, as an index into the table
+    pairs = pairwise_differences(index)
+    difference = pairs + (size - 1)  # k_1 - k_3, as an index into the table
     diagonal = jnp.diagonal(table)[difference]
     trace = jnp.einsum("a,b,ab->", weights, weights, diagonal)
     safe = jnp.where(trace > 0, trace, 1.0)
     root = jnp.sqrt(weights)
-    first, third = (damping(index[:, None] - index, strengths[j]) * root[:, None] * root for j in (0, 2))
+    first, third = (between_diagonals(root, damping(pairs, strengths[j]), root) for j in (0, 2))
 
     def entry(a, b, c, d):
         return table[a - b + (size - 1), c - d + (size - 1)] * first[a, c] * third[b, d] / safe
@@ -156,7 +158,7 @@ def lost_of_table(chain, table, time, strength, outcome, offset, top):
     weights = jnp.asarray(pairs, table.dtype)
     return jnp.maximum(
         reduced.lost_by_values(jnp.diagonal(table), jnp.diagonal(wrong), weights),
-        reduced.lost_by_values(table, wrong, weights[:, None] * weights),
+        reduced.lost_by_values(table, wrong, weights[:, None] * weights[None, :]),
     )
 
 
@@ -170,10 +172,11 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
 
         def at(angle):
             state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets + angle, static.top)
-            phase = unit((states[:, None] - states) * (angle / (2 * jnp.pi)))
+            phase = unit(jnp.asarray(np.subtract.outer(states, states), angle.dtype) * (angle / (2 * jnp.pi)))
             trace = jnp.exp(log_trace)
             error = trace * jnp.minimum(lost, 1.0)
-            return {"state": state * trace * phase[:, :, None, None] * phase, "error": error}
+            first = multiply(multiply(state, trace), phase[:, :, None, None])
+            return {"state": first * phase[None, None, :, :], "error": error}
 
         found = shared_average(chain, shared, at)
         state, log_trace = normalized(found["state"])
@@ -187,8 +190,8 @@ def whole_state(static, time, strengths, shared, outcomes, offsets):
     """The state with all phases, index order (k_1, k_M, k_1', k_M'), and log p, NaN as `log_negativity`."""
     state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
     left, right, _ = reduced.local_phases(static.chain, time, outcomes, offsets)
-    frame = unit(left)[:, None] * unit(right)
-    state = jnp.transpose(state, (0, 2, 1, 3)) * frame[:, :, None, None] * frame.conj()
+    frame = unit(left)[:, None] * unit(right)[None, :]
+    state = multiply(jnp.transpose(state, (0, 2, 1, 3)), frame[:, :, None, None]) * frame.conj()[None, None, :, :]
     return product.guarded(state, log_trace, lost)
 
 
@@ -231,13 +234,14 @@ def _waves(chain, time, strength, outcome, offset, top, differences, wrong):
         row = row + reduced.row_error(chain.n_atoms, row) if wrong else row
         coefficients = jnp.asarray(np.sqrt(weights), offset.dtype) * row
     doubled = 2 * states - chain.n_atoms
-    phase = turns_of_products(doubled, differences, time, 1) + doubled[:, None] * (offset / (4 * jnp.pi))
+    phase = jnp.asarray(doubled, offset.dtype)[:, None] * (offset / (4 * jnp.pi))
+    phase = turns_of_products(doubled, differences, time, 1) + phase
     decay = damping(np.subtract.outer(states, states), strength)
     if wrong:
         size = reduced.turns_size(np.multiply(abs(doubled).max(), differences), time)
-        phase = phase + reduced.angle_error(phase, size, jnp.max(abs(doubled)) * offset)
+        phase = phase + reduced.angle_error(phase, size, float(abs(doubled).max()) * offset)
         coefficients, decay = reduced.roundings(coefficients), reduced.roundings(decay)
-    waves = coefficients[:, None] * unit(phase)
+    waves = multiply(coefficients[:, None], unit(phase))
     parts = jnp.stack([waves.real, waves.imag])
     return parts, jnp.matmul(decay, parts, precision="highest")
 
@@ -275,13 +279,13 @@ class _Factors:
 
     def end(self, ensemble):
         """√w √w' with its damping, over (k, k')."""
-        return self._changed(self.root[:, None] * self.root * damping(self.pairs, self.strengths[ensemble - 1]))
+        return self._changed(between_diagonals(self.root, damping(self.pairs, self.strengths[ensemble - 1]), self.root))
 
     def even(self, strength, outcome, offset):
         """(k, k', l, l') → g(k - l, k' - l')."""
         table = even_table(self.chain, self.time, strength, outcome, offset, self.top, self.wrong)
         index = jax.lax.iota(int, self.chain.dimension)
-        difference = index[:, None] - index + (self.chain.dimension - 1)
+        difference = pairwise_differences(index) + (self.chain.dimension - 1)
         return table[difference[:, None, :, None], difference[None, :, None, :]]
 
     def odd(self, strength, outcome, offset):
@@ -290,8 +294,9 @@ class _Factors:
         basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
         if self.wrong and not self.top:
             basis = basis + reduced.row_error(chain.n_atoms, basis)
-        vector = self.root * basis * unit(self.doubled * (offset / (4 * jnp.pi)))
-        return self._changed(vector[:, None] * vector.conj() * damping(self.pairs, strength))
+        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
+        vector = multiply(self.root * basis, unit(phase))
+        return self._changed(between_diagonals(vector, damping(self.pairs, strength), vector.conj()))
 
     def last_bond(self):
         """(k, k', l, l') → e^(i m_k m_l t - i m_k' m_l' t)."""
@@ -321,7 +326,8 @@ def local_state(chain, time, strengths, outcomes, offsets, top):
     both = [_Factors(chain, time, strengths, top, wrong) for wrong in (False, True)]
     true = both[0]
     if n_ensembles == 2:
-        return *normalized(true.end(1)[:, :, None, None] * true.last_bond() * true.end(2)), jnp.zeros(())
+        first, second = true.end(1)[:, :, None, None], true.end(2)[None, None, :, :]
+        return *normalized(multiply(multiply(first, true.last_bond()), second)), jnp.zeros(())
     even = (strengths[1 : n_ensembles - 1 : 2], outcomes[0::2], offsets[0::2])
     odd = (strengths[2 : n_ensembles - 1 : 2], outcomes[1::2], offsets[1::2])
 
@@ -331,14 +337,14 @@ def local_state(chain, time, strengths, outcomes, offsets, top):
     def along(carry, diagonals, following):
         """The carry times a diagonal over (k, k') and a factor, of the true and of the wrong ones."""
         matrix, twin, log_norm = carry
-        carry = matrix * diagonals[0].reshape(-1), twin * diagonals[1].reshape(-1), log_norm
-        return reduced.onwards(carry, *(flat(factor).astype(matrix.dtype) for factor in following))
+        matrix, twin = (scaled_columns(part, d.reshape(-1)) for part, d in zip((matrix, twin), diagonals, strict=True))
+        return reduced.onwards((matrix, twin, log_norm), *(flat(factor).astype(matrix.dtype) for factor in following))
 
     signs = jnp.asarray(reduced.signs_of((reduced.N_SIGNS, dimension**2)), true.root.dtype)
     starts = [flat(one.end(1)[:, :, None, None] * one.even(*(x[0] for x in even))) for one in both]
-    kind = starts[0].dtype if n_ensembles == 3 else jnp.result_type(starts[0].dtype, 1j)
+    kind = starts[0].dtype if n_ensembles == 3 else complex_type(starts[0].dtype)
     matrix, log_norm = reduced.normalized(starts[0].astype(kind))
-    carry = matrix, reduced.divided(reduced.matmul(signs, starts[1]).astype(kind), log_norm), log_norm
+    carry = matrix, reduced.divided(matmul(signs, starts[1]).astype(kind), log_norm), log_norm
 
     def step(carry, factors):
         odd_here, even_next = factors
@@ -346,13 +352,13 @@ def local_state(chain, time, strengths, outcomes, offsets, top):
 
     following = jax.tree.map(lambda x: x[1:], even)
     count = following[0].shape[0]
-    if count:
-        carry, _ = jax.lax.scan(step, carry, (jax.tree.map(lambda x: x[:count], odd), following))
+    carry, _ = execution.scan(step, carry, (jax.tree.map(lambda x: x[:count], odd), following))
     if n_ensembles % 2 == 0:
         diagonals = [one.odd(*(x[-1] for x in odd)) for one in both]
         carry = along(carry, diagonals, [one.last_bond() for one in both])
     matrix, twin, log_norm = carry
-    matrix, twin = (part * one.end(n_ensembles).reshape(-1) for part, one in zip((matrix, twin), both, strict=True))
+    ends = [one.end(n_ensembles).reshape(-1) for one in both]
+    matrix, twin = (scaled_columns(part, end) for part, end in zip((matrix, twin), ends, strict=True))
     state, log_trace = normalized(matrix.reshape((dimension,) * 4))
     # the matrix was divided by the root of e^log_norm
     return state, log_trace + log_norm / 2, reduced.apart(matrix, twin, signs)
@@ -362,7 +368,7 @@ def normalized(state):
     """A state of index order (k_1, k_1', k_M, k_M') divided by its trace, and the logarithm of that."""
     trace = jnp.einsum("aabb->", state).real
     safe = jnp.where(trace > 0, trace, 1.0)
-    return state / safe, jnp.where(trace > 0, jnp.log(safe), -jnp.inf)
+    return state / safe.astype(state.dtype), jnp.where(trace > 0, jnp.log(safe), -jnp.inf)
 
 
 def shared_average(chain, strength, kernel):
@@ -389,7 +395,7 @@ def shared_average(chain, strength, kernel):
 
     def step(total, node):
         weight, angle = node
-        return jax.tree.map(lambda sum_, term: sum_ + weight * term, total, kernel(angle)), None
+        return jax.tree.map(lambda sum_, term: sum_ + multiply(weight, term), total, kernel(angle)), None
 
     return jax.lax.scan(step, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), (weights, angles))[0]
 

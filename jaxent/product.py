@@ -31,7 +31,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, reduced, spectral
+from jaxent import dicke, execution, reduced, spectral
+from jaxent.algebra import between_diagonals, matmul, multiply
 from jaxent.chain import Chain
 from jaxent.entanglement import shannon_entropy
 from jaxent.renyi import of_probabilities
@@ -66,7 +67,7 @@ def amplitudes(chain, time, outcomes, offsets, top, real):
     """A[k_1, k_M], unnormalized, with all phases; NaN where its digits are lost."""
     found = reduced.reduced_matrix(chain, time, outcomes, offsets, top, real)
     matrix = with_phases(chain, time, outcomes, offsets, found.matrix)
-    return jnp.exp(found.log_norm / 2) * matrix * _defined(found.log_norm, found.lost, zero=1.0)
+    return multiply(jnp.exp(found.log_norm / 2), matrix) * _defined(found.log_norm, found.lost, zero=1.0)
 
 
 def normalized_amplitudes(chain, time, outcomes, offsets, top, real):
@@ -78,7 +79,7 @@ def normalized_amplitudes(chain, time, outcomes, offsets, top, real):
 def with_phases(chain, time, outcomes, offsets, matrix):
     """A reduced matrix with the local phases that it was computed without."""
     left, right, overall = reduced.local_phases(chain, time, outcomes, offsets)
-    return unit(overall) * unit(left)[:, None] * matrix * unit(right)[None, :]
+    return between_diagonals(unit(overall) * unit(left), matrix, unit(right))
 
 
 def log_probability(chain, time, outcomes, offsets, top, real):
@@ -246,7 +247,8 @@ def _renyi_and_log_norm(power, values, alpha):
 
 def _toeplitz_sandwich(chain, time, outcomes, offsets, top):
     root = reduced.root_weights(chain)
-    return root[:, None] * reduced.toeplitz(reduced.even_values(chain, time, outcomes[0], offsets[0], top)) * root
+    values = reduced.even_values(chain, time, outcomes[0], offsets[0], top)
+    return between_diagonals(root, reduced.toeplitz(values), root)
 
 
 def _parity_halves(chain, time):
@@ -264,11 +266,11 @@ def _fold(chain, entries: Callable):
     positive = reduced.root_weights(chain)[chain.dimension // 2 :]
     row = jax.lax.iota(int, positive.shape[0])
     same, mirrored = entries(row[:, None], row[None, :])
-    frame = positive[:, None] * positive
+    frame = positive[:, None] * positive[None, :]
     even, odd = frame * (same + mirrored), frame * (same - mirrored)
     if chain.n_atoms % 2 == 0:  # m = 0 is its own mirror image
         norm = jnp.where(row == 0, np.sqrt(0.5), 1.0)
-        even, odd = even * norm[:, None] * norm, odd[1:, 1:]
+        even, odd = between_diagonals(norm, even, norm), odd[1:, 1:]
     return [half for half in (even, odd) if half.shape[0]]
 
 
@@ -282,12 +284,12 @@ def _even_chain_halves(chain, time):
 
     def step(carry, _):
         products, log_norm = carry
-        products = [reduced.matmul(half, product) for half, product in zip(halves, products, strict=True)]
+        products = [matmul(half, product) for half, product in zip(halves, products, strict=True)]
         products, gained = reduced.normalized(products)
         return (products, log_norm + gained), None
 
     start = reduced.normalized(lasts)
-    (products, log_norm), _ = jax.lax.scan(step, start, None, length=(chain.n_ensembles - 2) // 2)
+    (products, log_norm), _ = execution.scan(step, start, None, length=(chain.n_ensembles - 2) // 2)
     return products, False, 1, log_norm
 
 

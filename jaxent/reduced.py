@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import arguments, dicke
+from jaxent import arguments, dicke, execution
+from jaxent.algebra import matmul, multiply, pairwise_differences, scaled_columns
 from jaxent.times import BondTimes, PiFraction, turns, turns_of_products, unit
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "even_values",
     "local_phases",
     "lost_by_values",
-    "matmul",
     "normalized",
     "onwards",
     "overlap",
@@ -61,30 +61,30 @@ def reduced_matrix(chain, time, outcomes, offsets, top, real) -> Reduced:
     """
     true, other = (_Factors(chain, time, outcomes, offsets, top, real, wrong) for wrong in (False, True))
     if chain.n_ensembles == 2:
-        return Reduced(*normalized(true.root[:, None] * true.last_bond()), jnp.zeros(()))
+        return Reduced(*normalized(multiply(true.root[:, None], true.last_bond())), jnp.zeros(()))
     first, even = jax.tree.map(lambda x: x[0], true.even), jax.tree.map(lambda x: x[1:], true.even)
     signs = jnp.asarray(signs_of((N_SIGNS, chain.dimension)), true.root.dtype)
     start = true.root[:, None] * true.even_factor(first)
-    twin = jnp.matmul(signs * other.root, other.even_factor(first), precision="highest")
+    twin = matmul(scaled_columns(signs, other.root), other.even_factor(first))
     if chain.n_ensembles == 3:
-        return compared(start * true.root, twin * other.root, signs, jnp.zeros(()))
+        return compared(scaled_columns(start, true.root), scaled_columns(twin, other.root), signs, jnp.zeros(()))
     diagonals, other_diagonals = (jax.vmap(factors.odd_diagonal)(factors.odd) for factors in (true, other))
-    dtype = jnp.result_type(start, diagonals)
 
     def step(carry, factors):
         matrix, twin, log_norm = carry
         diagonal, other_diagonal, following = factors
-        carry = matrix * diagonal, twin * other_diagonal, log_norm
+        carry = scaled_columns(matrix, diagonal), scaled_columns(twin, other_diagonal), log_norm
         return onwards(carry, true.even_factor(following), other.even_factor(following)), None
 
-    matrix, log_norm = normalized(start.astype(dtype))
-    carry = matrix, divided(twin.astype(dtype), log_norm), log_norm
+    matrix, log_norm = normalized(start.astype(diagonals.dtype))
+    carry = matrix, divided(twin.astype(diagonals.dtype), log_norm), log_norm
     count = even[0].shape[0]
-    carry, _ = jax.lax.scan(step, carry, (diagonals[:count], other_diagonals[:count], even))
+    carry, _ = execution.scan(step, carry, (diagonals[:count], other_diagonals[:count], even))
     if chain.n_ensembles % 2:
         matrix, twin, log_norm = carry
-        return compared(matrix * true.root, twin * other.root, signs, log_norm)
-    carry = carry[0] * diagonals[-1], carry[1] * other_diagonals[-1], carry[2]
+        return compared(scaled_columns(matrix, true.root), scaled_columns(twin, other.root), signs, log_norm)
+    matrix, twin, log_norm = carry
+    carry = scaled_columns(matrix, diagonals[-1]), scaled_columns(twin, other_diagonals[-1]), log_norm
     matrix, twin, log_norm = onwards(carry, true.last_bond(), other.last_bond())
     return Reduced(matrix, log_norm, apart(matrix, twin, signs))
 
@@ -112,7 +112,7 @@ def compared(matrix, twin, signs, log_norm) -> Reduced:
 
 def divided(twin, log_norm):
     """The twin of a matrix that was divided by the root of e^log_norm."""
-    return jax.lax.stop_gradient(twin * jnp.exp(-jnp.where(log_norm > -jnp.inf, log_norm, 0.0) / 2))
+    return jax.lax.stop_gradient(multiply(twin, jnp.exp(-jnp.where(log_norm > -jnp.inf, log_norm, 0.0) / 2)))
 
 
 def apart(matrix, twin, signs):
@@ -148,7 +148,7 @@ class _Factors:
             return toeplitz(even_values(self.chain, self.time, outcome, offset, self.top, wrong=self.wrong))
         before, after = around
         states = self.chain.states
-        half_angle = turns(states, before, 1)[:, None] - turns(states, after, 1) + offset / (4 * jnp.pi)
+        half_angle = turns(states, before, 1)[:, None] - turns(states, after, 1)[None, :] + offset / (4 * jnp.pi)
         if self.wrong:
             sizes = [turns_size(states, time) for time in around]
             half_angle = half_angle + angle_error(half_angle, sum(sizes), offset)
@@ -162,17 +162,17 @@ class _Factors:
             basis = basis + row_error(chain.n_atoms, basis)
         if self.real and self.uniform:
             return self._changed(self.root * basis)
-        phase = self.doubled * (offset / (4 * jnp.pi))
+        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
         if not self.uniform:
             before, after = around
             multiples = self.doubled * chain.n_atoms
             phase = phase + turns(multiples, after, 2) - turns(multiples, before, 2)
-        return self._changed(self.root * basis * unit(phase))
+        return self._changed(multiply(self.root * basis, unit(phase)))
 
     def last_bond(self):
         """e^(i m m' t) √w_m' of an even chain."""
         bond = arguments.bond_time(self.time, self.chain.n_ensembles - 2)
-        return self._changed(unit(turns_of_products(self.doubled, self.doubled, bond, 2)) * self.root)
+        return self._changed(scaled_columns(unit(turns_of_products(self.doubled, self.doubled, bond, 2)), self.root))
 
     def _changed(self, values):
         """The values themselves, or each changed by its rounding."""
@@ -183,7 +183,7 @@ def roundings(values):
     """Values changed by two roundings each, and by those of their logarithms, up or down."""
     info = jnp.finfo(values.dtype)
     size = 2 - jnp.log(jnp.clip(jnp.abs(values), info.tiny, 1.0))
-    return values * (1 + info.eps * size * jnp.asarray(signs_of(values.shape, 2), info.dtype))
+    return multiply(values, 1 + info.eps * size * jnp.asarray(signs_of(values.shape, 2), info.dtype))
 
 
 @functools.lru_cache(maxsize=64)
@@ -276,7 +276,7 @@ def toeplitz(values):
     """The matrix T[i, j] = values[i - j + D - 1]."""
     size = (values.shape[0] + 1) // 2
     row = jax.lax.iota(int, size)
-    return values[row[:, None] - row + (size - 1)]
+    return values[pairwise_differences(row) + (size - 1)]
 
 
 # ------------------------------------------------------------------ helpers
@@ -287,18 +287,13 @@ def root_weights(chain):
     return jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
 
 
-def matmul(left, right):
-    """The matrix product in full precision, on every device."""
-    return jnp.matmul(left, right, precision="highest")
-
-
 def normalized(tree):
     """A matrix, or several, divided by the root of the sum of all squares; and the logarithm of that sum."""
     leaves = jax.tree.leaves(tree)
     largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(x)) for x in leaves])
     scale = jax.lax.stop_gradient(jnp.where(largest > 0, largest, 1.0))
-    total = sum(jnp.sum(jnp.abs(x / scale) ** 2) for x in leaves)
+    total = sum(jnp.sum(jnp.abs(x / scale.astype(x.dtype)) ** 2) for x in leaves)
     safe = jnp.where(total > 0, total, 1.0)
     norm = scale * jnp.sqrt(safe)
     log_norm = jnp.where(total > 0, jnp.log(safe) + 2 * jnp.log(scale), -jnp.inf)
-    return jax.tree.map(lambda x: x / norm, tree), log_norm
+    return jax.tree.map(lambda x: x / norm.astype(x.dtype), tree), log_norm

@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from jaxent import arguments, dicke, execution, memory
+from jaxent.algebra import complex_type, matmul, multiply
 from jaxent.chain import Chain
 from jaxent.times import BondTimes, Time, turns, turns_of_products, unit
 
@@ -119,7 +120,8 @@ def draw(chain, key, time, offsets):
     if n_odd == 0:
         return even
     odd = _sample_odd(chain, key_odd, time, offsets, even, (left, right, offset), weights)
-    return jnp.zeros((n_ensembles - 2,), integer).at[0::2].set(even).at[1::2].set(odd)
+    pairs = jnp.stack([even, jnp.pad(odd.astype(integer), (0, n_even - n_odd))], axis=1)
+    return pairs.reshape(-1)[: n_ensembles - 2]
 
 
 def _without_unlikely_states(chain: Chain) -> Chain:
@@ -137,7 +139,7 @@ def _sample_odd(chain, key, time, offsets, even, angles, weights):
 
     def factor(i):
         """f_q of even ensemble i for all pairs of its neighbours' Dicke states."""
-        return dicke.x_overlap(chain.n_atoms, even[i], left[i][:, None] - right[i] + offset[i])
+        return dicke.x_overlap(chain.n_atoms, even[i], left[i][:, None] - right[i][None, :] + offset[i])
 
     def leftwards(beyond, i):
         here = jnp.matmul(factor(i) ** 2, weights * beyond, precision="highest")
@@ -160,14 +162,14 @@ def _sample_odd(chain, key, time, offsets, even, angles, weights):
         vector = vector * unit(_odd_phase(chain, time, offsets, i))
         marginal = weights * beyond_here * jnp.matmul(jnp.abs(vector) ** 2, kernel**2, precision="highest")
         neighbour = _draw(key_neighbour, marginal, ())
-        pure = vector * kernel[:, neighbour] * jnp.where(alone, unit(last_bond[:, neighbour]), 1.0)
+        pure = multiply(vector, kernel[:, neighbour]) * jnp.where(alone, unit(last_bond[:, neighbour]), 1.0)
         outcome = _draw(key_outcome, jnp.abs(_x_amplitudes(chain, pure)) ** 2, ())
-        measured = vector * dicke.x_basis(chain.n_atoms, outcome, chain.window)
-        vector = jnp.matmul(measured, kernel.astype(measured.dtype), precision="highest") * root
-        return vector / jnp.max(jnp.abs(vector)), outcome
+        measured = multiply(vector, dicke.x_basis(chain.n_atoms, outcome, chain.window))
+        vector = multiply(matmul(measured, kernel), root)
+        return vector / jnp.max(jnp.abs(vector)).astype(vector.dtype), outcome
 
     first = _draw(keys[0], weights * at_first_end, ())
-    start = (factor(0)[first] * root).astype(jnp.result_type(root, 1j))
+    start = (factor(0)[first] * root).astype(complex_type(root.dtype))
     _, outcomes = jax.lax.scan(rightwards, start, (jnp.arange(n_odd), keys[1:], beyond))
     return outcomes
 
@@ -183,7 +185,7 @@ def _half_turns(chain, time, first_bond, count):
 def _odd_phase(chain, time, offsets, i):
     """Phases m φ_j + N m (t_j - t_(j-1))/2 of odd inner ensemble j = 3 + 2i, in turns."""
     doubled = 2 * chain.states - chain.n_atoms
-    phase = doubled * (offsets[1::2][i] / (4 * jnp.pi))
+    phase = jnp.asarray(doubled, offsets.dtype) * (offsets[1::2][i] / (4 * jnp.pi))
     if isinstance(time, BondTimes):
         before = jax.tree.map(lambda x: x[1::2][i], time.times)
         after = jax.tree.map(lambda x: x[2::2][i], time.times)
@@ -197,7 +199,7 @@ def _x_amplitudes(chain, vector):
 
     def one(q):
         row = dicke.x_basis(chain.n_atoms, q, chain.window)
-        return jnp.sum(row * vector)
+        return jnp.sum(multiply(row, vector))
 
     return jax.lax.map(one, jnp.arange(chain.n_atoms + 1), batch_size=max(1, _CHUNK_ENTRIES // chain.dimension))
 

@@ -43,6 +43,8 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
 
+from jaxent.algebra import multiply, pairwise_differences, scaled_columns
+
 __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals", "trace_norm"]
 
 _SMALLEST_REDUCED = 16  # below, LAPACK's own solver is as fast
@@ -127,7 +129,7 @@ def _values_only(matrix: jax.Array) -> jax.Array:
     # bisection squares the off-diagonals: without a scale of one they under- or overflow beyond 1e±150
     largest = jnp.max(jnp.abs(jnp.tril(matrix)))
     scale = jnp.where(largest > 0, largest, 1.0)
-    diagonal, off_diagonal = _tridiagonal(matrix / scale)
+    diagonal, off_diagonal = _tridiagonal(matrix / scale.astype(matrix.dtype))
     with np.errstate(under="ignore"):  # of JAX's own tolerances, while it is traced
         return scale * jax.scipy.linalg.eigh_tridiagonal(diagonal, off_diagonal, eigvals_only=True)
 
@@ -199,7 +201,7 @@ def _with_gradient_jvp(function, primals, tangents):
     change, d_slopes, quotients = _changes(function, spectra, parameters, d_values, d_parameters)
     d_gradients = []
     for (_, vectors, _), d_block, d_weights, (difference, _) in zip(spectra, rotated, change, quotients, strict=True):
-        inner = difference * d_block + _diagonal(d_weights)
+        inner = _each(difference, d_block) + _scaled_rows(d_weights, jnp.eye(*d_block.shape, dtype=d_block.dtype))
         d_gradients.append(_sandwich(vectors, inner, vectors.conj().T))
     return result, (_change(result[1:], tangents), d_gradients, d_slopes)
 
@@ -246,7 +248,8 @@ def _with_singular_gradient_jvp(function, primals, tangents):
         spectra, rotated, change, quotients, strict=True
     ):
         symmetric, skew = (d_block + d_block.conj().T) / 2, (d_block - d_block.conj().T) / 2
-        inner = difference * symmetric + total * skew + _diagonal(d_weights)
+        inner = _each(difference, symmetric) + _each(total, skew)
+        inner = inner + _scaled_rows(d_weights, jnp.eye(*d_block.shape, dtype=d_block.dtype))
         d_gradients.append(_sandwich(left, inner, right))
     return result, (_change(result[1:], tangents), d_gradients, d_slopes)
 
@@ -261,7 +264,7 @@ def _value_and_gradients(function, spectra, parameters):
     values = jnp.concatenate([values for values, _, _ in spectra])
     weights, *slopes = _slopes(function)(values, *parameters)
     gradients = [
-        _sandwich(left, w[..., :, None] * right, None)
+        _sandwich(left, _scaled_rows(w, right), None)
         for (_, left, right), w in zip(spectra, _split(weights, sizes), strict=True)
     ]
     return function(values, *parameters), gradients, slopes
@@ -290,24 +293,31 @@ def _changes(function, spectra, parameters, d_values, d_parameters):
 def _divided_differences(values, weights, second):
     curvature = jnp.diagonal(second, axis1=-2, axis2=-1)
     limit = (curvature[..., :, None] + curvature[..., None, :]) / 2 - second
-    size = jnp.maximum(jnp.abs(values)[:, None], jnp.abs(values))
+    size = jnp.maximum(jnp.abs(values)[:, None], jnp.abs(values)[None, :])
     close = jnp.finfo(values.dtype).eps ** (1 / 3) * size  # where the quotient's rounding equals the limit's error
 
     def quotient(sign):
-        gap = values[:, None] + sign * values
-        apart = jnp.abs(gap) > close
+        gap = values[:, None] + sign * values[None, :]
+        apart, gap = (jnp.broadcast_to(x, limit.shape) for x in (jnp.abs(gap) > close, gap))
         ratio = (weights[..., :, None] + sign * weights[..., None, :]) / jnp.where(apart, gap, 1.0)
         return jnp.where(apart, ratio, limit)
 
-    return jnp.where(jnp.eye(len(values), dtype=bool), 0.0, quotient(-1)), quotient(1)
+    itself = jnp.broadcast_to(jnp.eye(len(values), dtype=bool), limit.shape)
+    return jnp.where(itself, 0.0, quotient(-1)), quotient(1)
 
 
 def _split(stacked, sizes):
     return jnp.split(stacked, np.cumsum(sizes)[:-1], axis=-1)
 
 
-def _diagonal(entries):
-    return entries[..., :, None] * jnp.eye(entries.shape[-1])
+def _scaled_rows(weights, matrix):
+    """diag(w) X for every vector w, the last axis of the weights."""
+    return _each(jnp.broadcast_to(weights[..., :, None], (*weights.shape, matrix.shape[-1])), matrix)
+
+
+def _each(factors, matrix):
+    """The elementwise product of every one of several matrices with one."""
+    return multiply(factors, jnp.broadcast_to(matrix, factors.shape))
 
 
 def _sandwich(left, middle, right):
@@ -324,7 +334,7 @@ def _change(slopes, tangents) -> jax.Array:
 
 def _paired(gradients, d_blocks) -> jax.Array:
     """Re Tr[G† dB], summed over the blocks."""
-    terms = [jnp.sum(g.conj() * d, axis=(-2, -1)).real for g, d in zip(gradients, d_blocks, strict=True)]
+    terms = [jnp.sum(_each(g.conj(), d), axis=(-2, -1)).real for g, d in zip(gradients, d_blocks, strict=True)]
     return functools.reduce(jnp.add, terms)
 
 
@@ -346,7 +356,7 @@ def trace_norm(blocks: Sequence[jax.Array], growths: Sequence[jax.Array] | None 
     Returns:
         real scalar.
     """
-    return sum((jnp.sum(jnp.abs(eigvalsh(block))) for block in blocks), start=jnp.zeros(()))
+    return functools.reduce(jnp.add, [jnp.sum(jnp.abs(eigvalsh(block))) for block in blocks])
 
 
 @trace_norm.defjvp
@@ -362,15 +372,15 @@ def _norm_and_signs(blocks, growths):
     spectra = _spectra(blocks)
     signs = []
     for index, ((_, vectors, adjoint), weights) in enumerate(zip(spectra, _signs(spectra), strict=True)):
-        sign = vectors * weights
+        sign = scaled_columns(vectors, weights)
         if growths is not None:
             absent = weights == 0
-            inside = jnp.where(absent[:, None] & absent, _sandwich(adjoint, growths[index], vectors), 0.0)
+            inside = jnp.where(absent[:, None] & absent[None, :], _sandwich(adjoint, growths[index], vectors), 0.0)
             growing, directions = eigh((inside + inside.conj().T) / 2)
-            turned = _sandwich(vectors, directions * jnp.sign(growing), directions.conj().T)
+            turned = _sandwich(vectors, scaled_columns(directions, jnp.sign(growing)), directions.conj().T)
             sign = sign + turned
         signs.append(_sandwich(sign, adjoint, None))
-    return sum((jnp.sum(jnp.abs(values)) for values, _, _ in spectra), start=jnp.zeros(())), signs
+    return functools.reduce(jnp.add, [jnp.sum(jnp.abs(values)) for values, _, _ in spectra]), signs
 
 
 @_norm_and_signs.defjvp
@@ -380,9 +390,9 @@ def _norm_and_signs_jvp(primals, tangents):
     spectra = _spectra(blocks)
     d_signs = []
     for (values, vectors, adjoint), weights, d_block in zip(spectra, _signs(spectra), d_blocks, strict=True):
-        apart = weights[:, None] != weights
-        ratio = (weights[:, None] - weights) / jnp.where(apart, values[:, None] - values, 1.0)
-        inner = jnp.where(apart, ratio, 0.0) * _sandwich(adjoint, d_block, vectors)
+        apart = weights[:, None] != weights[None, :]
+        ratio = pairwise_differences(weights) / jnp.where(apart, pairwise_differences(values), 1.0)
+        inner = multiply(jnp.where(apart, ratio, 0.0), _sandwich(adjoint, d_block, vectors))
         d_signs.append(_sandwich(vectors, inner, adjoint))
     return (norm, signs), (_paired(signs, d_blocks), d_signs)
 

@@ -52,7 +52,7 @@ def checked_density(rho: ArrayLike) -> jax.Array:
         )
     trace = jnp.trace(rho).real
     admissible = (trace > 0) & (jnp.max(jnp.abs(rho - rho.conj().T)) <= TOLERANCE)
-    rho = rho / jnp.where(admissible, trace, jnp.nan)
+    rho = rho / jnp.where(admissible, trace, jnp.nan).astype(rho.dtype)
     return (rho + rho.conj().T) / 2
 
 
@@ -63,7 +63,7 @@ def normalized(amplitudes: ArrayLike) -> jax.Array:
     if host is not None and not host.any():
         raise ValueError("Argument `amplitudes` must be a state, but is zero everywhere.")
     total = jnp.sum(jnp.abs(scaled) ** 2)
-    return scaled / jnp.sqrt(jnp.where(total > 0, total, jnp.nan))
+    return scaled / jnp.sqrt(jnp.where(total > 0, total, jnp.nan)).astype(scaled.dtype)
 
 
 def squared(amplitudes: ArrayLike) -> jax.Array:
@@ -97,7 +97,7 @@ def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
     scale = jnp.where(scale > 0, jnp.where(scale < jnp.inf, scale, jnp.nan), 1.0 + 0.0 * scale)
     # XLA may divide by multiplying by the reciprocal, which for a large scale is subnormal, and so zero
     shrink = jnp.where(scale > 1, 2.0 ** (jnp.finfo(scale.dtype).minexp // 2), 1.0).astype(scale.dtype)
-    return (matrix * shrink) / (scale * shrink)
+    return (matrix * shrink.astype(matrix.dtype)) / (scale * shrink).astype(matrix.dtype)
 
 
 def _without_subnormals(host: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ import numpy as np
 from matfree import decomp, stochtrace
 
 from jaxent import arguments, dephasing, dicke, execution, memory, pairs, spectral
+from jaxent.algebra import between_diagonals, complex_type, matmul, scaled_columns
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
 from jaxent.product import guarded
@@ -123,16 +124,16 @@ def _regressed(samples: _Samples):
     """
     values = samples.at_depths
     design = jnp.stack([jnp.ones_like(samples.first), samples.first, samples.second], axis=1)
-    gram, frame = spectral.eigh(_matmul(design.T, design))
+    gram, frame = spectral.eigh(matmul(design.T, design))
     kept = gram > 1e4 * jnp.finfo(gram.dtype).eps * gram[-1]  # controls may be zero, or proportional to each other
     scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, gram, 1.0)), 0.0)
-    basis = _matmul(design, frame) * scale  # orthonormal columns, those that are not kept zero
-    weights = _matmul(basis, frame[0] * scale)
-    residuals = values - _matmul(basis, _matmul(basis.T, values))
+    basis = scaled_columns(matmul(design, frame), scale)  # orthonormal columns, those that are not kept zero
+    weights = matmul(basis, frame[0] * scale)
+    residuals = values - matmul(basis, matmul(basis.T, values))
     missed = weights / jnp.maximum(1 - jnp.sum(basis**2, axis=1), 1e-6)
     squares = jnp.sum((missed[:, None] * residuals) ** 2, axis=0)
     calibration = jnp.sum(weights**2) * _mean_inverse(missed**2, basis, kept)
-    return _matmul(weights, values), jnp.sqrt(calibration * squares)
+    return matmul(weights, values), jnp.sqrt(calibration * squares)
 
 
 def _mean_inverse(weights, basis, kept):
@@ -143,7 +144,7 @@ def _mean_inverse(weights, basis, kept):
     """
     largest = jnp.max(weights)
     s = jnp.exp(jnp.linspace(-25.0, 16.0, 165))[:, None]  # trapezoidal rule in log s; five degrees of freedom or more
-    factors = 1 + 2 * s * (weights / largest)
+    factors = 1 + 2 * s * (weights / largest)[None, :]
     inner = jnp.einsum("ni,sn,nj->ijs", basis, 1 / factors, basis, precision="highest")
     inner = inner + jnp.diag(jnp.where(kept, 0.0, 1.0))[:, :, None]
     determinant = jnp.sum(jnp.cross(inner[0], inner[1], axis=0) * inner[2], axis=0)
@@ -160,7 +161,7 @@ def _samples(chain, top, n_probes, depth, key, time, strengths, outcomes, offset
     difference = np.subtract.outer(index, index)
     trace = jnp.einsum("a,b,ab->", weights, weights, jnp.diagonal(table)[difference + size - 1])
     root = jnp.sqrt(weights)
-    first, third = (pairs.damping(difference, strengths[j]) * root[:, None] * root for j in (0, 2))
+    first, third = (between_diagonals(root, pairs.damping(difference, strengths[j]), root) for j in (0, 2))
     first = first / jnp.where(trace > 0, trace, 1.0)
     squared = _frobenius(table, first, third)
     product = _product(table, first, third)
@@ -213,17 +214,20 @@ def _corner_of_modulus(diagonal, beside):
     scale = jnp.max(jnp.abs(diagonal)) + 2 * jnp.max(jnp.abs(beside))
     scale = jnp.where(scale > 0, scale, 1.0)
     step = 0.4  # its error is exp(-π²/0.4) = 2e-11, that of the ends 1e-9
-    s = jnp.asarray(np.exp(step * np.arange(-52, 53)), diagonal.dtype)
-    squares = jnp.append((beside / scale) ** 2, 0.0)
+    s = np.exp(step * np.arange(-52, 53))
+    kind = complex_type(diagonal.dtype)
+    imaginary = jnp.asarray(1j * s, kind)
+    middles = (diagonal / scale).astype(kind)
+    squares = jnp.append((beside / scale) ** 2, 0.0).astype(kind)
 
     def outwards(tail, level):
         middle, square = level
-        return 1 / (middle - 1j * s - square * tail), None
+        return 1 / (middle - imaginary - square * tail), None
 
-    start = jnp.zeros(s.shape, jnp.result_type(diagonal.dtype, 1j))
-    tail, _ = jax.lax.scan(outwards, start, (diagonal[1:] / scale, squares[1:]), reverse=True)
-    rest = diagonal[0] / scale - squares[0] * tail
-    return scale * (2 / math.pi) * step * jnp.sum(s * (rest / (rest - 1j * s)).real)
+    tail, _ = jax.lax.scan(outwards, jnp.zeros(s.shape, kind), (middles[1:], squares[1:]), reverse=True)
+    rest = middles[0] - squares[0] * tail
+    weighted = jnp.asarray(s, diagonal.dtype) * (rest / (rest - imaginary)).real
+    return scale * (2 / math.pi) * step * jnp.sum(weighted)
 
 
 def _product(table, first, third):
@@ -254,7 +258,3 @@ def _frobenius(table, first, third):
     """Tr X² = Σ |X|² = Σ_ab,cd g(c-b, a-d)² E_1(a,c)² E_3(b,d)², by the same product with squares."""
     size = first.shape[0]
     return jnp.sum(_product(table**2, first**2, third**2)(jnp.ones(size * size, table.dtype)))
-
-
-def _matmul(left, right):
-    return jnp.matmul(left, right, precision="highest")

@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxent.algebra import between_diagonals
+
 __all__ = ["Sector", "block", "sectors"]
 
 
@@ -101,4 +103,4 @@ def block(sector: Sector, entry: Callable) -> jax.Array:
     for character, image in zip(sector.characters, jnp.asarray(sector.images), strict=True):
         total = total + int(character) * entry(a, b, image[None, :, 0], image[None, :, 1])
     norms = jnp.asarray(sector.norms, jnp.result_type(float))
-    return norms[:, None] * total * norms
+    return between_diagonals(norms, total, norms)

@@ -114,7 +114,9 @@ class PiFraction:
     @property
     def value(self):
         """The times as floating-point numbers (rounded)."""
-        return np.pi * self.numerator / self.denominator
+        parts = (self.numerator, self.denominator)
+        numerator, denominator = (part.astype(float) if isinstance(part, jax.Array) else part for part in parts)
+        return np.pi * numerator / denominator
 
     def __len__(self) -> int:
         if not self.shape:
@@ -292,7 +294,7 @@ def turns_of_products(left: np.ndarray, right: np.ndarray, time: ArrayLike | PiF
     largest = int(abs(left).max()) * int(abs(right).max())
     if largest > jnp.iinfo(jnp.result_type(int)).max:
         return turns(np.multiply.outer(left.astype(object), right.astype(object)), time, shift)
-    return _turns(jnp.asarray(left)[:, None] * jnp.asarray(right), largest, time, shift)
+    return _turns(jnp.asarray(left)[:, None] * jnp.asarray(right)[None, :], largest, time, shift)
 
 
 def _turns(multiples: Any, largest: int, time: ArrayLike | PiFraction, shift: int) -> jax.Array:
@@ -316,7 +318,7 @@ def _limb_bits(dtype) -> int:
 
 def _limbs(multiples: Any, largest: int, bits: int) -> list[Any]:
     """Cut integers into signed limbs of `bits` bits, least significant first: n = Σ_i limb_i 2^(i·bits)."""
-    sign, rest = 1 - 2 * (multiples < 0), abs(multiples)
+    sign, rest = 1 - 2 * (multiples < 0).astype(multiples.dtype), abs(multiples)
     limbs = []
     for _ in range(max(1, -(-largest.bit_length() // bits))):
         limbs.append((sign * (rest & (2**bits - 1))).astype(int))

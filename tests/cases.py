@@ -7,6 +7,8 @@ import numpy as np
 import jaxent
 from jaxent import chain as steps
 from jaxent import dicke
+from jaxent.algebra import multiply
+from jaxent.times import unit
 
 SHORT = jaxent.Chain(3, 6)
 LONG = jaxent.Chain(5, 4)
@@ -24,7 +26,7 @@ FUNCTIONS = {
     "amplitudes": lambda t, x, q: jaxent.end_to_end_amplitudes(LONG, t, q, x),
     "amplitudes of M = 3": lambda t, x, q: jaxent.end_to_end_amplitudes(SHORT, t, q, x),
     "amplitudes, even M": lambda t, x, q: jaxent.end_to_end_amplitudes(EVEN, t, q, x),
-    "bond times": lambda t, x, q: jaxent.end_to_end_amplitudes(LONG, jaxent.BondTimes(t * np.arange(1, 5)), q, x),
+    "bond times": lambda t, x, q: jaxent.end_to_end_amplitudes(LONG, jaxent.BondTimes(t * np.arange(1.0, 5.0)), q, x),
     "probability": lambda t, x, q: jaxent.outcome_probability(EVEN, t, q, x),
     "log probability": lambda t, x, q: jaxent.log_outcome_probability(SHORT, t, q, x),
     "entropy of M = 3": lambda t, x, q: jaxent.end_to_end_entropy(SHORT, t, q, x),
@@ -51,7 +53,7 @@ FUNCTIONS = {
         jaxent.von_neumann_entropy(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1)),
         jaxent.state_renyi_entropy(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1), 0.5),
     ),
-    "coherent state": lambda t, x, q: dicke.coherent_state(9, jnp.cos(t), jnp.sin(t) * jnp.exp(1j * x)),
+    "coherent state": lambda t, x, q: dicke.coherent_state(9, jnp.cos(t), multiply(jnp.sin(t), unit(x / (2 * jnp.pi)))),
     "x basis": lambda t, x, q: dicke.x_basis(9, q),
 }
 TIMES, OFFSETS, OUTCOMES = np.array([0.7, 1.9]), np.array([0.3, -0.2]), np.array([3, 1])

@@ -7,7 +7,9 @@ import numpy as np
 import jaxent
 from jaxent import chain as steps
 from jaxent import dicke
+from jaxent.algebra import multiply
 from jaxent.master import evolve_density, measure_density
+from jaxent.times import unit
 
 LONG, EVEN, SHORT, TINY = jaxent.Chain(5, 4), jaxent.Chain(4, 5), jaxent.Chain(3, 6), jaxent.Chain(3, 2)
 KEY = jax.random.key(3)
@@ -42,12 +44,13 @@ def tensor(x):
 
 
 def along(x):
+    x = x.astype(complex)
     return MATRICES[0][0] + x[0] * MATRICES[1][0] + x[1] * MATRICES[0][1]
 
 
 def mixed(x):
     size = 2
-    state = STATES[0] + x[0] * STATES[1]
+    state = STATES[0] + x[0].astype(complex) * STATES[1]
     return state.reshape(size, size, size, size)
 
 
@@ -177,7 +180,7 @@ KNOBS = {
         np.array([0.3]),
     ),
     "coherent state: angles": (
-        lambda x: dicke.coherent_state(9, jnp.cos(x[0]), jnp.sin(x[0]) * jnp.exp(1j * x[1])),
+        lambda x: dicke.coherent_state(9, jnp.cos(x[0]), multiply(jnp.sin(x[0]), unit(x[1] / (2 * jnp.pi)))),
         np.array([0.8, 0.3]),
     ),
 }

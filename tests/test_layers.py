@@ -14,6 +14,7 @@ LAYERS = [
     "programs",
     "memory",
     "times",
+    "algebra",
     "console",
     "angles",
     "threads",

@@ -70,7 +70,8 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
     trace, square = jnp.sum(columns[..., -1]), jnp.sum(columns**2) + jnp.sum(columns[..., :-1] ** 2)
     moments = square[None] if plan.mirrored else jnp.stack([trace, square])[: rule.moment_weights.shape[1]]
     other, norm = _weighted_logs(columns, rule, plan.mirrored) + jnp.asarray(rule.moment_weights) @ moments
-    size = moments[0] + FLOOR * columns.shape[0] * jnp.sum(jnp.asarray(plan.roots) > 0)  # padding adds no error
+    n_states = columns.shape[0] * jnp.sum(jnp.asarray(plan.roots) > 0, dtype=columns.dtype)  # padding adds no error
+    size = moments[0] + FLOOR * n_states
     other_error, norm_error = rule.errors * size
     relative, log_norm = norm_error / norm, jnp.log(norm)
     order = jnp.asarray(order)
@@ -174,7 +175,7 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
         phases = phases + jnp.asarray(plan.slopes) * (time - plan.time)
     if phase_offset is not None and plan.mirrored:
         phases = phases + (phase_offset - plan.phase_offset) / (4 * np.pi)
-    index = jnp.arange(plan.n_states)[:, None] - jnp.arange(plan.half_bandwidth + 1)[::-1]
+    index = jnp.arange(plan.n_states)[:, None] - jnp.arange(plan.half_bandwidth + 1)[None, ::-1]
     inside, index = index >= 0, jnp.maximum(index, 0)
     roots = jnp.asarray(plan.roots)
     frame = roots[:, None] * jnp.where(inside, roots[index], 0.0)
@@ -192,6 +193,6 @@ def _largest_row(columns: jax.Array) -> jax.Array:
     size, width = columns.shape
     magnitudes = jnp.abs(columns)
     offset = jnp.arange(1, width)
-    row = jnp.arange(size)[:, None] + offset
-    beside = jnp.where(row < size, magnitudes[jnp.minimum(row, size - 1), width - 1 - offset], 0.0)
+    row = jnp.arange(size)[:, None] + offset[None, :]
+    beside = jnp.where(row < size, magnitudes[jnp.minimum(row, size - 1), (width - 1 - offset)[None, :]], 0.0)
     return jnp.max(jnp.sum(magnitudes, axis=1) + jnp.sum(beside, axis=1))

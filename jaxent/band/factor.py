@@ -44,8 +44,8 @@ def _log_determinant_jvp(primals, tangents):
     d_columns, d_shift = tangents
     pivots, factors = _factor(columns, shift, True)
     inverse = _inverse(pivots, factors)
-    twice = jnp.where(jnp.arange(columns.shape[1]) < columns.shape[1] - 1, 2.0, 1.0)
-    change = jnp.sum((twice * _rows_to_columns(inverse)).real * d_columns)
+    twice = jnp.where(jnp.arange(columns.shape[1]) < columns.shape[1] - 1, 2.0, 1.0).astype(columns.dtype)
+    change = jnp.sum(twice[None, :] * _rows_to_columns(inverse).real * d_columns)
     in_shift = jnp.sum(inverse[:, 0] - 1 / shift) * d_shift
     return jnp.sum(jnp.log(jnp.abs(pivots / shift))), change + in_shift.real
 
@@ -53,8 +53,8 @@ def _log_determinant_jvp(primals, tangents):
 def _factor(columns, shift, keep_factors):
     """Pivots d_i of A + z = L D Lᵀ, and L[i+1…i+b, i] if asked for."""
     half_bandwidth = columns.shape[1] - 1
-    dtype = jnp.result_type(columns, shift)
-    corner = jnp.zeros((half_bandwidth, half_bandwidth)).at[-1, -1].set(1.0) * shift
+    dtype = np.result_type(columns.dtype, shift.dtype)
+    corner = jnp.zeros((half_bandwidth, half_bandwidth), dtype).at[-1, -1].set(shift.astype(dtype))
 
     def step(window, column):
         # the window holds the rows and columns i…i+b-1 of what is left of the matrix; column i + b comes in
@@ -63,7 +63,7 @@ def _factor(columns, shift, keep_factors):
         factor = row / pivot
         window = jnp.concatenate([window[1:, 1:], column[1:-1, None]], axis=1)
         window = jnp.concatenate([window, column[None, 1:]], axis=0) + corner
-        return window - factor[:, None] * row, (pivot, factor if keep_factors else None)
+        return window - factor[:, None] * row[None, :], (pivot, factor if keep_factors else None)
 
     # b rows of the identity before the first let every row of the matrix come in the same way; b more let the last out
     after = jnp.zeros((half_bandwidth, half_bandwidth + 1), dtype)
@@ -92,5 +92,5 @@ def _rows_to_columns(rows):
     """The same band from Z[i, i + j] to Z[m - b + j, m]."""
     size, width = rows.shape
     offset = np.arange(width)[::-1]  # m - i
-    index = np.arange(size)[:, None] - offset
-    return jnp.where(jnp.asarray(index >= 0), rows[np.maximum(index, 0), offset], 0.0)
+    index = np.arange(size)[:, None] - offset[None, :]
+    return jnp.where(jnp.asarray(index >= 0), rows[np.maximum(index, 0), offset[None, :]], 0.0)

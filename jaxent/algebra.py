@@ -1,0 +1,53 @@
+"""Products of arrays whose ranks and types differ, written out as JAX's strict modes ask.
+
+A real factor becomes complex before it meets a complex one, and a vector says whether it scales rows or columns. So the
+kernels run under `jax_numpy_rank_promotion="raise"` and `jax_numpy_dtype_promotion="strict"`, with which people look
+for mistakes in code of their own.
+
+>>> with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+...     print(between_diagonals(jnp.array([1.0, 2.0]), jnp.ones((2, 2)), jnp.array([1j, 1.0])).tolist())
+[[1j, (1+0j)], [2j, (2+0j)]]
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["alike", "between_diagonals", "complex_type", "matmul", "multiply", "pairwise_differences", "scaled_columns"]
+
+
+def alike(*arrays: jax.Array) -> list[jax.Array]:
+    """The arrays in the one type that holds all of them."""
+    dtype = np.result_type(*(array.dtype for array in arrays))
+    return [array.astype(dtype) for array in arrays]
+
+
+def complex_type(dtype) -> np.dtype:
+    """The complex type of the same precision."""
+    return np.result_type(dtype, np.complex64)
+
+
+def multiply(left: jax.Array, right: jax.Array) -> jax.Array:
+    """The elementwise product of arrays of one rank, or of an array and a scalar."""
+    left, right = alike(left, right)
+    return left * right
+
+
+def matmul(left: jax.Array, right: jax.Array) -> jax.Array:
+    """The matrix product in full precision, on every device."""
+    return jnp.matmul(*alike(left, right), precision="highest")
+
+
+def between_diagonals(left: jax.Array, matrix: jax.Array, right: jax.Array) -> jax.Array:
+    """diag(l) X diag(r)."""
+    return scaled_columns(multiply(left[:, None], matrix), right)
+
+
+def scaled_columns(matrix: jax.Array, factors: jax.Array) -> jax.Array:
+    """X diag(r)."""
+    return multiply(matrix, factors[None, :])
+
+
+def pairwise_differences(states: jax.Array) -> jax.Array:
+    """k - k' of all pairs, formed on the device instead of stored in the program."""
+    return states[:, None] - states[None, :]
