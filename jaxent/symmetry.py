@@ -15,6 +15,7 @@ the exchange of the ends S: (a, b) → (b, a), and their product.
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -99,7 +100,7 @@ def block(sector: Sector, entry: Callable) -> jax.Array:
     """
     rows = jnp.asarray(sector.rows)
     a, b = rows[:, 0, None], rows[:, 1, None]
-    total = 0.0
+    total: Any = 0.0
     for character, image in zip(sector.characters, jnp.asarray(sector.images), strict=True):
         total = total + int(character) * entry(a, b, image[None, :, 0], image[None, :, 1])
     norms = jnp.asarray(sector.norms, jnp.result_type(float))
