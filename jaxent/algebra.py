@@ -13,7 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["alike", "between_diagonals", "complex_type", "matmul", "multiply", "pairwise_differences", "scaled_columns"]
+__all__ = [
+    "alike",
+    "between_diagonals",
+    "complex_type",
+    "matmul",
+    "multiply",
+    "multiply_each",
+    "pairwise_differences",
+    "scaled_columns",
+    "scaled_rows",
+]
 
 
 def alike(*arrays: jax.Array) -> list[jax.Array]:
@@ -33,6 +43,11 @@ def multiply(left: jax.Array, right: jax.Array) -> jax.Array:
     return left * right
 
 
+def multiply_each(several: jax.Array, array: jax.Array) -> jax.Array:
+    """The elementwise product of every one of several arrays, stacked along leading axes, with one."""
+    return multiply(several, jnp.broadcast_to(array, several.shape))
+
+
 def matmul(left: jax.Array, right: jax.Array) -> jax.Array:
     """The matrix product in full precision, on every device."""
     return jnp.matmul(*alike(left, right), precision="highest")
@@ -46,6 +61,11 @@ def between_diagonals(left: jax.Array, matrix: jax.Array, right: jax.Array) -> j
 def scaled_columns(matrix: jax.Array, factors: jax.Array) -> jax.Array:
     """X diag(r)."""
     return multiply(matrix, factors[None, :])
+
+
+def scaled_rows(factors: jax.Array, matrix: jax.Array) -> jax.Array:
+    """diag(l) X for every vector l, the last axis of the factors."""
+    return multiply_each(jnp.broadcast_to(factors[..., :, None], (*factors.shape, matrix.shape[-1])), matrix)
 
 
 def pairwise_differences(states: jax.Array) -> jax.Array:

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, pairs, product, reduced
+from jaxent import dicke, measured, product, reduced
 from jaxent.binomials import log_binomial
 from jaxent.times import cos_sin_turns, turns, turns_of_products
 
@@ -57,10 +57,10 @@ def over_pairs(chain, time, strength, outcome, offset, top):
     """`over_hops` by the sum over pairs k, k' of the measured ensemble, for each difference of the ends."""
     differences, weights = product.pair_weights(chain)
     weights = jnp.asarray(weights, offset.dtype)
-    values = pairs.even_diagonal(chain, time, strength, outcome, offset, top, differences)
+    values = measured.even_diagonal(chain, time, strength, outcome, offset, top, differences)
     total = jnp.sum(weights * values)
     known = jax.lax.stop_gradient((time, strength, outcome, offset))
-    wrong = pairs.even_diagonal(chain, *known, top, differences, wrong=True)
+    wrong = measured.even_diagonal(chain, *known, top, differences, wrong=True)
     return _log_and_lost(total, jnp.sum(weights * jnp.abs(values - wrong)))
 
 

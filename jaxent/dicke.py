@@ -298,8 +298,8 @@ def _cos_power_jvp(exponent, primals, tangents):
     (half_angle,), (tangent,) = primals, tangents
     if exponent == 0:
         return jnp.ones_like(half_angle), jnp.zeros_like(half_angle)
-    slope = -2 * jnp.pi * exponent * cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1]
-    return cos_power(exponent, half_angle), slope * tangent
+    slope = -2 * jnp.pi * exponent * cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1] * tangent
+    return cos_power(exponent, half_angle), slope
 
 
 def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Float[Array, " D"]:
@@ -338,9 +338,8 @@ def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Fl
         ratio = b_here / (eigenvalue - b_above * ratio_above)
         return ratio, ratio
 
-    _, ratios = execution.scan(
-        inwards, jnp.zeros((), dtype), (b[1:-1], b[2:]), reverse=True
-    )  # ratios[i] = v_(start+1+i) / v_(start+i)
+    # ratios[i] = v_(start+1+i) / v_(start+i)
+    _, ratios = execution.scan(inwards, jnp.zeros((), dtype), (b[1:-1], b[2:]), reverse=True)
 
     def outwards(pair, step):
         below, here = pair
@@ -349,11 +348,8 @@ def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Fl
         return (here, above), above
 
     before, first = _central_values(n_atoms, outcome, eigenvalue)
-    _, rest = execution.scan(
-        outwards,
-        (before, first),
-        (b[:-2], b[1:-1], ratios, jnp.arange(start + 1, end + 1).astype(dtype)),
-    )
+    above = jnp.arange(start + 1, end + 1).astype(dtype)
+    _, rest = execution.scan(outwards, (before, first), (b[:-2], b[1:-1], ratios, above))
     upper = jnp.concatenate([first[None], rest])[: last - start + 1]
     if not odd:
         upper = jnp.concatenate([before[None], upper])[: last - centre + 1]

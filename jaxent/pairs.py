@@ -9,8 +9,8 @@ measured ensemble j sees a random offset, normal with standard deviation s = 2 �
 
     g(α, α') = E_ξ[f_q(α + sξ) f_q(α' + sξ)] = Σ_mm' c_m c_m' e^(i(mα - m'α')) e^(-s² (m-m')²/2),
 
-f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ √w_m, m = k - N/2. The sum has no quadrature
-in it: it is exact for every γ t and smooth at γ = 0. A chain is a product of such matrices over pairs (k, k').
+f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ √w_m, m = k - N/2 (see `jaxent.measured`). A
+chain is a product of such matrices over pairs (k, k').
 
 Every function takes one time, the strengths γ_j t of shape (M,) and Γ t, outcomes and offsets of shape (M-2,), and the
 `Static` facts that decide which symmetries hold. Nothing is checked here. Cost: O(D^4) for M = 3 and its eigenvalues,
@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, execution, product, reduced, spectral, symmetry
+from jaxent import dicke, execution, measured, product, reduced, spectral, symmetry
 from jaxent.algebra import between_diagonals, complex_type, matmul, multiply, pairwise_differences, scaled_columns
 from jaxent.chain import Chain
 from jaxent.entanglement import beyond_rounding, entropy_difference
@@ -34,18 +34,12 @@ from jaxent.times import time_value, turns_of_products, unit
 __all__ = [
     "Static",
     "coherent_information",
-    "damping",
-    "even_diagonal",
-    "even_table",
     "log_negativity",
     "log_probability",
     "lost_of_table",
     "rounded_log_negativity",
     "whole_state",
 ]
-
-_REACH = 13.0  # standard deviations of a measured ensemble that are summed: √w beyond is 5e-19
-
 
 # --------------------------------------------------------------- quantities
 
@@ -127,7 +121,7 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     if chain.n_ensembles != 3 or static.shared:
         state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
         return _Entries(lambda a, b, c, d: state[a, c, b, d], log_trace, lost, lambda: jnp.einsum("aabd->bd", state))
-    table = even_table(chain, time, strengths[1], outcomes[0], offsets[0], static.top)
+    table = measured.even_table(chain, time, strengths[1], outcomes[0], offsets[0], static.top)
     size = chain.dimension
     weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
     index = jax.lax.iota(int, size)
@@ -137,7 +131,7 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     trace = jnp.einsum("a,b,ab->", weights, weights, diagonal)
     safe = jnp.where(trace > 0, trace, 1.0)
     root = jnp.sqrt(weights)
-    first, third = (between_diagonals(root, damping(pairs, strengths[j]), root) for j in (0, 2))
+    first, third = (between_diagonals(root, measured.damping(pairs, strengths[j]), root) for j in (0, 2))
 
     def entry(a, b, c, d):
         return table[a - b + (size - 1), c - d + (size - 1)] * first[a, c] * third[b, d] / safe
@@ -151,9 +145,9 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
 
 
 def lost_of_table(chain, table, time, strength, outcome, offset, top):
-    """Relative error, by rounding, of the state of three ensembles whose middle one has the table `even_table`."""
+    """Relative error, by rounding, of the state of three ensembles whose middle one has that `even_table`."""
     time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
-    wrong = even_table(chain, time, strength, outcome, offset, top, wrong=True)
+    wrong = measured.even_table(chain, time, strength, outcome, offset, top, wrong=True)
     _, pairs = product.pair_weights(chain)
     weights = jnp.asarray(pairs, table.dtype)
     return jnp.maximum(
@@ -198,71 +192,6 @@ def whole_state(static, time, strengths, shared, outcomes, offsets):
 # ------------------------------------------------------------------ the state
 
 
-def even_table(chain, time, strength, outcome, offset, top, wrong=False):
-    """g(d t + φ, d' t + φ) of a measured even ensemble, for the differences d, d' = -(D-1)…D-1.
-
-    Args:
-        chain: the chain.
-        time: one time, checked.
-        strength: γ t of this ensemble, scalar.
-        outcome: q, integer scalar.
-        offset: φ in radians, scalar.
-        top: whether q is known to be N.
-        wrong: whether the table is asked for as it may be by rounding (see `jaxent.reduced`).
-
-    Returns:
-        real symmetric array of shape (2D-1, 2D-1).
-    """
-    differences = np.arange(1 - chain.dimension, chain.dimension)
-    waves, damped = _waves(chain, time, strength, outcome, offset, top, differences, wrong)
-    return sum(jnp.einsum("kd,ke->de", *both, precision="highest") for both in zip(waves, damped, strict=True))
-
-
-def even_diagonal(chain, time, strength, outcome, offset, top, differences, wrong=False):
-    """g(d t + φ, d t + φ) of `even_table` for the differences d."""
-    waves, damped = _waves(chain, time, strength, outcome, offset, top, differences, wrong)
-    return sum(jnp.sum(wave * other, axis=0) for wave, other in zip(waves, damped, strict=True))
-
-
-def _waves(chain, time, strength, outcome, offset, top, differences, wrong):
-    """Real and imaginary parts of c_m e^(im(dt + φ)) over (m, d); and the same damped."""
-    states, weights = _measured_states(chain.n_atoms)
-    if top:
-        coefficients = jnp.asarray(weights, offset.dtype)
-    else:
-        row = dicke.x_basis(chain.n_atoms, outcome, _measured_window(chain.n_atoms))
-        row = row + reduced.row_error(chain.n_atoms, row) if wrong else row
-        coefficients = jnp.asarray(np.sqrt(weights), offset.dtype) * row
-    doubled = 2 * states - chain.n_atoms
-    phase = jnp.asarray(doubled, offset.dtype)[:, None] * (offset / (4 * jnp.pi))
-    phase = turns_of_products(doubled, differences, time, 1) + phase
-    decay = damping(np.subtract.outer(states, states), strength)
-    if wrong:
-        size = reduced.turns_size(np.multiply(abs(doubled).max(), differences), time)
-        phase = phase + reduced.angle_error(phase, size, float(abs(doubled).max()) * offset)
-        coefficients, decay = reduced.roundings(coefficients), reduced.roundings(decay)
-    waves = multiply(coefficients[:, None], unit(phase))
-    parts = jnp.stack([waves.real, waves.imag])
-    return parts, jnp.matmul(decay, parts, precision="highest")
-
-
-def _measured_window(n_atoms: int) -> float | None:
-    """The window in which a measured even ensemble is summed; None where all its states are."""
-    return _REACH if 2 * dicke.window_half_width(n_atoms, _REACH) <= n_atoms else None
-
-
-@functools.lru_cache(maxsize=8)
-def _measured_states(n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    states = dicke.window_states(n_atoms, _measured_window(n_atoms))
-    return states, np.exp(dicke.log_weights_host(n_atoms, states))
-
-
-def damping(differences, strength):
-    """e^(-2 γ t (k-k')²) for integer differences; `strength` is γ t."""
-    squares = jnp.asarray(differences, strength.dtype) ** 2
-    return jnp.exp(-2 * strength * squares)
-
-
 class _Factors:
     """The factors of the state as a product along the chain, or (wrong) what they may be by rounding."""
 
@@ -279,11 +208,13 @@ class _Factors:
 
     def end(self, ensemble):
         """√w √w' with its damping, over (k, k')."""
-        return self._changed(between_diagonals(self.root, damping(self.pairs, self.strengths[ensemble - 1]), self.root))
+        return self._changed(
+            between_diagonals(self.root, measured.damping(self.pairs, self.strengths[ensemble - 1]), self.root)
+        )
 
     def even(self, strength, outcome, offset):
         """(k, k', l, l') → g(k - l, k' - l')."""
-        table = even_table(self.chain, self.time, strength, outcome, offset, self.top, self.wrong)
+        table = measured.even_table(self.chain, self.time, strength, outcome, offset, self.top, self.wrong)
         index = jax.lax.iota(int, self.chain.dimension)
         difference = pairwise_differences(index) + (self.chain.dimension - 1)
         return table[difference[:, None, :, None], difference[None, :, None, :]]
@@ -296,7 +227,7 @@ class _Factors:
             basis = basis + reduced.row_error(chain.n_atoms, basis)
         phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
         vector = multiply(self.root * basis, unit(phase))
-        return self._changed(between_diagonals(vector, damping(self.pairs, strength), vector.conj()))
+        return self._changed(between_diagonals(vector, measured.damping(self.pairs, strength), vector.conj()))
 
     def last_bond(self):
         """(k, k', l, l') → e^(i m_k m_l t - i m_k' m_l' t)."""
@@ -389,7 +320,7 @@ def shared_average(chain, strength, kernel):
     length = 2 * degree + 1
     frequencies = np.arange(-degree, degree + 1)
     cosines = np.cos(2 * np.pi * (np.outer(np.arange(length), frequencies) % length) / length) / length
-    weights = jnp.asarray(cosines, strength.dtype) @ damping(frequencies, strength)
+    weights = jnp.asarray(cosines, strength.dtype) @ measured.damping(frequencies, strength)
     angles = jnp.asarray(2 * np.pi * np.arange(length) / length, strength.dtype)
     shapes = jax.eval_shape(kernel, angles[0])
 
@@ -403,4 +334,6 @@ def shared_average(chain, strength, kernel):
 def _shared_degree(chain: Chain) -> int:
     """Largest |Σ_j (k_j - k_j')| over the states that are kept (ends and odd ones) or summed (even measured ones)."""
     n_even = (chain.n_ensembles - 1) // 2
-    return n_even * (len(_measured_states(chain.n_atoms)[0]) - 1) + (chain.n_ensembles - n_even) * (chain.dimension - 1)
+    return n_even * (len(measured.summed_states(chain.n_atoms)[0]) - 1) + (chain.n_ensembles - n_even) * (
+        chain.dimension - 1
+    )

@@ -45,7 +45,7 @@ class Samples:
                 values[:, ~bad], lost[~bad] = self._at(times[~bad])
             return values, lost
         values = np.array([found.entropy, found.slope, found.log_probability, found.log_probability_slope])
-        return values, ~np.isfinite(values).all(axis=0)
+        return values, np.asarray(~np.isfinite(values).all(axis=0))
 
     def _refuse_lost(self, times: np.ndarray) -> None:
         if not len(times):

@@ -43,7 +43,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
 
-from jaxent.algebra import multiply, pairwise_differences, scaled_columns
+from jaxent.algebra import multiply, multiply_each, pairwise_differences, scaled_columns, scaled_rows
 
 __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals", "trace_norm"]
 
@@ -201,7 +201,9 @@ def _with_gradient_jvp(function, primals, tangents):
     change, d_slopes, quotients = _changes(function, spectra, parameters, d_values, d_parameters)
     d_gradients = []
     for (_, vectors, _), d_block, d_weights, (difference, _) in zip(spectra, rotated, change, quotients, strict=True):
-        inner = _each(difference, d_block) + _scaled_rows(d_weights, jnp.eye(*d_block.shape, dtype=d_block.dtype))
+        inner = multiply_each(difference, d_block) + scaled_rows(
+            d_weights, jnp.eye(*d_block.shape, dtype=d_block.dtype)
+        )
         d_gradients.append(_sandwich(vectors, inner, vectors.conj().T))
     return result, (_change(result[1:], tangents), d_gradients, d_slopes)
 
@@ -248,8 +250,8 @@ def _with_singular_gradient_jvp(function, primals, tangents):
         spectra, rotated, change, quotients, strict=True
     ):
         symmetric, skew = (d_block + d_block.conj().T) / 2, (d_block - d_block.conj().T) / 2
-        inner = _each(difference, symmetric) + _each(total, skew)
-        inner = inner + _scaled_rows(d_weights, jnp.eye(*d_block.shape, dtype=d_block.dtype))
+        inner = multiply_each(difference, symmetric) + multiply_each(total, skew)
+        inner = inner + scaled_rows(d_weights, jnp.eye(*d_block.shape, dtype=d_block.dtype))
         d_gradients.append(_sandwich(left, inner, right))
     return result, (_change(result[1:], tangents), d_gradients, d_slopes)
 
@@ -264,7 +266,7 @@ def _value_and_gradients(function, spectra, parameters):
     values = jnp.concatenate([values for values, _, _ in spectra])
     weights, *slopes = _slopes(function)(values, *parameters)
     gradients = [
-        _sandwich(left, _scaled_rows(w, right), None)
+        _sandwich(left, scaled_rows(w, right), None)
         for (_, left, right), w in zip(spectra, _split(weights, sizes), strict=True)
     ]
     return function(values, *parameters), gradients, slopes
@@ -310,16 +312,6 @@ def _split(stacked, sizes):
     return jnp.split(stacked, np.cumsum(sizes)[:-1], axis=-1)
 
 
-def _scaled_rows(weights, matrix):
-    """diag(w) X for every vector w, the last axis of the weights."""
-    return _each(jnp.broadcast_to(weights[..., :, None], (*weights.shape, matrix.shape[-1])), matrix)
-
-
-def _each(factors, matrix):
-    """The elementwise product of every one of several matrices with one."""
-    return multiply(factors, jnp.broadcast_to(matrix, factors.shape))
-
-
 def _sandwich(left, middle, right):
     product = jnp.matmul(left, middle, precision="highest")
     return product if right is None else jnp.matmul(product, right, precision="highest")
@@ -334,7 +326,7 @@ def _change(slopes, tangents) -> jax.Array:
 
 def _paired(gradients, d_blocks) -> jax.Array:
     """Re Tr[G† dB], summed over the blocks."""
-    terms = [jnp.sum(_each(g.conj(), d), axis=(-2, -1)).real for g, d in zip(gradients, d_blocks, strict=True)]
+    terms = [jnp.sum(multiply_each(g.conj(), d), axis=(-2, -1)).real for g, d in zip(gradients, d_blocks, strict=True)]
     return functools.reduce(jnp.add, terms)
 
 

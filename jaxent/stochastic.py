@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from matfree import decomp, stochtrace
 
-from jaxent import arguments, dephasing, dicke, execution, memory, pairs, spectral
+from jaxent import arguments, dephasing, dicke, execution, measured, memory, pairs, spectral
 from jaxent.algebra import between_diagonals, complex_type, matmul, scaled_columns
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
@@ -155,13 +155,13 @@ def _mean_inverse(weights, basis, kept):
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _samples(chain, top, n_probes, depth, key, time, strengths, outcomes, offsets):
     size = chain.dimension
-    table = pairs.even_table(chain, time, strengths[1], outcomes[0], offsets[0], top)
+    table = measured.even_table(chain, time, strengths[1], outcomes[0], offsets[0], top)
     weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
     index = np.arange(size)
     difference = np.subtract.outer(index, index)
     trace = jnp.einsum("a,b,ab->", weights, weights, jnp.diagonal(table)[difference + size - 1])
     root = jnp.sqrt(weights)
-    first, third = (between_diagonals(root, pairs.damping(difference, strengths[j]), root) for j in (0, 2))
+    first, third = (between_diagonals(root, measured.damping(difference, strengths[j]), root) for j in (0, 2))
     first = first / jnp.where(trace > 0, trace, 1.0)
     squared = _frobenius(table, first, third)
     product = _product(table, first, third)

@@ -112,7 +112,7 @@ class PiFraction:
         return tuple(np.shape(self.numerator))
 
     @property
-    def value(self):
+    def value(self) -> Any:
         """The times as floating-point numbers (rounded)."""
         parts = (self.numerator, self.denominator)
         numerator, denominator = (part.astype(float) if isinstance(part, jax.Array) else part for part in parts)
@@ -144,14 +144,8 @@ class BondTimes:
     times: Any
 
 
-Time = (
-    ArrayLike
-    | numbers.Real
-    | decimal.Decimal
-    | Sequence[float | numbers.Real | decimal.Decimal]
-    | PiFraction
-    | BondTimes
-)
+_Real = numbers.Real | decimal.Decimal
+Time = ArrayLike | _Real | Sequence[float | _Real] | PiFraction | BondTimes
 
 
 def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
@@ -361,8 +355,7 @@ def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         single = jax.lax.optimization_barrier(x.astype(jnp.float32))  # or XLA takes both casts for one too many
         high = single.astype(x.dtype)
     else:
-        info = jnp.finfo(x.dtype)
-        high = jax.lax.reduce_precision(x, info.nexp, (info.nmant + 1) // 2 - 1)
+        high = jax.lax.reduce_precision(x, jnp.finfo(x.dtype).nexp, (jnp.finfo(x.dtype).nmant + 1) // 2 - 1)
     return high, x - high
 
 

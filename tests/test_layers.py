@@ -40,6 +40,7 @@ LAYERS = [
     "rationals",
     "curves",
     "symmetry",
+    "measured",
     "pairs",
     "coherence",
     "dephasing",

@@ -89,17 +89,19 @@ def plain(value: Any) -> Any:
     return [plain(one) for one in value] if isinstance(value, tuple) else value
 
 
+def _is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+
+
 def _integer(key: str, value: Any) -> int:
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-    if not real or not -math.inf < value < math.inf or value != int(value):
+    if not _is_real(value) or not -math.inf < value < math.inf or value != int(value):
         raise QuestionError(key, f"must be an integer, but is {shown(value)}.")
     return int(value)
 
 
 def _number(key: str, value: Any) -> float:
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
     try:
-        number = float(value) if real else math.nan
+        number = float(value) if _is_real(value) else math.nan
     except OverflowError:
         raise QuestionError(key, "must be a finite number, but is an integer beyond 1.8e+308.") from None
     if not math.isfinite(number):
