@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke
+from jaxent import dicke, memory
 from jaxent.band.factor import log_determinant
 from jaxent.band.plan import BandPlan
 from jaxent.band.quadrature import FLOOR, Rule, fitted_rule
@@ -180,6 +180,7 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
     roots = jnp.asarray(plan.roots)
     frame = roots[:, None] * jnp.where(inside, roots[index], 0.0)
     here, there = phases[:, None], phases[index]
+    memory.check_angles(there, 12)  # outside a program, one operation after the other
     if not plan.mirrored:
         close, folded = (dicke.cos_power(n_atoms, (here + sign * there) / 2) for sign in (-1, 1))
         return jnp.stack([frame * (close + folded), frame * (close - folded)])
