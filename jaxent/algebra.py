@@ -17,6 +17,7 @@ __all__ = [
     "alike",
     "between_diagonals",
     "complex_type",
+    "log_magnitude",
     "matmul",
     "multiply",
     "multiply_each",
@@ -35,6 +36,13 @@ def alike(*arrays: jax.Array) -> list[jax.Array]:
 def complex_type(dtype) -> np.dtype:
     """The complex type of the same precision."""
     return np.result_type(dtype, np.complex64)
+
+
+def log_magnitude(values: jax.Array) -> jax.Array:
+    """ln |x|, for zero that of the smallest normal number: a number which itself is zero on a TPU."""
+    size = jnp.abs(values)
+    nothing = float(np.log(jnp.finfo(size.dtype).tiny))
+    return jnp.where(size > 0, jnp.log(jnp.where(size > 0, size, 1.0)), nothing)
 
 
 def multiply(left: jax.Array, right: jax.Array) -> jax.Array:

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke, measured, product, reduced
+from jaxent.algebra import log_magnitude
 from jaxent.binomials import log_binomial
 from jaxent.times import cos_sin_turns, turns, turns_of_products
 
@@ -150,8 +151,9 @@ def _ends(chain, time, hops) -> _Factor:
     value = dicke.cos_power(exponent, half_angle)
     eps = jnp.finfo(value.dtype).eps
     slope = 2 * jnp.pi * exponent * jnp.abs(dicke.cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1])
-    log_value = jnp.log(jnp.maximum(value, jnp.finfo(value.dtype).tiny))
-    return _Factor(value, eps * (_ROUNDINGS * slope * jnp.abs(half_angle) + (_ROUNDINGS - log_value) * value))
+    return _Factor(
+        value, eps * (_ROUNDINGS * slope * jnp.abs(half_angle) + (_ROUNDINGS - log_magnitude(value)) * value)
+    )
 
 
 def _window_sums(chain, time, hops):

@@ -77,7 +77,7 @@ def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
 
     # where eigenvalues vanish (no noise, no time) the derivative is the one-sided one, towards more noise: shared noise
     # if there is any, but at t = 0, where time brings in every noise and the signs of all agree, all of them
-    local = (time_value(time) == 0) if static.shared else True
+    local = jnp.asarray(time_value(time) == 0, strengths.dtype) if static.shared else 1.0
     more = (jnp.ones_like(strengths) * local, jnp.full_like(shared, static.shared))
     (matrices, log_trace, lost), (growths, *_) = jax.jvp(blocks, (strengths, shared), more)
     growths = jax.lax.stop_gradient(growths)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import arguments, dicke, execution
-from jaxent.algebra import matmul, multiply, pairwise_differences, scaled_columns
+from jaxent.algebra import log_magnitude, matmul, multiply, pairwise_differences, scaled_columns
 from jaxent.times import BondTimes, PiFraction, turns, turns_of_products, unit
 
 __all__ = [
@@ -182,7 +182,7 @@ class _Factors:
 def roundings(values):
     """Values changed by two roundings each, and by those of their logarithms, up or down."""
     info = jnp.finfo(values.dtype)
-    size = 2 - jnp.log(jnp.clip(jnp.abs(values), info.tiny, 1.0))
+    size = 2 - jnp.minimum(log_magnitude(values), 0.0)
     return multiply(values, 1 + info.eps * size * jnp.asarray(signs_of(values.shape, 2), info.dtype))
 
 

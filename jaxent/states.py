@@ -95,8 +95,10 @@ def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
     parts = jnp.maximum(jnp.abs(matrix.real), jnp.abs(matrix.imag))  # |a + ib| may overflow where a and b do not
     scale = jax.lax.stop_gradient(jnp.max(parts))
     scale = jnp.where(scale > 0, jnp.where(scale < jnp.inf, scale, jnp.nan), 1.0 + 0.0 * scale)
-    # XLA may divide by multiplying by the reciprocal, which for a large scale is subnormal, and so zero
-    shrink = jnp.where(scale > 1, 2.0 ** (jnp.finfo(scale.dtype).minexp // 2), 1.0).astype(scale.dtype)
+    # XLA may divide by multiplying by the reciprocal, which for a large scale is subnormal, and so zero; no scale is
+    # so large where float64 has the range of float32, as on a TPU
+    limits = jnp.finfo(scale.dtype)
+    shrink = jnp.where(scale > 2.0 ** (limits.maxexp // 2), 2.0 ** (limits.minexp // 2), 1.0).astype(scale.dtype)
     return (matrix * shrink.astype(matrix.dtype)) / (scale * shrink).astype(matrix.dtype)
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from matfree import decomp, stochtrace
 
 from jaxent import arguments, dephasing, dicke, execution, measured, memory, pairs, spectral
-from jaxent.algebra import between_diagonals, complex_type, matmul, scaled_columns
+from jaxent.algebra import between_diagonals, complex_type, log_magnitude, matmul, scaled_columns
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
 from jaxent.product import guarded
@@ -148,7 +148,7 @@ def _mean_inverse(weights, basis, kept):
     inner = jnp.einsum("ni,sn,nj->ijs", basis, 1 / factors, basis, precision="highest")
     inner = inner + jnp.diag(jnp.where(kept, 0.0, 1.0))[:, :, None]
     determinant = jnp.sum(jnp.cross(inner[0], inner[1], axis=0) * inner[2], axis=0)
-    logs = jnp.sum(jnp.log(factors), axis=1) + jnp.log(jnp.maximum(determinant, jnp.finfo(s.dtype).tiny))
+    logs = jnp.sum(jnp.log(factors), axis=1) + log_magnitude(jnp.maximum(determinant, 0.0))
     return 0.25 * jnp.sum(s[:, 0] * jnp.exp(-logs / 2)) / largest
 
 

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke, memory
+from jaxent.algebra import multiply
 from jaxent.band.factor import log_determinant
 from jaxent.band.plan import BandPlan
 from jaxent.band.quadrature import FLOOR, Rule, fitted_rule
@@ -158,7 +159,7 @@ def _log_determinants(columns, nodes: jax.Array, mirrored: bool) -> jax.Array:
     if not mirrored:
         return at(nodes)
     # 1 + y²/z = (1 + y/i√z)(1 - y/i√z), whose factors are equal in magnitude for positive z
-    root = 1j * jnp.sqrt(nodes)
+    root = multiply(jnp.asarray(1j), jnp.sqrt(nodes))
     return at(root) + at(-root) if jnp.iscomplexobj(nodes) else 2 * at(root)
 
 
