@@ -37,7 +37,7 @@ def compiled(run) -> tuple[float, float]:
     return max(0.0, first - later), later
 
 
-def save(name: str, results: dict) -> None:
+def save(name: str, results: dict, quiet: bool = False) -> None:
     """Write results beside the script, with device, dtype, versions and commit."""
     about = {
         **sweep.versions(),
@@ -47,4 +47,5 @@ def save(name: str, results: dict) -> None:
     }
     path = FOLDER / f"{name}.json"
     path.write_text(json.dumps({"about": about, **results}, indent=2) + "\n")
-    print(f"wrote {path}")
+    if not quiet:
+        print(f"wrote {path}")

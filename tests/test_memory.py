@@ -1,6 +1,9 @@
 """Guards: what is free, what a call takes, and the refusal of what does not fit."""
 
 import gc
+import importlib.util
+import inspect
+import json
 from pathlib import Path
 
 import jax
@@ -197,3 +200,29 @@ def test_a_program_is_forgotten_with_its_memory():
     del program
     gc.collect()
     assert len(memory._needed) < known
+
+
+# ------------------------------------------------------------------- the benchmark's rows
+
+
+def benchmark():
+    path = Path(__file__).parents[1] / "benchmarks" / "memory.py"
+    spec = importlib.util.spec_from_file_location("memory_benchmark", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, json.loads(path.with_suffix(".json").read_text())["cases"]
+
+
+def test_every_public_function_is_measured_or_allocates_nothing():
+    module, rows = benchmark()
+    public = {name for name in jaxent.__all__ if inspect.isfunction(inspect.unwrap(getattr(jaxent, name)))}
+    for part in (jaxent.band, jaxent.chain, jaxent.dicke):
+        names = [name for name in part.__all__ if callable(getattr(part, name)) and name[0].islower()]
+        public |= {f"{part.__name__.removeprefix('jaxent.')}.{name}" for name in names}
+    measured = {row["case"].split(":")[0] for row in rows}
+    assert public == measured | set(module.WITHOUT_ROWS)
+
+
+def test_every_guard_is_within_a_factor_of_what_was_measured():
+    _, rows = benchmark()
+    assert [row["case"] for row in rows if not 1 / 1.5 <= row["ratio"] <= 1.5] == []
