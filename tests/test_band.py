@@ -335,7 +335,7 @@ def test_other_arguments_are_refused_in_one_sentence():
 
 
 def test_a_band_that_does_not_fit_is_refused_with_its_cost(monkeypatch):
-    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**20}))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**22}))
     with pytest.raises(ValueError, match=r"n_atoms = 10000000 .* s per time\) needs .* GiB are free; use a narrower"):
         jaxent.end_to_end_entropy(Chain(3, 10**7, 3.0), 1.0)
 

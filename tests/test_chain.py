@@ -308,7 +308,7 @@ def test_a_state_of_the_wrong_shape_is_refused(call, shape):
         (lambda chain, state: project_outcomes(chain, state, 9), "outcomes"),
         (lambda chain, state: project_outcomes(chain, state, -1), "outcomes"),
         (lambda chain, state: project_outcomes(chain, state, [1, 2]), "outcomes"),
-        (lambda chain, state: project_outcomes(chain, state, 1.0), "outcomes"),
+        (lambda chain, state: project_outcomes(chain, state, 1.5), "outcomes"),
     ],
 )
 def test_arguments_out_of_range_are_refused_by_name(call, named):

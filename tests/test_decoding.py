@@ -185,7 +185,7 @@ def test_decoding_works_on_traced_outcomes():
         (([-1, 1], 3), "outcomes"),
         (([1], 3), "outcomes"),
         (([1, 2, 3], 3), "outcomes"),
-        ((1.0, 3), "outcomes"),
+        ((1.5, 3), "outcomes"),
     ],
 )
 def test_arguments_out_of_range_are_refused_by_name(function, arguments, named):

@@ -96,7 +96,7 @@ def _is_real(value: Any) -> bool:
 def _integer(key: str, value: Any) -> int:
     if not _is_real(value) or not -math.inf < value < math.inf or value != int(value):
         raise QuestionError(key, f"must be an integer, but is {shown(value)}.")
-    return int(number)
+    return int(value)
 
 
 def _number(key: str, value: Any) -> float:
