@@ -1,14 +1,21 @@
+import atexit
 import os
 import shutil
 import socket
+import tempfile
 
 import hypothesis
 import jax
 import pytest
 from jaxtyping import install_import_hook
 
-# commands keep no programs in the folder of the user who tests
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
+# tests compile what others compiled before: all workers and the commands they start share their programs, for one run,
+# and commands keep none in the folder of the user who tests
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxent-tests-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"] or None)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 # every call of jaxent checks its arguments and results, shapes included
 install_import_hook("jaxent", "typechecker.checked")
