@@ -29,7 +29,7 @@ from jaxent.algebra import log_magnitude
 from jaxent.binomials import log_binomial
 from jaxent.times import cos_sin_turns, turns, turns_of_products
 
-__all__ = ["log_probability", "over_hops", "over_pairs"]
+__all__ = ["host_bytes", "log_probability", "over_hops", "over_pairs"]
 
 _REACH = 13.0  # standard deviations of 2N atoms that are summed: √W beyond is 5e-19
 _ROUNDINGS = 4  # of an elementary operation or two, in units of the last digit
@@ -51,6 +51,7 @@ def log_probability(static, time, strengths, shared, outcomes, offsets):
     if 2 * n_measured**2 * static.chain.dimension < _MOST_PRODUCTS:
         enough = lost < product.most_lost(lost.dtype)
         log_p, lost = jax.lax.cond(enough, lambda: (log_p, lost), lambda: over_pairs(*arguments))
+    log_p = product.without_slope_at_zero(log_p, log_p, time, strengths, shared, offsets)
     return product.guarded(log_p, log_p, lost)[1]
 
 
@@ -100,11 +101,19 @@ def _log_and_lost(total, error):
     return jnp.where(positive, jnp.log(safe), -jnp.inf), jax.lax.stop_gradient(lost)
 
 
+def host_bytes(chain) -> int:
+    """Memory of the host that the tables over h take while a program is made (measured)."""
+    return 250 * _n_hops(chain.n_atoms)
+
+
+def _n_hops(n_atoms: int) -> int:
+    return min(dicke.window_half_width(2 * n_atoms, _REACH), n_atoms) + 1
+
+
 @functools.lru_cache(maxsize=8)
 def _hops(n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
     """The h that are summed, and log √W_(N+h) of 2N atoms."""
-    reach = dicke.window_half_width(2 * n_atoms, _REACH)
-    hops = np.arange(min(reach, n_atoms) + 1)
+    hops = np.arange(_n_hops(n_atoms))
     return hops, dicke.log_weights_host(2 * n_atoms, n_atoms + hops) / 2
 
 

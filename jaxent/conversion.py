@@ -221,7 +221,7 @@ def as_whole_numbers(name: str, value: Any, must: str) -> np.ndarray | jax.Array
     if any(isinstance(leaf, bool | np.bool_) for leaf in jax.tree.leaves(value)):
         pass
     elif array.dtype.kind == "f" and not isinstance(array, Tracer):
-        floats = np.asarray(array)
+        floats = np.asarray(array, np.float64)
         if (np.isfinite(floats) & (floats == np.floor(floats))).all():
             large = np.abs(floats).max(initial=0.0) >= 2**63
             return floats.astype(object if large else np.int64)

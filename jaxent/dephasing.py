@@ -111,16 +111,17 @@ def dephased_log_probability(
     others the trace of the state. Arguments as `end_to_end_log_negativity`.
 
     Returns:
-        array of the shape of the times and rates, -inf where the outcomes cannot occur.
+        array of the shape of the times and rates.
 
     Raises:
-        ValueError: on any argument out of range, for longer chains where the state does not fit in memory, and where
-            the sum cancels to less than eight digits (estimated beside it). Under a transformation it is NaN instead.
+        ValueError: on any argument out of range, where the sum or the state does not fit in memory, and where the
+            outcomes cannot occur or the sum cancels to less than eight digits (estimated beside it). Under a
+            transformation it is NaN instead.
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense=False)
     log_probability = problem.log_probability()
     problem.refuse_unlikely(
-        jnp.where(log_probability == -jnp.inf, 0.0, log_probability),
+        log_probability,
         f"or rounding leaves less than eight digits of its probability at n_atoms = {chain.n_atoms}",
     )
     return log_probability
@@ -269,7 +270,9 @@ class Problem:
             return self.run(pairs.log_probability)
         chain = self.static.chain
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
-        return self.run(coherence.log_probability, (what, "use a smaller window, or none"))
+        instead = "use fewer atoms" if chain.window is None else "use a smaller window, or none"
+        memory.check_memory(coherence.host_bytes(chain), what, "use fewer atoms", on_host=True)
+        return self.run(coherence.log_probability, (what, instead))
 
     def run(self, kernel: Callable, words: tuple[str, str] | None = None):
         """A kernel for each time and rate; `words`: what needs the memory, and what to use instead."""

@@ -6,7 +6,6 @@
 {'phase_offset': (2,), 'time': ()}
 """
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,6 +21,8 @@ from jaxent.messages import shortened, shown
 from jaxent.times import BondTimes, PiFraction, Time, time_value
 
 __all__ = ["Sensitivities", "sensitivities"]
+
+_FIXED = {"outcomes", "tolerance"}  # numbers that are no knobs, though whole floats may stand for them
 
 
 class Sensitivities(NamedTuple):
@@ -66,31 +67,17 @@ def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **
     checked = _one_number(name, function(chain, **knobs))  # with values that are known, so that they are checked
     if "phase_offset" in known and "phase_offset" not in knobs and known["phase_offset"].default is not None:
         knobs["phase_offset"] = np.zeros(chain.n_ensembles - 2)
-    varied = {knob: _floats(value) for knob, value in knobs.items() if _is_knob(value)}
+    varied = {knob: _floats(value) for knob, value in knobs.items() if knob not in _FIXED and _is_knob(value)}
     fixed = {knob: value for knob, value in knobs.items() if knob not in varied}
-    traced = {knob: value for knob, value in fixed.items() if isinstance(value, jax.Array)}
-    static = {knob: _hashable(value) for knob, value in fixed.items() if knob not in traced}
+    # one program, so that its memory is known before it runs, and a new one each time: the function may have changed
+    program = jax.jit(jax.grad(lambda values: _one_number(name, function(chain, **values, **fixed))))
     slopes = execution.call(
-        _slopes,
-        *(function, chain, tuple(static.items()), varied, traced),
+        program,
+        varied,
         what=f"The derivatives of {name} for {chain}",
         instead="use a smaller window",
     )
     return Sensitivities(checked, {knob: jax.tree.leaves(slopes[knob])[0] for knob in sorted(slopes)})
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _slopes(function, chain, static, varied, traced):
-    """Derivatives in `varied`; one program, so that its memory is known before it runs."""
-    name = getattr(function, "__name__", repr(function))
-    return jax.grad(lambda values: _one_number(name, function(chain, **values, **dict(static), **traced)))(varied)
-
-
-def _hashable(value: Any) -> Any:
-    """A list or an array of the host as nested tuples: what is known stays known."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _one_number(name: str, result: Any) -> jax.Array:

@@ -111,8 +111,10 @@ def check_memory(needed: int, what: str, instead: str, on_host: bool = False) ->
 def check_angles(angles: jax.Array, copies: int) -> None:
     """Refuse known angles of which a function, one operation after the other, holds so many copies."""
     if not isinstance(angles, Tracer):
-        what = f"A function of {angles.size} angles"
-        check_memory(copies * angles.size * angles.dtype.itemsize, what, "pass fewer at once")
+        size = np.size(angles)
+        check_memory(
+            copies * size * jax.dtypes.result_type(angles).itemsize, f"A function of {size} angles", "pass fewer"
+        )
 
 
 def needed_by(program: Callable, *args: Any) -> int:

@@ -187,7 +187,9 @@ def _lost_of_three(chain, time, outcomes, offsets, top, real):
         reduced.even_values(chain, time, outcomes[0], offsets[0], top, differences, wrong=wrong)
         for wrong in (False, True)
     )
-    return reduced.lost_by_values(values, wrong, jnp.asarray(weights, values.dtype))
+    lost = reduced.lost_by_values(values, wrong, jnp.asarray(weights, values.dtype))
+    right = jnp.any(values != 0) | reduced.vanish_exactly(time, offsets[0], differences)
+    return jnp.where(right, lost, 1.0)
 
 
 class _EndState(NamedTuple):

@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxent import arguments, dicke, execution
 from jaxent.algebra import log_magnitude, matmul, multiply, pairwise_differences, scaled_columns
-from jaxent.times import BondTimes, PiFraction, turns, turns_of_products, unit
+from jaxent.times import BondTimes, PiFraction, cos_sin_turns, turns, turns_of_products, unit
 
 __all__ = [
     "N_SIGNS",
@@ -41,6 +41,7 @@ __all__ = [
     "signs_of",
     "toeplitz",
     "turns_size",
+    "vanish_exactly",
 ]
 
 N_SIGNS = 8  # rows that the twin is applied to
@@ -250,11 +251,21 @@ def even_values(chain, time, outcome, offset, top, differences=None, wrong=False
     """f_q(d t + φ) for the differences d, -(D-1)…D-1 unless given; `wrong`: what they may be by rounding."""
     if differences is None:
         differences = np.arange(1 - chain.dimension, chain.dimension)
-    half_angle = turns(differences, time, 1) + offset / (4 * jnp.pi)
+    half_angle = _half_angles(time, offset, differences)
     if wrong:
         half_angle = half_angle + angle_error(half_angle, turns_size(differences, time), offset)
     values = overlap(chain.n_atoms, outcome, half_angle, top)
     return roundings(values) if wrong else values
+
+
+def vanish_exactly(time, offset, differences):
+    """Whether every f_q(d t + φ) is 0 or ±1 as it stands; a row of zeros elsewhere has underflowed."""
+    cos, sin = cos_sin_turns(_half_angles(time, offset, differences))
+    return jnp.all((cos == 0) | (sin == 0))
+
+
+def _half_angles(time, offset, differences):
+    return turns(differences, time, 1) + offset / (4 * jnp.pi)
 
 
 def lost_by_values(values, wrong_values, weights):

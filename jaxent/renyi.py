@@ -98,7 +98,7 @@ def _far_from_one(p, counted, alpha):
     log = jnp.log(p)
     largest = jnp.max(jnp.where(counted, log, -jnp.inf), axis=-1, keepdims=True)
     largest = jax.lax.stop_gradient(jnp.where((alpha > 1) & (largest > -jnp.inf), largest, 0.0))
-    powers = jnp.where(counted, jnp.exp(alpha * (log - largest)), 0.0)
+    powers = jnp.where(counted, jnp.exp(alpha * jnp.where(counted, log - largest, 0.0)), 0.0)
     log_sum, largest = jnp.log(jnp.sum(powers, axis=-1)), largest[..., 0]
     return -(largest + (largest + log_sum) / (alpha - 1)) / math.log(2)
 

@@ -84,7 +84,8 @@ def log_outcome_probability(
     """Natural logarithm of `outcome_probability`; it does not underflow in long chains.
 
     Arguments and errors as `end_to_end_amplitudes`. Returns a real array of the shape of `time`, right to 1e-8 (NaN
-    where it would not be, as `end_to_end_amplitudes`); -inf for impossible outcomes.
+    where it would not be, as `end_to_end_amplitudes`); -inf for outcomes that are impossible, or less probable than
+    10^-800.
     """
     return Problem.of(chain, time, outcomes, phase_offset).log_probability()
 

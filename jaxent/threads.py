@@ -49,8 +49,9 @@ def _set(numbers: list[int]) -> None:
     """Set the number of each library, for calls from any thread."""
     if threading.current_thread() is threading.main_thread():
         helper = threading.Thread(target=_set_here, args=(numbers,))
-        helper.start()
-        helper.join()
+        with contextlib.suppress(RuntimeError):  # while Python ends there are no new threads
+            helper.start()
+            helper.join()
     if _numbers() != numbers:
         _set_here(numbers)
 

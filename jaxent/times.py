@@ -57,8 +57,8 @@ _MAX_NUMERATOR = 2**62
 _MAX_GRID = 10**8  # times of a grid
 MAX_MAGIC_DENOMINATOR = 8000  # about 3 r²/2π² = 10^7 times
 _FRACTION_LIMB_BITS = 15
-_INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and what is left of it
-_INVERSE_TWO_PI_LOW = -9.839338337591243e-18
+_INVERSE_TWO_PI_HIGH = 0.15915494309189526  # 1/2π rounded to 48 bits, which a TPU's float64 has, and what is left of it
+_INVERSE_TWO_PI_LOW = 7.34273885092955e-17
 
 
 def check_fraction(numerator: Any, denominator: Any) -> None:

@@ -157,3 +157,17 @@ def test_a_probability_whose_digits_are_lost_is_refused_and_nan_under_a_transfor
     value, slope = jax.jit(jax.value_and_grad(lambda t: jaxent.dephased_log_probability(chain, t, 0.0, 2)))(0.001)
     assert np.isnan(value)
     assert np.isnan(slope)
+
+
+def test_the_derivatives_at_an_outcome_that_cannot_occur_are_nan():
+    def log_p(time, rate, offset):
+        return jaxent.dephased_log_probability(jaxent.Chain(3, 6), time, rate, 3, offset)
+
+    value, slopes = jax.jit(jax.value_and_grad(log_p, argnums=(0, 1, 2)))(0.0, 0.1, 0.0)
+    assert np.isnan([value, *slopes]).all()
+
+
+def test_tables_that_do_not_fit_are_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 60 * 2**20}))
+    with pytest.raises(ValueError, match=r"n_atoms = 1000000000000 .* GiB are free; use fewer atoms"):
+        jaxent.dephased_log_probability(jaxent.Chain(3, 10**12), 0.7, 0.01)

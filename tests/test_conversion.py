@@ -138,3 +138,8 @@ def test_numpy_set_to_raise_changes_nothing():
         jaxent.chain_for_tolerance(50, 0.7, 1e-6)
         jaxent.entropy_curve(jaxent.Chain(3, 9), 0.1, 0.5, 4)
     assert float(found) == float(expected)
+
+
+def test_half_precision_whole_floats_are_outcomes():
+    expected = jaxent.end_to_end_entropy(jaxent.Chain(3, 6), 0.4, 3)
+    assert jaxent.end_to_end_entropy(jaxent.Chain(3, 6), 0.4, np.float16(3)) == expected

@@ -156,3 +156,21 @@ def test_reverse_mode_through_the_integrator_agrees_with_the_closed_form():
         )
     value = jnp.stack([integrated(point), closed(point)])
     assert float(abs(value[0] - value[1])) < 1e-9
+
+
+def test_sensitivities_take_a_function_as_it_is_now():
+    factor = [1.0]
+
+    def scaled(chain, time):
+        return factor[0] * jaxent.end_to_end_entropy(chain, time)
+
+    first = jaxent.sensitivities(scaled, jaxent.Chain(3, 4), 0.4)
+    factor[0] = 10.0
+    second = jaxent.sensitivities(scaled, jaxent.Chain(3, 4), 0.4)
+    assert abs(second.value - 10 * first.value) <= 1e-13
+    assert abs(second.slopes["time"] - 10 * first.slopes["time"]) <= 1e-12
+
+
+def test_whole_floats_of_outcomes_are_no_knobs():
+    found = jaxent.sensitivities(jaxent.end_to_end_entropy, jaxent.Chain(3, 4), 0.4, outcomes=[3.0], tolerance=0.0)
+    assert set(found.slopes) == {"time", "phase_offset"}

@@ -207,3 +207,9 @@ def test_a_dephased_state_that_cancels_is_refused_and_nan_under_a_transformation
             assert np.isnan(traced(time))
             with pytest.raises(ImpossibleOutcomes, match="so seldom that the state cancels to less than float64"):
                 jaxent.end_to_end_log_negativity(chain, time, 0.0, outcomes)
+
+
+def test_a_probability_that_only_underflows_is_nan_and_one_that_vanishes_is_zero():
+    log_p = jax.jit(lambda chain, q, phi: jaxent.log_outcome_probability(chain, 0.0, q, phi), static_argnums=0)
+    assert np.isnan(log_p(jaxent.Chain(3, 400), 400, 3.0))  # cos(3/2)^800 = e^-2119
+    assert log_p(jaxent.Chain(3, 400), 398, 0.0) == -np.inf

@@ -145,3 +145,14 @@ def test_a_plan_takes_known_orders_only():
     plan = jaxent.plan_entropy(Chain(3, 200, 6.0), 1.0)
     with pytest.raises(ValueError, match=r"`alpha` must be known, but is traced; give a plain number"):
         jax.jit(lambda order: jaxent.planned_entropy(plan, alpha=order))(2.0)
+
+
+@pytest.mark.parametrize("order", [2000.0, math.inf])
+def test_zero_probabilities_leave_the_derivatives_at_large_orders(order):
+    density = jnp.diag(jnp.array([0.6, 0.4, 0.0, 0.0]))
+    # S_α = α log2(0.6)/(1-α) there, up to 0.4^α/0.6^α, on the unnormalized (0.6, 0.4) of trace one
+    exact = (order / (1 - order) if order < math.inf else -1.0) * (1 / 0.6 - 1) / math.log(2)
+    slopes = jax.jacfwd(lambda r: jaxent.state_renyi_entropy(r, order))(density)
+    assert abs(slopes[0, 0] - exact) <= 1e-12
+    in_order = jax.grad(lambda a: jaxent.state_renyi_entropy(density, a))(order)
+    assert abs(in_order - (math.log2(0.6) / (order - 1) ** 2 if order < math.inf else 0.0)) <= 1e-12
