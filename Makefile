@@ -2,14 +2,16 @@
 # make package    build the wheel and the source archive into dist/ and try them
 # make reproduce  set up .venv and draw the paper's figures into reproduction/
 # make docs       set up .venv and build the pages into docs/_build/html
+# make accelerators  set up .venv-accelerators and compile for a GPU and TPUs, of which none is needed
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 TESTARGS ?= -n 2
 OUT ?= reproduction
+AHEAD := .venv-accelerators
 
-.PHONY: setup check format test package notebooks docs reproduce benchmarks clean
+.PHONY: setup check format test package notebooks docs reproduce benchmarks accelerators clean
 
 setup: $(STAMP)
 
@@ -52,7 +54,21 @@ reproduce: $(STAMP)
 	$(BIN)/jaxent reproduce --out $(OUT) $(ARGS)
 
 benchmarks: $(STAMP)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/accelerators.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+
+# the newest JAX, which wants a newer Python; the CUDA plug-in without the CUDA libraries (3 GB), as nothing is run
+$(AHEAD)/.installed: pyproject.toml
+	@for python in $(PYTHON) python3.14 python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python); do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && exec $$python -m venv $(AHEAD); done; \
+	  echo "make accelerators needs Python 3.12 or newer; run: make PYTHON=python3.13 accelerators"; exit 1
+	$(AHEAD)/bin/python -m pip install --quiet --upgrade pip
+	$(AHEAD)/bin/python -m pip install --quiet --editable . libtpu
+	version=$$($(AHEAD)/bin/python -c 'import jaxlib; print(jaxlib.__version__)'); \
+	  $(AHEAD)/bin/python -m pip install --quiet --no-deps "jax-cuda12-plugin==$$version" "jax-cuda12-pjrt==$$version"
+	@touch $(AHEAD)/.installed
+
+accelerators: $(AHEAD)/.installed
+	$(AHEAD)/bin/python benchmarks/accelerators.py $(ARGS)
 
 clean:
-	rm -rf .venv dist reproduction docs/_build docs/_notebooks
+	rm -rf .venv $(AHEAD) dist reproduction docs/_build docs/_notebooks

@@ -1,0 +1,459 @@
+"""Does every public function compile for GPUs and TPUs, and what would a call cost there?
+
+Claim: each compiles ahead of time for an H100 and for TPU v5e and v6e, without any of them at hand; and the H100 takes
+no longer than two cores of a processor.
+
+Nothing is run: XLA compiles for the description of a device, and the compiled text tells kernels, loops and bytes (see
+`compiled_text`). From these a model predicts seconds on an H100: every kernel takes its launch, its bytes or its
+operations, whichever is longest. What decompositions by cuSOLVER take is an assumption, not a measurement.
+
+`make accelerators` makes the environment that this needs: the newest JAX, libtpu, and the CUDA plug-in. `--quick`
+compiles ten programs and writes nothing; `--only PATTERN` likewise some. Status 1 when one does not compile.
+"""
+
+import argparse
+import fnmatch
+import functools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = Path(__file__).with_name("accelerators.json")
+QUICK = (
+    "entropy, N = 50, 8 times",
+    "entropy, N = 50, gradient",
+    "entropy, outcome and offset, N = 50",
+    "entropy, M = 4, N = 20",
+    "entropy, M = 5, N = 20",
+    "log probability, N = 50",
+    "entropy, band, N = 10^4",
+    "log negativity, N = 8",
+    "master equation, N = 2",
+    "exact time, N = 50",
+)
+# lists of times, files, and conversions: nothing of them runs on an accelerator but the functions above
+ON_THE_HOST = (
+    *("check_sweep", "open_sweep", "read_sweep", "run_sweep"),
+    *("from_qutip", "from_xarray", "to_qutip", "to_xarray"),
+    *("crevasse_grid", "magic_times", "pi_fraction", "pi_fractions_up_to", "uniform_grid", "normalized_entropy"),
+)
+# published figures: https://www.nvidia.com/en-us/data-center/h100/ (SXM); launch and iteration as commonly measured
+LAUNCH_SECONDS = 4e-6
+ITERATION_SECONDS = 15e-6
+BYTES_PER_SECOND = 3.35e12
+OPERATIONS_PER_SECOND = 34e12
+SOLVER_SECONDS_PER_ROW = 25e-6  # of one decomposition of small matrices by cuSOLVER: assumed
+LARGEST_BATCHED = 32  # up to here cuSOLVER decomposes a batch in one call
+
+# what XLA must know of an H100 SXM; figures from NVIDIA's H100 data sheet and CUDA's deviceQuery
+H100 = """
+gpu_device_info {
+  cuda_compute_capability { major: 9 }
+  threads_per_block_limit: 1024 threads_per_warp: 32 threads_per_core_limit: 2048
+  block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
+  shared_memory_per_block: 49152 shared_memory_per_block_optin: 232448 shared_memory_per_core: 233472
+  registers_per_block_limit: 65536 registers_per_core_limit: 65536
+  core_count: 132 fpus_per_core: 128 clock_rate_ghz: 1.98
+  memory_bandwidth: 3352320000000 l2_cache_size: 52428800 device_memory_size: 84942979072
+}
+platform_name: "CUDA"
+runtime_version { major: 12 minor: 8 }
+dnn_version_info { major: 9 minor: 8 }
+device_description_str: "NVIDIA H100 80GB HBM3"
+"""
+TARGETS = {"H100": "cuda", "TPU v5e": "v5e:2x2", "TPU v6e": "v6e:2x2"}
+TPU_WITHOUT_ONE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+}
+
+
+class Program(NamedTuple):
+    """A function of float64 arrays of the given shapes; `public` names what it stands for."""
+
+    run: object
+    shapes: tuple
+    public: tuple
+
+
+def programs() -> dict[str, Program]:
+    """Every public numerical function, at small and at large sizes."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    import jaxent
+    from jaxent import Chain, dicke
+    from jaxent import chain as steps
+
+    key = jax.random.key(0)
+    found: dict[str, Program] = {}
+
+    def add(name, run, *shapes, public):
+        found[name] = Program(run, shapes, tuple(public.split()))
+
+    def entropy(n_ensembles, n_atoms, *rest):
+        return lambda t: jaxent.end_to_end_entropy(Chain(n_ensembles, n_atoms), t, *rest, tolerance=0)
+
+    def dephased(function, n_ensembles, n_atoms, *rest):
+        return lambda t, g: function(Chain(n_ensembles, n_atoms), t, g, *rest)
+
+    def tensor(t):
+        chain = Chain(4, 4)
+        psi = steps.apply_phase_offset(chain, steps.evolve(chain, steps.initial_state(chain), t), 0.1)
+        return steps.reduced_density_matrix(chain, steps.project_outcomes(chain, psi, np.array([2, 3])), 4)
+
+    # ---- the ideal protocol
+    public = "end_to_end_entropy"
+    add("entropy, N = 50, 8 times", entropy(3, 50), (8,), public=public)
+    add("entropy, N = 100, 200 times", entropy(3, 100), (200,), public=public)
+    add("entropy, N = 1000", entropy(3, 1000), (), public=public)
+    add("entropy, N = 50, gradient", jax.grad(entropy(3, 50)), (), public=public)
+    add("entropy, N = 100, gradients at 200 times", jax.vmap(jax.grad(entropy(3, 100))), (200,), public=public)
+    add("exact time, N = 50", lambda x: x + entropy(3, 50)(jaxent.pi_fraction(2, 3)), (), public=public)
+    add("entropy, outcome and offset, N = 50", lambda t, x: entropy(3, 50, 40, x)(t), (), (), public=public)
+    add(
+        "entropy, outcome and offset, N = 50, gradient",
+        jax.grad(lambda t, x: entropy(3, 50, 40, x)(t), argnums=(0, 1)),
+        (),
+        (),
+        public=public,
+    )
+    add("entropy, M = 4, N = 20", lambda t, x: entropy(4, 20, [10, 11], x)(t), (), (), public=public)
+    add("entropy, M = 4, N = 20, outcomes N", entropy(4, 20), (), public=public)
+    add("entropy, M = 5, N = 20", entropy(5, 20), (), public=public)
+    add(
+        "entropy, M = 5, bond times, N = 20",
+        lambda t: jaxent.end_to_end_entropy(Chain(5, 20), jaxent.BondTimes(t), 10, 0.1),
+        (4,),
+        public="end_to_end_entropy BondTimes",
+    )
+    simple = {
+        "amplitudes": jaxent.end_to_end_amplitudes,
+        "Schmidt coefficients": jaxent.end_to_end_schmidt_coefficients,
+        "probability": jaxent.outcome_probability,
+        "log probability": jaxent.log_outcome_probability,
+    }
+    for name, function in simple.items():
+        add(
+            f"{name}, N = 50",
+            lambda t, x, function=function: function(Chain(3, 50), t, 40, x),
+            (),
+            (),
+            public=function.__name__,
+        )
+    add(
+        "Rényi entropy, N = 50",
+        lambda t, x: jaxent.end_to_end_renyi_entropy(Chain(3, 50), t, 2.0, 40, x),
+        (),
+        (),
+        public="end_to_end_renyi_entropy",
+    )
+    public = "planned_entropy plan_entropy entropy_curve entropy_with_errors"
+    for exponent, tolerance in ((4, 1e-9), (6, 1e-6)):
+        plan = jaxent.plan_entropy(Chain(3, 10**exponent), 0.7, tolerance=tolerance)
+        planned = functools.partial(jaxent.planned_entropy, plan)
+        add(f"entropy, band, N = 10^{exponent}", planned, (), public=public)
+        add(f"entropy, band, N = 10^{exponent}, 1024 times", jax.vmap(planned), (1024,), public=public)
+        if exponent == 4:
+            add("entropy, band, N = 10^4, gradient", jax.grad(planned), (), public=public)
+    add(
+        "sensitivities, N = 50",
+        jax.hessian(lambda t, x: entropy(3, 50, 50, x)(t), argnums=(0, 1)),
+        (),
+        (),
+        public="sensitivities maximize textbook_offset half_width find_extrema",
+    )
+    add(
+        "error bound",
+        lambda t: jaxent.entropy_error_bound(Chain(3, 50, 3.0), t),
+        (),
+        public="entropy_error_bound chain_for_tolerance",
+    )
+    add(
+        "error estimate",
+        lambda t: jaxent.entropy_error_estimate(Chain(3, 50, 3.0), t),
+        (),
+        public="entropy_error_estimate",
+    )
+    # ---- outcomes
+    add(
+        "all probabilities, N = 20",
+        lambda t: jaxent.outcome_probabilities(Chain(3, 20), t),
+        (),
+        public="outcome_probabilities",
+    )
+    add(
+        "average entropy, N = 20", lambda t: jaxent.average_entropy(Chain(3, 20), t).value, (), public="average_entropy"
+    )
+    add(
+        "average log negativity, N = 4",
+        lambda t, g: jaxent.average_log_negativity(Chain(3, 4), t, g).value,
+        (),
+        (),
+        public="average_log_negativity robustness_table",
+    )
+    add(
+        "average fidelity, N = 20",
+        lambda t: jaxent.average_decoded_fidelity(Chain(3, 20), 2, 1, t).value,
+        (),
+        public="average_decoded_fidelity",
+    )
+    add("samples, N = 20", lambda t: jaxent.sample_outcomes(key, Chain(5, 20), t), (), public="sample_outcomes")
+    add(
+        "decoding, N = 20",
+        lambda t: (
+            jaxent.decoded_fidelity(Chain(3, 20), 7, 2, 1, t),
+            jaxent.decoded_target(Chain(3, 20), 7, 2) * t,
+        ),
+        (),
+        public="decoded_fidelity decoded_target decode_outcomes",
+    )
+    # ---- noise
+    for name, function in (
+        ("log negativity", jaxent.end_to_end_log_negativity),
+        ("coherent information", jaxent.end_to_end_coherent_information),
+        ("dephased state", jaxent.end_to_end_state),
+        ("dephased log probability", jaxent.dephased_log_probability),
+    ):
+        add(f"{name}, N = 8", dephased(function, 3, 8), (), (), public=function.__name__)
+    negativity = jaxent.end_to_end_log_negativity
+    add("log negativity, N = 30", dephased(negativity, 3, 30), (), (), public="end_to_end_log_negativity")
+    add("log negativity, N = 8, 100 times", dephased(negativity, 3, 8), (100,), (), public="end_to_end_log_negativity")
+    add(
+        "log negativity, N = 8, gradient",
+        jax.grad(dephased(negativity, 3, 8), (0, 1)),
+        (),
+        (),
+        public="end_to_end_log_negativity",
+    )
+    add("log negativity, M = 4, N = 6", dephased(negativity, 4, 6, [3, 4]), (), (), public="end_to_end_log_negativity")
+    add(
+        "log negativity, three rates, N = 8",
+        lambda t, g: negativity(Chain(3, 8), t, jaxent.EnsembleRates(g), 7, 0.1),
+        (),
+        (3,),
+        public="end_to_end_log_negativity EnsembleRates",
+    )
+    add(
+        "estimated log negativity, N = 20",
+        lambda t, g: jaxent.estimate_log_negativity(key, Chain(3, 20), t, g, n_probes=4, depth=10).value,
+        (),
+        (),
+        public="estimate_log_negativity",
+    )
+    add(
+        "master equation, N = 2",
+        lambda t, g: (
+            jaxent.measure_density(
+                Chain(3, 2), jaxent.evolve_density(Chain(3, 2), t, g, drive=0.1, decay_rate=0.1, n_steps=20)
+            ).state
+        ),
+        (),
+        (),
+        public="evolve_density measure_density",
+    )
+    # ---- states and matrices
+    size = 24
+    pure = {
+        "entanglement_entropy": jaxent.entanglement_entropy,
+        "renyi_entropy": lambda a: jaxent.renyi_entropy(a, 2.0),
+        "log_negativity": jaxent.log_negativity,
+        "negativity": jaxent.negativity,
+        "schmidt_coefficients": jaxent.schmidt_coefficients,
+    }
+    mixed = {
+        "von_neumann_entropy": jaxent.von_neumann_entropy,
+        "state_renyi_entropy": lambda r: jaxent.state_renyi_entropy(r, 2.0),
+        "purity": jaxent.purity,
+    }
+    for name, function in pure.items():
+        add(name, lambda a, b, function=function: function(a + 1j * b), (size, size), (size, size), public=name)
+    for name, function in mixed.items():
+        add(name, lambda a, function=function: function(a @ a.T), (size, size), public=name)
+    for name in ("state_log_negativity", "state_negativity", "coherent_information"):
+        add(
+            name,
+            lambda a, name=name: getattr(jaxent, name)((a @ a.T).reshape(5, 5, 5, 5)),
+            (25, 25),
+            public=name,
+        )
+    add(
+        "state_fidelity",
+        lambda a: jaxent.state_fidelity((a @ a.T).reshape(5, 5, 5, 5), jnp.ones((5, 5))),
+        (25, 25),
+        public="state_fidelity",
+    )
+    add("state tensor, M = 4, N = 4", tensor, (), public="chain")
+    add(
+        "coherent state, operators",
+        lambda x: (
+            dicke.coherent_state(20, jnp.cos(x), jnp.sin(x)),
+            dicke.x_basis(20, 7) * x,
+            dicke.spin_x(20) * x,
+        ),
+        (),
+        public="dicke",
+    )
+
+    return found
+
+
+# ------------------------------------------------------------------- one target
+
+
+def compile_for(target: str, patterns: list[str]) -> None:
+    """Compile all programs for one target, in this process; prints a JSON row for each."""
+    os.environ |= {"JAX_PLATFORMS": "cpu"} | TPU_WITHOUT_ONE
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from jax.experimental import topologies
+    from jax.sharding import SingleDeviceSharding
+
+    if TARGETS[target] == "cuda":
+        described = {"platform": "cuda", "target_config": H100, "topology": "1x1x1"}
+        topology = topologies.get_topology_desc(**described)
+    else:
+        topology = topologies.get_topology_desc(platform="tpu", topology_name=TARGETS[target])
+    sharding = SingleDeviceSharding(topology.devices[0])
+    for name, program in programs().items():
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            print(json.dumps({"program": name, "target": target, **_compiled(program, sharding)}), flush=True)
+
+
+def _compiled(program: Program, sharding) -> dict:
+    import jax
+    import jax.numpy as jnp
+    from compiled_text import read
+
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.float64, sharding=sharding) for shape in program.shapes]
+    start = time.perf_counter()
+    try:
+        lowered = jax.jit(program.run).lower(*arguments)
+        middle = time.perf_counter()
+        compiled = lowered.compile()
+    except Exception as error:
+        return {"compiles": False, "error": " ".join(str(error).split())[:400]}
+    done = time.perf_counter()
+    work = read(compiled.as_text())
+    memory = compiled.memory_analysis()
+    return {
+        "compiles": True,
+        "lowering_s": round(middle - start, 2),
+        "compilation_s": round(done - middle, 2),
+        "kernels": work.kernels,
+        "custom_calls": work.custom_calls,
+        "solvers": work.solvers,
+        "loops": work.loops,
+        "iterations": work.iterations,
+        "temporary_mib": round(memory.temp_size_in_bytes / 2**20, 2),
+        "operations": work.operations,
+        "bytes": work.bytes,
+        "predicted_s": predicted_seconds(work),
+    }
+
+
+def predicted_seconds(work) -> float:
+    """Seconds of a call on an H100 by the model above."""
+    kernels = sum(
+        times * max(LAUNCH_SECONDS, moved / BYTES_PER_SECOND, operations / OPERATIONS_PER_SECOND)
+        for times, operations, moved in work.kernel_work
+    )
+    solvers = sum(
+        times * (1 if size <= LARGEST_BATCHED else matrices) * size * SOLVER_SECONDS_PER_ROW
+        for times, matrices, size in work.solvers
+    )
+    return kernels + solvers + work.iterations * ITERATION_SECONDS
+
+
+# ------------------------------------------------------------------- all targets
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="ten programs, H100 and TPU v5e; writes nothing")
+    parser.add_argument("--only", metavar="PATTERN", help="some programs; writes nothing")
+    parser.add_argument("--target", choices=TARGETS, help="one target alone; writes nothing")
+    parser.add_argument("--worker", choices=TARGETS, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    patterns = list(QUICK) if chosen.quick else [chosen.only or "*"]
+    if chosen.worker:
+        compile_for(chosen.worker, patterns)
+        return 0
+    targets = [chosen.target] if chosen.target else list(TARGETS)[: 2 if chosen.quick else None]
+    rows = []
+    for target in targets:
+        rows += rows_of(target, ["--quick"] if chosen.quick else ["--only", patterns[0]])
+    failed = [row for row in rows if not row["compiles"]]
+    for row in failed:
+        print(f"{row['program']} does not compile for {row['target']}: {row['error']}", file=sys.stderr)
+    if not (chosen.quick or chosen.only or chosen.target):
+        compare(rows)
+        write(rows)
+    print(f"{len(rows) - len(failed)} of {len(rows)} compile.")
+    return 1 if failed or not rows else 0
+
+
+def rows_of(target: str, options: list[str]) -> list[dict]:
+    """The rows of one target, from a process of its own, printed as they come."""
+    command = [sys.executable, __file__, "--worker", target, *options]
+    rows = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("{"):
+                rows.append(json.loads(line))
+                show(rows[-1])
+    if process.returncode:
+        failure = f"the process ended with status {process.returncode} after {len(rows)} programs"
+        rows.append({"program": "all", "target": target, "compiles": False, "error": failure})
+    return rows
+
+
+def show(row: dict) -> None:
+    numbers = (
+        f"FAILS: {row['error'][:100]}"
+        if not row["compiles"]
+        else (
+            f"{row['compilation_s']:7.1f} s  {row['kernels']:7} kernels {row['custom_calls']:5} calls "
+            f"{row['iterations']:7} iterations  {row['temporary_mib']:9.2f} MiB  {row['predicted_s']:.2g} s predicted"
+        )
+    )
+    print(f"{row['target']:8} {row['program']:48} {numbers}", flush=True)
+
+
+def compare(rows: list[dict]) -> None:
+    """Say what changed against the rows on file."""
+    if not FILE.exists():
+        return
+    last = {(row["program"], row["target"]): row for row in json.loads(FILE.read_text())["rows"]}
+    for row in rows:
+        before = last.get((row["program"], row["target"]))
+        if before is None or not (before["compiles"] and row["compiles"]):
+            continue
+        for what in ("kernels", "custom_calls", "iterations", "temporary_mib", "predicted_s"):
+            if abs(row[what] - before[what]) > 0.05 * abs(before[what]):
+                print(f"{row['target']}, {row['program']}: {what} {before[what]:.4g} → {row[what]:.4g}")
+
+
+def write(rows: list[dict]) -> None:
+    from record import save
+
+    model = {
+        "launch_s": LAUNCH_SECONDS,
+        "iteration_s": ITERATION_SECONDS,
+        "bytes_per_s": BYTES_PER_SECOND,
+        "operations_per_s": OPERATIONS_PER_SECOND,
+        "solver_s_per_row": SOLVER_SECONDS_PER_ROW,
+        "largest_batched": LARGEST_BATCHED,
+    }
+    save("accelerators", {"model_of_the_h100": model, "rows": rows})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""What `benchmarks/accelerators.py` compiles, and what `compiled_text.py` reads from a compiled program."""
+
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jaxent
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+# a kernel of 3 · 8 operations on 64 + 64 bytes, a loop of 5 steps of one such kernel, and a batch of decompositions
+TEXT = """HloModule jit_f, entry_computation_layout={(f64[8]{0})->f64[8]{0}}
+
+%fused (p: f64[8]) -> f64[8] {
+  %p = f64[8]{0} parameter(0)
+  %two = f64[8]{0} add(%p, %p)
+  %four = f64[8]{0} multiply(%two, %two)
+  ROOT %six = f64[8]{0} subtract(%four, %p)
+}
+
+%body (c: (s64[], f64[8])) -> (s64[], f64[8]) {
+  %c = (s64[], f64[8]{0}) parameter(0)
+  %i = s64[] get-tuple-element(%c), index=0
+  %x = f64[8]{0} get-tuple-element(%c), index=1
+  %y = f64[8]{0} fusion(%x), kind=kLoop, calls=%fused, metadata={op_name="jit(f)/while"}
+  ROOT %out = (s64[], f64[8]{0}) tuple(%i, %y)
+}
+
+%condition (c.1: (s64[], f64[8])) -> pred[] {
+  %c.1 = (s64[], f64[8]{0}) parameter(0)
+  ROOT %always = pred[] constant(true)
+}
+
+ENTRY %main (a: f64[8]) -> f64[8] {
+  %a = f64[8]{0} parameter(0), metadata={op_name="a"}
+  %b = f64[8]{0} fusion(%a), kind=kLoop, calls=%fused
+  %zero = s64[] constant(0)
+  %start = (s64[], f64[8]{0}) tuple(%zero, %b)
+  %loop = (s64[], f64[8]{0}) while(%start), condition=%condition, body=%body, config={"known_trip_count":{"n":"5"}}
+  %last = f64[8]{0} get-tuple-element(%loop), index=1
+  %m = f64[7,20,20]{1,2,0} broadcast(%last), dimensions={}
+  %e = (f64[7,20,20]{1,2,0}, f64[7,20]{1,0}, s32[7]{0}) custom-call(%m), custom_call_target="cusolver_syevd_ffi"
+  ROOT %r = f64[8]{0} all-reduce(%last), to_apply=%fused
+}
+"""
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """A module of the folder of benchmarks, by name."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    before = set(sys.modules)
+    yield __import__
+    for name in set(sys.modules) - before:
+        if str(BENCHMARKS) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_kernels_loops_calls_and_bytes_are_counted(benchmark):
+    work = benchmark("compiled_text").read(TEXT)
+    assert (work.kernels, work.iterations, work.loops) == (1 + 5 + 3, 5, [5])  # the last: broadcast, call, all-reduce
+    assert (work.custom_calls, work.solvers, work.collectives) == (1, [(1, 7, 20)], 1)
+    assert work.kernel_work[:2] == [(1, 24.0, 128.0), (5, 24.0, 128.0)]
+
+
+def test_the_text_of_this_machine_s_compiler_is_read(benchmark):
+    def steps(x):
+        return jax.lax.fori_loop(0, 9, lambda i, y: jnp.sin(y) @ jnp.cos(y), x)
+
+    work = benchmark("compiled_text").read(jax.jit(steps).lower(jnp.ones((30, 30))).compile().as_text())
+    assert work.loops == [9]
+    assert work.kernels >= 9
+    assert work.bytes >= 9 * 2 * 30 * 30 * 8
+
+
+def test_a_text_without_an_entry_is_refused(benchmark):
+    with pytest.raises(ValueError, match="no entry"):
+        benchmark("compiled_text").read("HloModule empty")
+
+
+def test_seconds_are_those_of_launches_bytes_loops_and_decompositions(benchmark):
+    accelerators, work = benchmark("accelerators"), benchmark("compiled_text").read(TEXT)
+    launches, loop, matrices = 9 * 4e-6, 5 * 15e-6, 20 * 25e-6  # a batch of small matrices is one call
+    assert abs(accelerators.predicted_seconds(work) - launches - loop - matrices) <= 1e-12
+    large = [(1, 7, 50)]  # each matrix is a call of its own
+    work.solvers = large
+    assert abs(accelerators.predicted_seconds(work) - launches - loop - 7 * 50 * 25e-6) <= 1e-12
+
+
+def test_every_public_function_is_compiled_or_runs_on_the_host(benchmark):
+    accelerators = benchmark("accelerators")
+    programs = accelerators.programs()
+    named = {name for program in programs.values() for name in program.public} | set(accelerators.ON_THE_HOST)
+    functions = {
+        name for name in jaxent.__all__ if name[0].islower() and not isinstance(getattr(jaxent, name), type(jaxent))
+    }
+    assert functions <= named
+    assert named <= set(jaxent.__all__)
+    assert set(accelerators.QUICK) <= set(programs)

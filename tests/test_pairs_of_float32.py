@@ -1,0 +1,100 @@
+"""The library in the arithmetic of a TPU, where a float64 is a pair of float32: 48 bits in float32's range."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+from pairs_of_float32 import BITS, on_pairs, rounded
+
+import jaxent
+from jaxent.times import turns
+
+ROUNDING = 2.0**-BITS
+MULTIPLES = np.array([1, 2, 7, 1000, 10**6 + 1, 10**10 + 7, 10**12 - 1])
+
+
+def turns_by_mpmath(multiples, time):
+    with mpmath.workprec(300):
+        exact = [int(n) * mpmath.mpf(float(time)) / (2 * mpmath.pi) for n in multiples]
+        return np.array([float(x - mpmath.nint(x)) for x in exact])
+
+
+def apart(left, right):
+    difference = np.asarray(left) - right
+    return abs(difference - np.round(difference)).max()
+
+
+def test_numbers_are_pairs():
+    assert float(rounded(1 + 2.0**-47)) == 1 + 2.0**-47
+    assert float(rounded(1 + 2.0**-49)) == 1.0
+    assert [float(rounded(x)) for x in (1e-39, -1e39, 0.0)] == [0.0, -np.inf, 0.0]
+    assert float(on_pairs(lambda x: x / 3)(1.0)) == float(rounded(1 / 3)) != 1 / 3
+
+
+def test_loops_branches_and_nested_functions_are_interpreted():
+    def function(x):
+        total, rows = jax.lax.scan(lambda c, y: (c + y / 3, c * y), x, jnp.arange(4.0))
+        count = jax.lax.while_loop(lambda c: c < 10, lambda c: c * 1.5, x)
+        branch = jax.lax.cond(x > 0, lambda: x / 7, lambda: x)
+        return total, rows, count, branch, jax.jit(jnp.exp)(x), jnp.sort(rows)
+
+    for got, wanted in zip(on_pairs(function)(0.7), function(0.7), strict=True):
+        assert got.shape == wanted.shape
+        assert abs(got - wanted).max() <= 20 * ROUNDING * abs(wanted).max()
+    assert float(on_pairs(function)(0.7)[0]) != float(function(0.7)[0])
+
+
+@pytest.mark.parametrize("denominator", [1, 2, 3, 5, 7, 12, 4096])
+def test_phases_are_right_at_every_multiple_of_pi(denominator):
+    for numerator in (1, 3, denominator + 1):
+        time = jaxent.pi_fraction(numerator, denominator)
+        exact = np.array([float((int(n) * numerator % (2 * denominator)) / (2 * denominator)) for n in MULTIPLES])
+        got = on_pairs(lambda time=time: turns(MULTIPLES, time))()
+        assert apart(got, exact) <= ROUNDING
+
+
+@pytest.mark.parametrize("time", [0.7, 2.9, 1e-4, 123.4])
+def test_phases_at_other_times_are_right_to_the_rounding_of_the_time(time):
+    held = float(rounded(time))  # what such a device is given
+    got = on_pairs(lambda t: turns(MULTIPLES, t))(held)
+    assert apart(got, turns_by_mpmath(MULTIPLES, held)) <= 8 * ROUNDING * max(1.0, held)
+
+
+CASES = {
+    "entropy": (lambda t: jaxent.end_to_end_entropy(jaxent.Chain(3, 10), t), 0.7, 1e-13),
+    "log probability": (lambda t: jaxent.log_outcome_probability(jaxent.Chain(3, 50), t, 40, 0.1), 0.7, 1e-12),
+    "dephased log probability": (
+        lambda t: jaxent.dephased_log_probability(jaxent.Chain(3, 50), t, 0.01, 40, 0.1),
+        0.7,
+        1e-12,
+    ),
+    "measure of a large matrix": (lambda t: jaxent.entanglement_entropy(1 + t * 1e9 * jnp.eye(3)), 0.7, 1e-13),
+}
+SLOW = {
+    "entropy with an outcome": (lambda t: jaxent.end_to_end_entropy(jaxent.Chain(3, 50), t, 40, 0.1), 0.7, 1e-12),
+    "entropy, N = 200": (lambda t: jaxent.end_to_end_entropy(jaxent.Chain(3, 200), t), 0.05, 1e-12),
+    "entropy, M = 4": (lambda t: jaxent.end_to_end_entropy(jaxent.Chain(4, 20), t, [10, 11], 0.1), 0.7, 1e-12),
+    "entropy, M = 5": (lambda t: jaxent.end_to_end_entropy(jaxent.Chain(5, 20), t), 0.7, 1e-12),
+    "slope": (jax.grad(lambda t: jaxent.end_to_end_entropy(jaxent.Chain(3, 50), t)), 0.7, 1e-11),
+    "log negativity": (lambda t: jaxent.end_to_end_log_negativity(jaxent.Chain(3, 8), t, 0.01), 0.7, 1e-12),
+    "log negativity with an outcome": (
+        lambda t: jaxent.end_to_end_log_negativity(jaxent.Chain(3, 12), t, 0.01, 5, 0.3),
+        0.7,
+        1e-12,
+    ),
+    "band engine, N = 10^4": (
+        lambda t: jaxent.planned_entropy(jaxent.plan_entropy(jaxent.Chain(3, 10**4), 0.7, tolerance=1e-9), t),
+        0.7,
+        1e-9,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "time", "most"),
+    [*CASES.values(), *(pytest.param(*case, marks=pytest.mark.thorough) for case in SLOW.values())],
+    ids=[*CASES, *SLOW],
+)
+def test_values_are_right(function, time, most):
+    assert abs(on_pairs(function)(time) - function(time)) <= most
