@@ -79,7 +79,7 @@ def normalized_amplitudes(chain, time, outcomes, offsets, top, real):
 def with_phases(chain, time, outcomes, offsets, matrix):
     """A reduced matrix with the local phases that it was computed without."""
     left, right, overall = reduced.local_phases(chain, time, outcomes, offsets)
-    return between_diagonals(unit(overall) * unit(left), matrix, unit(right))
+    return between_diagonals(unit(overall) * unit(left), jnp.asarray(matrix), unit(right))
 
 
 def log_probability(chain, time, outcomes, offsets, top, real):

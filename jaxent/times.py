@@ -57,8 +57,8 @@ _MAX_NUMERATOR = 2**62
 _MAX_GRID = 10**8  # times of a grid
 MAX_MAGIC_DENOMINATOR = 8000  # about 3 r²/2π² = 10^7 times
 _FRACTION_LIMB_BITS = 15
-_INVERSE_TWO_PI_HIGH = 0.15915494309189526  # 1/2π rounded to 48 bits, which a TPU's float64 has, and what is left of it
-_INVERSE_TWO_PI_LOW = 7.34273885092955e-17
+_INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and what is left of it
+_INVERSE_TWO_PI_LOW = -9.839338337591243e-18
 
 
 def check_fraction(numerator: Any, denominator: Any) -> None:
@@ -338,15 +338,24 @@ def _turns_per_unit(time: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """t / 2π as a sum of three pieces, the first two of half a significand each, the third of what rounding lost."""
     dtype = time.dtype
     inverse = np.asarray(_INVERSE_TWO_PI_HIGH, dtype)
-    inverse_low = np.asarray(
-        float(fractions.Fraction(_INVERSE_TWO_PI_HIGH) - fractions.Fraction(float(inverse))) + _INVERSE_TWO_PI_LOW,
-        dtype,
-    )
+    left = float(fractions.Fraction(_INVERSE_TWO_PI_HIGH) - fractions.Fraction(float(inverse)))
+    inverse_low = np.asarray(left + _INVERSE_TWO_PI_LOW, dtype)
     product = time * inverse
-    (t_high, t_low), (i_high, i_low) = _halves(time), _halves(jnp.asarray(inverse))
-    error = ((t_high * i_high - product) + t_high * i_low + t_low * i_high) + t_low * i_low
+    (t_high, t_low), pieces = _halves(time), _pieces(inverse)
+    error = -product
+    for piece in pieces:  # these products and sums are exact
+        error = (error + t_high * piece) + t_low * piece
     high, middle = _halves(product)
     return high, middle, error + time * inverse_low
+
+
+@np.errstate(under="ignore")
+def _pieces(constant: np.ndarray) -> tuple[Any, Any, Any]:
+    """A constant as an exact sum of three, the first two of half a significand, rounded on the host."""
+    half = np.float32 if constant.dtype == np.float64 else np.float16
+    first = constant.astype(half).astype(constant.dtype)
+    second = (constant - first).astype(half).astype(constant.dtype)
+    return first, second, constant - first - second
 
 
 def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -372,14 +381,7 @@ def _turns_of_fraction(multiples: Any, largest: int, time: PiFraction, shift: in
 
 
 def cos_sin_turns(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """cos(2πx) and sin(2πx), exact (0, ±1) at quarter turns.
-
-    Args:
-        x: angles in turns, any shape.
-
-    Returns:
-        two arrays of the shape of `x`.
-    """
+    """cos(2πx) and sin(2πx) of angles in turns: two arrays of the shape of x, exact (0, ±1) at quarter turns."""
     quarter = jnp.round(4 * x)
     rest = 2 * jnp.pi * (x - quarter / 4)
     cos, sin = jnp.cos(rest), jnp.sin(rest)

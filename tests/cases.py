@@ -53,7 +53,9 @@ FUNCTIONS = {
         jaxent.von_neumann_entropy(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1)),
         jaxent.state_renyi_entropy(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1), 0.5),
     ),
-    "coherent state": lambda t, x, q: dicke.coherent_state(9, jnp.cos(t), multiply(jnp.sin(t), unit(x / (2 * jnp.pi)))),
+    "coherent state": lambda t, x, q: dicke.coherent_state(
+        9, jnp.cos(t), multiply(jnp.sin(t), unit(jnp.asarray(x) / (2 * jnp.pi)))
+    ),
     "x basis": lambda t, x, q: dicke.x_basis(9, q),
 }
 TIMES, OFFSETS, OUTCOMES = np.array([0.7, 1.9]), np.array([0.3, -0.2]), np.array([3, 1])

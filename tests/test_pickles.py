@@ -13,7 +13,7 @@ import pytest
 
 import jaxent
 from jaxent.optimize import History
-from jaxent.routes import ImpossibleOutcomes
+from jaxent.routes import HardlyPossible, ImpossibleOutcomes
 from jaxent.sweep import exports
 from jaxent.sweep.canonical import QuestionError
 
@@ -22,6 +22,7 @@ THREE = np.arange(3.0)
 EXCEPTIONS = [
     exports._Refused("holds no Zarr store"),
     ImpossibleOutcomes("Argument `outcomes` cannot occur.", np.array([True, False])),
+    HardlyPossible("Argument `outcomes` can hardly occur.", np.array([True, False])),
     QuestionError("time", "must be given."),
     jaxent.OptimizationError("Argument `objective` is not finite."),
     jaxent.OptimizationError("Argument `objective` is not finite.", History(THREE, THREE, THREE, THREE)),

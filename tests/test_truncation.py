@@ -244,7 +244,7 @@ def test_the_estimate_needs_no_wider_window_than_the_basis_has():
         (lambda: entropy_error_bound(Chain(3, 10), np.nan), "time"),
         (lambda: entropy_error_bound(Chain(3, 10), 1.0, 11), "outcomes"),
         (lambda: entropy_error_bound(Chain(3, 10), 1.0, [1, 2]), "outcomes"),
-        (lambda: entropy_error_bound(Chain(3, 10), 1.0, 1.0), "outcomes"),
+        (lambda: entropy_error_bound(Chain(3, 10), 1.0, 1.5), "outcomes"),
         (lambda: entropy_error_bound(Chain(3, 10), 1.0, 1, np.inf), "phase_offset"),
         (lambda: entropy_error_bound(Chain(3, 10), 1.0, 1, [0.1, 0.2]), "phase_offset"),
         (lambda: entropy_error_estimate(Chain(4, 10, window=2.0), np.inf), "time"),

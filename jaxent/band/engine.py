@@ -175,7 +175,8 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
     if time is not None:
         phases = phases + jnp.asarray(plan.slopes) * (time - plan.time)
     if phase_offset is not None and plan.mirrored:
-        phases = phases + (phase_offset - plan.phase_offset) / (4 * np.pi)
+        change = (phase_offset - plan.phase_offset) / (4 * np.pi)
+        phases = phases + (change - jnp.round(change))  # whole turns change nothing but the rounding
     index = jnp.arange(plan.n_states)[:, None] - jnp.arange(plan.half_bandwidth + 1)[None, ::-1]
     inside, index = index >= 0, jnp.maximum(index, 0)
     roots = jnp.asarray(plan.roots)
