@@ -355,7 +355,7 @@ def test_a_thousand_ensembles_work_with_all_outcomes_n(n_ensembles):
     assert distance(log_outcome_probability(chain, times), expected[:, 1]) <= 1e-9
 
 
-@pytest.mark.parametrize("n_ensembles", [1000, 1001])
+@pytest.mark.parametrize("n_ensembles", [1000, pytest.param(1001, marks=pytest.mark.thorough)])
 def test_a_thousand_ensembles_work_with_any_outcomes(n_ensembles):
     # outcomes that keep the entanglement of t = π alive: those of both peaks, N cos²(π/8) and N sin²(π/8)
     rng = np.random.default_rng(n_ensembles)
