@@ -31,7 +31,6 @@ from jaxent.times import cos_sin_turns, turns, turns_of_products
 
 __all__ = ["host_bytes", "log_probability", "over_hops", "over_pairs"]
 
-_REACH = 13.0  # standard deviations of 2N atoms that are summed: √W beyond is 5e-19
 _ROUNDINGS = 4  # of an elementary operation or two, in units of the last digit
 _MOST_PRODUCTS = 2**31  # of the sum over pairs: half a second, 100 MB
 
@@ -47,7 +46,7 @@ def log_probability(static, time, strengths, shared, outcomes, offsets):
     """Log of the probability of one outcome, NaN where its digits are lost; arguments as `jaxent.pairs`."""
     arguments = (static.chain, time, strengths[1] + shared, outcomes[0], offsets[0], static.top)
     log_p, lost = over_hops(*arguments)
-    n_measured = min(static.chain.n_atoms + 1, _REACH * math.sqrt(static.chain.n_atoms))
+    n_measured = min(static.chain.n_atoms + 1, measured.REACH * math.sqrt(static.chain.n_atoms))
     if 2 * n_measured**2 * static.chain.dimension < _MOST_PRODUCTS:
         enough = lost < product.most_lost(lost.dtype)
         log_p, lost = jax.lax.cond(enough, lambda: (log_p, lost), lambda: over_pairs(*arguments))
@@ -107,7 +106,7 @@ def host_bytes(chain) -> int:
 
 
 def _n_hops(n_atoms: int) -> int:
-    return min(dicke.window_half_width(2 * n_atoms, _REACH), n_atoms) + 1
+    return min(dicke.window_half_width(2 * n_atoms, measured.REACH), n_atoms) + 1
 
 
 @functools.lru_cache(maxsize=8)
@@ -123,7 +122,7 @@ def _coefficients(n_atoms, log_roots, outcome, top, dtype) -> _Factor:
         log_size, row, row_error = 2 * jnp.asarray(log_roots, dtype), jnp.ones((), dtype), 0.0
     else:
         whole = len(log_roots) == n_atoms + 1
-        row = dicke.x_basis(2 * n_atoms, 2 * outcome, None if whole else _REACH)
+        row = dicke.x_basis(2 * n_atoms, 2 * outcome, None if whole else measured.REACH)
         row_error = jnp.abs(reduced.row_error(2 * n_atoms, row))[row.shape[0] // 2 :]
         row = jnp.where((n_atoms - outcome) % 2 == 1, -row, row)[row.shape[0] // 2 :]  # from the middle, h = 0
         log_ratio = _log_weight(n_atoms, outcome, dtype) - _log_weight(2 * n_atoms, 2 * outcome, dtype) / 2

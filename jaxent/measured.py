@@ -18,9 +18,9 @@ from jaxent import dicke, reduced
 from jaxent.algebra import multiply
 from jaxent.times import turns_of_products, unit
 
-__all__ = ["damping", "even_diagonal", "even_table", "summed_states"]
+__all__ = ["REACH", "damping", "even_diagonal", "even_table", "summed_states"]
 
-_REACH = 13.0  # standard deviations that are summed: √w beyond is 5e-19
+REACH = 13.0  # standard deviations that are summed: √w beyond is 5e-19
 
 
 def even_table(chain, time, strength, outcome, offset, top, wrong=False):
@@ -73,7 +73,7 @@ def _waves(chain, time, strength, outcome, offset, top, differences, wrong):
 
 def _summed_window(n_atoms: int) -> float | None:
     """The window in which a measured even ensemble is summed; None where all its states are."""
-    return _REACH if 2 * dicke.window_half_width(n_atoms, _REACH) <= n_atoms else None
+    return REACH if 2 * dicke.window_half_width(n_atoms, REACH) <= n_atoms else None
 
 
 @functools.lru_cache(maxsize=8)
