@@ -370,7 +370,7 @@ def test_the_memory_that_is_planned_for_a_tile_is_what_its_program_takes(
     quantity, n_atoms, knobs, tmp_path, monkeypatch
 ):
     taken = []
-    monkeypatch.setattr(memory, "check_memory", lambda needed, what, *_: taken.append((what, needed)))
+    monkeypatch.setattr(memory, "check_memory", lambda needed, what, *_, **_keywords: taken.append((what, needed)))
     sweep, devices = Sweep(quantity, n_atoms, Span(0.1, 1.0, 8), **knobs), jax.local_devices()[:1]
     planned = plan_sweep(sweep, 8, devices).tile_bytes
     run_sweep(sweep, tmp_path, tile_points=8, devices=devices)
