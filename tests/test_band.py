@@ -15,6 +15,7 @@ import jaxent
 from jaxent import Chain, band, dephasing, pi_fraction
 from jaxent.band import engine
 from jaxent.band.phases import reduced
+from jaxent.band.thinning import discrete_gauss
 from jaxent.routes import Problem
 
 TOLERANCE = 1e-8
@@ -58,12 +59,37 @@ def test_classes_are_thinned_no_further_than_weights_and_kernel_allow_together()
     assert (abs(found.entropy - dense) <= 2e-9).all()
 
 
-def test_a_narrow_window_is_kept_to_its_edge():
-    chain = Chain(3, 2500, 2.0)
-    found, reported, plans = by_band(chain, TIMES)
-    exact = [oracles.method_two_entropy(2500, 2.0, t) for t in TIMES]
+@pytest.mark.parametrize(("n_atoms", "window"), [(2500, 2.0), (2501, 3.0)])
+def test_a_narrow_window_is_kept_to_its_edge(n_atoms, window):
+    found, reported, plans = by_band(Chain(3, n_atoms, window), TIMES)
+    exact = [oracles.method_two_entropy(n_atoms, window, t) for t in TIMES]
     assert (abs(found.entropy - exact) <= reported).all()
-    assert all(plan.coarse_error == 0 for plan in plans)
+    thinned = [float(plan.coarse_error) > 0 for plan in plans]
+    assert 0 < sum(thinned) < len(plans)
+
+
+@pytest.mark.parametrize(("outcome", "offset"), [(8000, -1e-3), (7998, 2e-3)])
+def test_narrow_windows_of_other_outcomes_are_thinned_alike(outcome, offset):
+    chain, times = Chain(3, 8000, 2.0), [1e-4, math.pi + 1e-5]
+    found, reported, plans = by_band(chain, times, outcome, offset)
+    exact = np.asarray(jaxent.end_to_end_entropy(chain, times, outcome, offset, tolerance=0))
+    assert (abs(found.entropy - exact) <= reported).all()
+    assert all(plan.coarse_error > 0 for plan in plans)
+    assert all(plan.n_states < chain.dimension / 2 for plan in plans)
+
+
+@pytest.mark.parametrize(("count", "nodes"), [(7, 3), (1001, 40), (600, 599)])
+def test_nodes_of_a_sum_are_exact_for_polynomials(count, nodes):
+    """Of degree 2n - 1, by Legendre polynomials, which stay small; and for a degree more only where n = L."""
+    places, weights = discrete_gauss(count, nodes)
+    assert (np.diff(places) > 0).all()
+    assert (weights > 0).all()
+    for degree in {0, 1, nodes, 2 * nodes - 1}:
+        polynomial = np.polynomial.legendre.Legendre.basis(degree, [0, count - 1])
+        assert abs(weights @ polynomial(places) - polynomial(np.arange(count)).sum()) < 1e-10 * count
+    if nodes < 10:
+        polynomial = np.polynomial.legendre.Legendre.basis(2 * nodes, [0, count - 1])
+        assert abs(weights @ polynomial(places) - polynomial(np.arange(count)).sum()) > 1e-3
 
 
 def test_without_a_window_the_full_basis_is_reached():

@@ -15,8 +15,9 @@ other on the circle: in the order of the phases the matrix is a band.
 Signs (-1)^N that come with each winding of a phase are those of a diagonal matrix ±1, and change nothing.
 
 Close to a rational time 2πp/r (or to t = 0) the phases of each residue class d mod r run slowly, many fall within the
-peak, and the band grows wide. But there the matrix is smooth along each class, so every m-th member with the weight √m
-gives the same spectrum (Poisson's sum formula).
+peak, and the band grows wide. But there the matrix is smooth along each class, so fewer states give the same spectrum:
+every m-th member with the weight √m (Poisson's sum formula), or, where a narrow window cuts the weights off, the nodes
+of Gauss's quadrature for sums over a class (`jaxent.band.thinning`).
 """
 
 import dataclasses
@@ -29,7 +30,7 @@ import numpy as np
 import scipy.optimize
 
 from jaxent import dicke, memory
-from jaxent.band.phases import multiples, resonances
+from jaxent.band.thinning import Members, States, every_few, gauss_nodes
 from jaxent.chain import Chain
 
 __all__ = ["BandPlan", "make_plan", "window_for"]
@@ -58,8 +59,8 @@ class BandPlan:
         time: reference time; `jaxent.band.evaluate` follows the phases from there to nearby times.
         phase_offset: reference φ.
         band_error: bound in bits on what lies outside the band.
-        coarse_error: estimate in bits of what the left-out members of the residue classes change (the smoothness it
-            rests on counts states beyond the chain's window, too); 0 if none are.
+        coarse_error: estimate in bits of what the left-out members of the residue classes change (with a wide window
+            of the chain's, states beyond it are counted, too, and that is in it); 0 if none are.
         window_error: bound in bits on what a window chosen by the plan leaves out; 0 for the chain's own.
     """
 
@@ -136,25 +137,25 @@ def make_plan(
     negligible = window_for(n_atoms, lost)
     window = negligible if chain.window is None else chain.window
 
-    def ordered(doubled: np.ndarray, multiplicity: int):
-        return _Order.of(n_atoms, half_turn, phase_offset, mirrored, doubled, multiplicity, cut)
-
     best, coarse_error, least = None, 0.0, math.inf
     # what is neglected counts the more, the less likely the outcome is
     rarity = math.exp(max(0.0, -log_probability - math.log(math.pi * n_atoms) / 2))
-    choices = [(window, 1, 1)]
+    choices, edge = [(window, Members())], edge_effect(chain.window)
     if edge_is_negligible(chain, tolerance / rarity):
         wide = negligible if window is None or negligible is None else max(window, negligible)
-        choices += [(wide, *pair) for pair in _coarse_grainings(n_atoms, half_turn, distance / rarity)]
-    for chosen, levels, multiplicity in choices:
-        cost = _least_cost(_count(n_atoms, chosen) // multiplicity, mirrored, cut)
+        choices += [(wide, one) for one in every_few(n_atoms, half_turn, distance / rarity)]
+    else:  # states beyond the window must not be counted
+        edge, ends = 0.0, dicke.window_ends(n_atoms, window)
+        choices += [(window, one) for one in gauss_nodes(n_atoms, ends, half_turn, distance / rarity)]
+    for chosen, members in choices:
+        cost = _least_cost(math.ceil(_count(n_atoms, chosen) * members.share), mirrored, cut)
         least = min(least, cost)
         if cost < (_MOST_OPERATIONS if best is None else best.cost):
-            states = _doubled_states(n_atoms, chosen)
-            found = ordered(states[_is_kept(states, levels, multiplicity)], multiplicity)
+            states = members.of(_doubled_states(n_atoms, chosen), half_turn)
+            found = _Order.of(n_atoms, states, phase_offset, mirrored, cut)
             if best is None or found.cost < best.cost:
                 best = found
-                coarse_error = _BAND_SHARE * tolerance + rarity * edge_effect(chain.window) if multiplicity > 1 else 0.0
+                coarse_error = _BAND_SHARE * tolerance + rarity * edge if members.share < 1 else 0.0
     if best is None:
         raise ValueError(
             f"Argument `outcomes` = {outcome} is too far from n_atoms = {n_atoms} for the band engine: with so many "
@@ -190,10 +191,10 @@ class _Order:
     half_bandwidth: int
 
     @classmethod
-    def of(cls, n_atoms, half_turn, phase_offset, mirrored, doubled, multiplicity, cut) -> "_Order":
-        turns = multiples(doubled, half_turn)
+    def of(cls, n_atoms: int, states: States, phase_offset: float, mirrored: bool, cut: float) -> "_Order":
+        doubled, turns, members = states
         slopes = doubled / (4 * math.pi)
-        roots = np.exp(dicke.log_weights_host(n_atoms, (doubled + n_atoms) // 2) / 2) * math.sqrt(multiplicity)
+        roots = np.exp(dicke.log_weights_host(n_atoms, (doubled + n_atoms) / 2) / 2) * np.sqrt(members)
         if mirrored:
             turns = turns + phase_offset / (4 * math.pi)
             turns = turns - np.round(turns)
@@ -234,31 +235,6 @@ def _doubled_states(n_atoms: int, window: float | None) -> np.ndarray:
     what = f"A plan over {last - first + 1} Dicke states of n_atoms = {n_atoms}"
     memory.check_memory(_BYTES_PER_STATE * (last - first + 1), what, "use a smaller window", on_host=True)
     return 2 * dicke.window_states(n_atoms, window) - n_atoms
-
-
-def _coarse_grainings(n_atoms: int, half_turn: int, distance: float) -> list[tuple[int, int]]:
-    """Pairs (r, m): every m-th member of each class modulo r; for odd m the choice is symmetric under d → -d.
-
-    Summed over a class are Gaussians in d: the weights, of width σ = √N/2, and what the kernel leaves of products
-    √w √w', of width 2/(σ δ), δ = |r t mod 2π|. Taking every m-th member adds aliases of the relative size
-    exp(-L), 1/L = (m r/σ)²/2π² + 2 (m δ σ)²/π²: those of the product of both.
-    """
-    sigma, exponent = math.sqrt(n_atoms) / 2, math.log(1 / distance)
-    largest = math.floor(sigma * math.sqrt(2 * math.pi**2 / exponent) / 3)
-    found = []
-    for levels, residue in resonances(half_turn, largest):
-        per_member = (levels / sigma) ** 2 / (2 * math.pi**2) + 2 * (residue * sigma / math.pi) ** 2
-        multiplicity = math.floor(1 / math.sqrt(exponent * per_member))
-        if multiplicity >= 3:
-            found.append((levels, multiplicity - 1 + multiplicity % 2))
-    return found
-
-
-def _is_kept(doubled: np.ndarray, levels: int, multiplicity: int) -> np.ndarray:
-    """One member of each class modulo r in every m r consecutive states: r of them around each multiple of m r."""
-    period = 2 * multiplicity * levels
-    remainder = np.mod(doubled + period // 2, period) - period // 2
-    return (abs(remainder) < levels) | (remainder == -period // 2)
 
 
 def _bucket(size: int, ratio: float) -> int:
