@@ -109,7 +109,8 @@ def _key(value: Any) -> Any:
 def _labelled(name: str, value: Any, digits: int) -> str:
     if name == "window" and not isinstance(value, str) and math.isinf(value):
         return "full basis"
-    return f"{symbol(name)} = {_multiple_of_pi(float(value), digits) if name == 'time' else _plain(value, digits)}"
+    is_time = name == "time" and not isinstance(value, str)  # a text has the times of all bonds
+    return f"{symbol(name)} = {_multiple_of_pi(float(value), digits) if is_time else _plain(value, digits)}"
 
 
 def _plain(value: Any, digits: int) -> str:

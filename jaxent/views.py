@@ -30,6 +30,7 @@ __all__ = [
 
 _MOST_LINES = 8  # that an eye tells apart
 _MOST_PANELS = 6
+_ROWS = "bond_times_text"  # of each number of a row
 _LOG_SPAN = 20.0  # ratio of the ends from which evenly spaced ratios are drawn on a logarithmic axis
 
 
@@ -146,13 +147,12 @@ def make_view(
         raise ValueError(
             f"Argument `quantity` must be of real numbers to be plotted, but {whole.name} is {whole.dtype}."
         )
+    whole = _with_bond_times(whole, dataset)
     chosen = _chosen(whole, at)
     roles = _roles(whole.isel(chosen), kind, x, lines, panels)
     first = [str(name) for name in whole.dims if name not in chosen and name not in roles]
     cut = chosen | dict.fromkeys(first, 0)
-    unasked = [
-        Cut(name, texts(name, _values(whole, name))[0], whole.sizes[name]) for name in first if whole.sizes[name] > 1
-    ]
+    unasked = [Cut(name, _words(whole, name)[0], whole.sizes[name]) for name in first if whole.sizes[name] > 1]
     array, notes = _thinned(whole.isel(cut), kind, roles)
     for name in roles[:2] if kind == "map" else roles[:1]:
         if name in array.coords and array[name].dtype.kind in "fiu":
@@ -233,15 +233,32 @@ def _values(array: xr.DataArray, name: str) -> np.ndarray:
     return array[name].values if name in array.coords else np.arange(array.sizes[name])
 
 
+def _with_bond_times(array: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
+    """Times that differ from bond to bond, as one text for each row of them, or for all points."""
+    if "bond_times" not in dataset.coords:
+        return array
+    times = dataset["bond_times"].transpose(..., "bond").values
+    each = [one.removeprefix("t = ").replace(" π", "π") for one in texts("time", times.ravel())]
+    rows = [" ".join(row) for row in np.reshape(each, (-1, times.shape[-1]))]
+    if times.ndim == 1:
+        return array.assign_coords(time=rows[0])
+    return array.assign_coords({_ROWS: ("time", [f"{row} (row {number})" for number, row in enumerate(rows)])})
+
+
+def _words(array: xr.DataArray, name: str) -> list[str]:
+    """The values of an axis as a legend shows them."""
+    return texts(name, _values(array, _ROWS if name == "time" and _ROWS in array.coords else name))
+
+
 def _label(array: xr.DataArray) -> str:
     name, units = array.attrs.get("long_name", array.name), array.attrs.get("units", "1")
     return f"{name} ({units})".replace("(bit)", "(bits)") if units != "1" else str(name)
 
 
 def _axis(array: xr.DataArray, name: str) -> Axis:
-    values, words = _values(array, name), texts(name, _values(array, name))
+    values, words = _values(array, name), _words(array, name)
     label = _label(array[name]) if name in array.coords else name.replace("_", " ")
-    if name == "time":
+    if name == "time" and _ROWS not in array.coords:
         values, label = values / math.pi, f"{array[name].attrs.get('long_name', 'time')} (π / coupling)"
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         values = np.array(words)  # the full basis has no place among windows but beside them
@@ -321,7 +338,7 @@ def _title(array: xr.DataArray, cut: dict[str, int]) -> str:
     parts = []
     for name in [*SYMBOLS, *others]:
         if name in cut:
-            parts.append(texts(name, _values(array, name))[cut[name]])
+            parts.append(_words(array, name)[cut[name]])
         elif name in array.coords and not array[name].dims:
             parts += texts(name, [array[name].item()])
     return ", ".join(parts)

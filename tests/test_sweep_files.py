@@ -62,6 +62,13 @@ MALFORMED = [
     (GOOD.replace('{ start = 0, stop = "pi", count = 5 }', '[0, "0pi", "pi"]'), "`time` must not hold a value twice"),
     (GOOD.replace('"pi"', "1" + "0" * 400), "`time` must be a finite number, but is an integer beyond"),
     (GOOD.replace('"pi"', f'"{10**20}pi"'), "0pi'; multiples have numerators up to 2^62 and denominators from 1"),
+    (
+        GOOD.replace('{ start = 0, stop = "pi", count = 5 }', "[[0.1, 0.2]]"),
+        "`time` must be a flat list of values, but holds [0.1, 0.2]; a time for each bond is given by BondTimes, in a",
+    ),
+    (GOOD.replace('{ start = 0, stop = "pi", count = 5 }', "{ bonds = [0.1] }"), "`time` must hold 2 times, one for"),
+    (GOOD.replace('{ start = 0, stop = "pi", count = 5 }', "{ bonds = " + "[" * 300 + "]" * 300 + "}"), "`time` must"),
+    (GOOD + "phase_offset.bonds = [0.1, 0.2]\n", "`phase_offset` must be a table of start, stop, count and perhaps"),
     (GOOD + 'outcomes = ["N", "N-0"]\n', "`outcomes` must not hold a value twice"),
     (GOOD + "outcomes = 5\n", "`outcomes` must lie in 0…3 for n_atoms = 3, but holds 5"),
     (GOOD + 'outcomes = "N-9"\n', "`outcomes` must lie in 0…3"),
@@ -125,11 +132,6 @@ def test_what_is_repeated_is_short():
         with pytest.raises(jaxent.sweep.QuestionError) as refused:
             jaxent.Sweep(**({"quantities": "entropy", "n_atoms": 3, "time": 0.5, "phase_offset": "a"} | {name: value}))
         assert len(str(refused.value)) < 400
-
-
-def test_a_time_for_each_bond_is_no_axis():
-    with pytest.raises(jaxent.sweep.QuestionError, match=r"`time` must be the same for all bonds in a sweep"):
-        jaxent.Sweep("entropy", 3, jaxent.BondTimes([0.5, 0.6]))
 
 
 def test_every_change_of_a_good_file_is_understood_or_refused(tmp_path):

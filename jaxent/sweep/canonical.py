@@ -34,6 +34,7 @@ __all__ = [
 
 _MOST_VALUES = 10**8  # of one axis: they are held in memory
 _OUTCOME = re.compile(r"N(-\d+)?")
+_OF_BONDS = "; a time for each bond is given by BondTimes, in a file by `time.bonds`"
 
 
 class QuestionError(ValueError):
@@ -69,23 +70,26 @@ class Span:
 
 def is_axis(value: Any) -> bool:
     """Whether a knob has many values, or may have."""
-    return isinstance(value, tuple | Span)
+    return isinstance(value.times[0] if isinstance(value, BondTimes) else value, tuple | Span)
 
 
 def length(value: Any) -> int:
     """How many values a knob has."""
-    return value.count if isinstance(value, Span) else len(value) if isinstance(value, tuple) else 1
+    return value.count if isinstance(value, Span) else len(listed(value))
 
 
 def listed(value: Any) -> tuple:
-    """A knob's values as a tuple."""
-    return value if isinstance(value, tuple) else (value,)
+    """A knob's values as a tuple; of `BondTimes` its rows, each with a time for each bond."""
+    inner = value.times if isinstance(value, BondTimes) else value
+    return inner if is_axis(value) else (inner,)
 
 
 def plain(value: Any) -> Any:
     """A value as JSON holds it."""
     if isinstance(value, Span):
         return dataclasses.asdict(value)
+    if isinstance(value, BondTimes):
+        return {"bonds": plain(value.times)}
     return [plain(one) for one in value] if isinstance(value, tuple) else value
 
 
@@ -110,7 +114,7 @@ def _number(key: str, value: Any) -> float:
 
 
 def _time(key: str, value: Any) -> float | str:
-    if isinstance(value, PiFraction):
+    if isinstance(value, PiFraction) and not value.shape:
         return console.pi_text(int(value.numerator), int(value.denominator))
     if isinstance(value, str):
         try:
@@ -123,17 +127,39 @@ def _time(key: str, value: Any) -> float | str:
     return _number(key, value)
 
 
+def _nested(times: Any, depth: int = 2) -> Any:
+    """Times of bonds as lists in a list; what is deeper is left as it is, and refused later."""
+    if isinstance(times, np.ndarray | jax.Array):
+        return np.asarray(times).tolist()
+    many = times.shape if isinstance(times, PiFraction) else isinstance(times, list | tuple)
+    return [_nested(one, depth - 1) for one in times] if many and depth else times
+
+
+def _bond_times(key: str, value: BondTimes) -> BondTimes:
+    """A time for each bond, or rows of them; they may be equal within a row."""
+    given = _nested(value.times)
+    if not isinstance(given, list) or not given:
+        raise QuestionError(key, f"must hold a time for each bond, or rows of them, but holds {shown(given)}.")
+    is_row = not any(isinstance(one, list) for one in given)
+    rows = _axis(_time, nested=True)(key, [given] if is_row else given)
+    return BondTimes(rows[0] if is_row else rows)
+
+
 def _time_axis(key: str, value: Any) -> Any:
     """Times; beside multiples of π a zero is one, too."""
-    if isinstance(value, BondTimes):
-        raise QuestionError(key, "must be the same for all bonds in a sweep, but is BondTimes; use jax.vmap over them.")
-    times = _axis(_time, span=True)(key, value)
+    of_bonds = isinstance(value, BondTimes)
+    times = _bond_times(key, value) if of_bonds else _axis(_time, span=True, instead=_OF_BONDS)(key, value)
     if not any(isinstance(one, str) for one in ends(times)):
         return times
 
-    def exact(one):
+    def exact(one: Any) -> Any:
+        if isinstance(one, tuple):
+            return tuple(exact(each) for each in one)
         return "0pi" if one == 0.0 else one
 
+    if isinstance(times, BondTimes):
+        inner = exact(times.times)
+        return BondTimes(_distinct(key, inner) if is_axis(times) else inner)
     if isinstance(times, Span):
         return dataclasses.replace(times, start=exact(times.start), stop=exact(times.stop))
     return _distinct(key, tuple(exact(one) for one in times)) if isinstance(times, tuple) else times
@@ -157,8 +183,13 @@ def _one_outcome(key: str, value: Any) -> int | str:
     return _integer(key, value)
 
 
-def _axis(one: Callable[[str, Any], Any], span: bool = False, nested: bool = False) -> Callable[[str, Any], Any]:
-    """Canonical form of a knob: one value, a tuple of values (perhaps tuples themselves), or a `Span`."""
+def _axis(
+    one: Callable[[str, Any], Any], span: bool = False, nested: bool = False, instead: str = ""
+) -> Callable[[str, Any], Any]:
+    """Canonical form of a knob: one value, a tuple of values (perhaps tuples themselves), or a `Span`.
+
+    `instead` is said to who gives a list in the list where none is taken.
+    """
 
     def canonical(key: str, value: Any) -> Any:
         if isinstance(value, Span):
@@ -180,7 +211,7 @@ def _axis(one: Callable[[str, Any], Any], span: bool = False, nested: bool = Fal
             entry = np.asarray(each).tolist() if isinstance(each, np.ndarray | jax.Array) else each
             inner = isinstance(entry, list | tuple)
             if inner and not (nested and len(entry)):
-                raise QuestionError(key, f"must be a flat list of values, but holds {shown(entry)}.")
+                raise QuestionError(key, f"must be a flat list of values, but holds {shown(entry)}{instead}.")
             values.append(tuple(one(key, number) for number in entry) if inner else one(key, entry))
         if len({type(entry) is tuple for entry in values}) > 1:
             raise QuestionError(key, "must hold either numbers or lists, but holds both.")
@@ -264,6 +295,8 @@ CANONICAL: dict[str, Callable[[str, Any], Any]] = {
 
 def ends(value: Any) -> tuple:
     """The values that bound a knob's range: the ends of a span, or all of them."""
+    if isinstance(value, BondTimes):
+        return tuple(one for row in listed(value) for one in row)
     return (value.start, value.stop) if isinstance(value, Span) else listed(value)
 
 
@@ -289,8 +322,11 @@ def _fraction(text: str) -> Fraction:
     return Fraction(int(time.numerator), int(time.denominator))
 
 
-def times_of(value: Any) -> np.ndarray | PiFraction:
-    """Times as floats, or exact where all are multiples of π."""
+def times_of(value: Any) -> np.ndarray | PiFraction | BondTimes:
+    """Times as floats, or exact where all are multiples of π; `BondTimes` of shape (rows, M-1)."""
+    if isinstance(value, BondTimes):
+        n_rows = length(value)
+        return BondTimes(jax.tree.map(lambda part: part.reshape(n_rows, -1), times_of(ends(value))))
     if not all(isinstance(one, str) for one in ends(value)):
         return spread(value) if isinstance(value, Span) else np.array(listed(value), float)
     parsed = [_fraction(one) for one in ends(value)]

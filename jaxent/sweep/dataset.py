@@ -15,6 +15,7 @@ from jaxent.sweep.quantities import QUANTITIES
 from jaxent.sweep.question import AXES, KNOBS, Sweep, asked
 from jaxent.sweep.store import Finished, computed_by, finished_tiles, folder_layout, read_tile
 from jaxent.sweep.tiles import DTYPES, question_text
+from jaxent.times import BondTimes, PiFraction, time_value
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +32,7 @@ _UNITS = {
     "collective_rate": ("coupling", "collective dephasing rate Γ"),
     "time": ("1/coupling", "interaction time t"),
 }
+_ROWS = ("1", "row of the bond times")
 
 
 def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
@@ -41,11 +43,12 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
 
     Returns:
         xarray.Dataset: a dimension for each axis of the grid, a scalar coordinate for each other knob; units and names
-        as attributes. Values are read tile by tile when they are used, each against its checksum; what is not computed
-        yet, failed or cannot occur is NaN (-1 among integers). The coordinate `computed_by` tells the version of
-        jaxent: a number whose words stand in its attribute `meaning`, one for all points, or one for each
-        where versions are mixed. Attributes tell versions, commit, device, precision, tolerance, and how many points
-        are finished and failed.
+        as attributes. Where the times are `BondTimes`, the coordinate `bond_times` holds them: along `bond`, and where
+        they are an axis also along `time`, which numbers their rows from 0. Values are read tile by tile when they are
+        used, each against its checksum; what is not computed yet, failed or cannot occur is NaN (-1 among integers).
+        The coordinate `computed_by` tells the version of jaxent: a number whose words stand in its attribute `meaning`,
+        one for all points, or one for each where versions are mixed. Attributes tell versions, commit, device,
+        precision, tolerance, and how many points are finished and failed.
 
     Raises:
         FileNotFoundError: when there is no such folder.
@@ -85,22 +88,36 @@ def _coordinates(sweep: Sweep) -> dict[str, Any]:
     coordinates = {}
     needed = frozenset().union(*[QUANTITIES[name].knobs for name in sweep.quantities])
     for name in AXES:
-        if name in KNOBS and name not in needed:
+        value = getattr(sweep, name)
+        if (name in KNOBS and name not in needed) or (isinstance(value, BondTimes) and not is_axis(value)):
             continue
-        units, long_name = _UNITS[name]
-        dimensions = (name,) if is_axis(getattr(sweep, name)) else ()
+        units, long_name = _ROWS if isinstance(value, BondTimes) else _UNITS[name]
+        dimensions = (name,) if is_axis(value) else ()
         labels = np.asarray(sweep.labels(name))
         attributes = {"units": units, "long_name": long_name}
         coordinates[name] = xr.Variable(dimensions, labels if dimensions else labels[0], attributes)
-    times = sweep.values("time", sweep.chains[0])
-    if not isinstance(times, np.ndarray):  # exact multiples of π, of which `time` is rounded
-        dimensions = ("time",) if is_axis(sweep.time) else ()
-        for part in ("numerator", "denominator"):
-            whole = np.asarray(getattr(times, part))
-            text = f"{part} p of the exact time π p/r" if part == "numerator" else f"{part} r of the exact time π p/r"
-            coordinates[f"time_{part}"] = xr.Variable(
-                dimensions, whole if dimensions else whole[0], {"units": "1", "long_name": text}
-            )
+    return coordinates | _beside_time(sweep)
+
+
+def _beside_time(sweep: Sweep) -> dict[str, Any]:
+    """The times of each bond where they differ, and multiples of π exactly."""
+    import xarray as xr
+
+    times: Any = sweep.values("time", sweep.chains[0])
+    name, dimensions, coordinates = "time", ["time"], {}
+
+    def add(key: str, values: Any, units: str, long_name: str) -> None:
+        whole = xr.Variable(dimensions, np.asarray(values), {"units": units, "long_name": long_name})
+        coordinates[key] = whole if is_axis(sweep.time) else whole[0]
+
+    if isinstance(times, BondTimes):
+        name, dimensions, times = "bond_times", ["time", "bond"], times.times
+        about = {"units": "1", "long_name": "bond between ensembles j and j + 1"}
+        coordinates["bond"] = xr.Variable(["bond"], np.arange(1, times.shape[1] + 1), about)
+        add(name, time_value(times), *_UNITS["time"])
+    if isinstance(times, PiFraction):  # of which the float is rounded
+        add(f"{name}_numerator", times.numerator, "1", "numerator p of the exact time π p/r")
+        add(f"{name}_denominator", times.denominator, "1", "denominator r of the exact time π p/r")
     return coordinates
 
 

@@ -147,7 +147,8 @@ class Evaluator:
             elif values is None:
                 rows = None
             else:
-                rows = values[along[name]] if count > 1 or name == "time" else values[0]
+                chosen = along[name] if count > 1 or name == "time" else 0
+                rows = jax.tree.map(lambda part, chosen=chosen: part[chosen], values)
             if isinstance(rows, np.generic):
                 rows = rows.item()  # 0.0 is known to be zero
             varying[name], fixed[name] = (rows, None) if count > 1 or name == "time" else (None, rows)

@@ -45,6 +45,7 @@ class Settings(NamedTuple):
     alpha: float
     n_samples: int | None
     seed: int
+    uniform: bool = True  # one time for all bonds
 
 
 class Variable(NamedTuple):
@@ -84,7 +85,7 @@ class Quantity:
 def is_planned(name: str, chain: Chain, settings: Settings, top: bool, real: bool) -> bool:
     """Whether a quantity of large ensembles is left to the band engine, which plans each time on the host."""
     entropies = name in ("entropy", "renyi_entropy")
-    return entropies and band.worth_planning(chain, band.Facts(top, real), settings.tolerance)
+    return entropies and band.worth_planning(chain, band.Facts(top, real, settings.uniform), settings.tolerance)
 
 
 # ---------------------------------------------------------------------- noise-free
@@ -102,7 +103,7 @@ def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     problem = _problem(chain, point)
     value, log_probability = problem.dense_entropy(None)
     error = jnp.zeros_like(value)
-    if chain.dimension <= chain.n_atoms and chain.n_ensembles == 3:
+    if chain.dimension <= chain.n_atoms and _is_short(chain, settings):
         error = truncation.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
     elif chain.dimension <= chain.n_atoms:
         error = jnp.full_like(value, jnp.nan)
@@ -192,13 +193,16 @@ def _average_log_negativity(chain: Chain, point: Point, settings: Settings) -> d
 # ------------------------------------------------------------------------------ costs
 
 
+def _is_short(chain: Chain, settings: Settings) -> bool:
+    return chain.n_ensembles == 3 and settings.uniform  # sums over k_1 - k_3, without a matrix
+
+
 # bytes of a point in a batch, as XLA lays it out: measured by tests/test_sweep.py, to a factor of two
-
-
 def _entropy_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
-    if band.worth_planning(chain, band.Facts(), 1e-8):
+    if band.worth_planning(chain, band.Facts(uniform=settings.uniform), 1e-8):
         return _BAND_BYTES + int(4000 * min(chain.dimension, 16 * math.sqrt(chain.n_atoms)))
-    return (16 if chain.n_ensembles == 3 else 64) * chain.dimension**2 + 512 * chain.dimension
+    each = 16 if _is_short(chain, settings) else 32 if chain.n_ensembles == 3 else 64
+    return each * chain.dimension**2 + 512 * chain.dimension
 
 
 def _amplitude_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
@@ -206,8 +210,8 @@ def _amplitude_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
 
 
 def _probability_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
-    sums_only = chain.n_ensembles == 3  # over differences of two states, without a matrix
-    return 128 * product.largest_difference(chain) if sums_only else 64 * chain.dimension**2
+    matrix = (32 if chain.n_ensembles == 3 else 64) * chain.dimension**2
+    return 128 * product.largest_difference(chain) if _is_short(chain, settings) else matrix
 
 
 def _sample_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
@@ -216,14 +220,14 @@ def _sample_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
 
 
 def _matrix_seconds(chain: Chain, settings: Settings) -> float:
-    if band.worth_planning(chain, band.Facts(), settings.tolerance):
+    if band.worth_planning(chain, band.Facts(uniform=settings.uniform), settings.tolerance):
         return 8e-5 * math.sqrt(min(chain.dimension, 16 * math.sqrt(chain.n_atoms)))
     each = 2e-5 + 1.4e-10 * chain.dimension**3
-    return each if chain.n_ensembles == 3 else 6 * each
+    return each if _is_short(chain, settings) else 6 * each
 
 
 def _probability_seconds(chain: Chain, settings: Settings) -> float:
-    return 1e-5 + 2e-8 * chain.dimension if chain.n_ensembles == 3 else _matrix_seconds(chain, settings)
+    return 1e-5 + 2e-8 * chain.dimension if _is_short(chain, settings) else _matrix_seconds(chain, settings)
 
 
 def _transpose_size(chain: Chain) -> int:

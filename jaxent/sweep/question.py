@@ -38,7 +38,7 @@ from jaxent.sweep.canonical import (
     value_of,
 )
 from jaxent.sweep.quantities import QUANTITIES, Settings
-from jaxent.times import PiFraction
+from jaxent.times import BondTimes, PiFraction
 
 __all__ = ["AXES", "CHAIN_AXES", "FORMAT", "KNOBS", "Sweep", "asked", "differences", "format_of", "key_of"]
 
@@ -58,8 +58,9 @@ class Sweep:
         quantities: names of `jaxent.sweep.QUANTITIES`, computed at each point.
         n_atoms: N, one or many.
         time: t in units of 1/coupling: numbers, or multiples of π ("2pi/3", or a `PiFraction`), or a `Span`; equal
-            for all bonds.
-        n_ensembles: M, one or many.
+            for all bonds. Or `BondTimes` of shape (M-1,), a time for each bond, or (n, M-1), an axis of n such rows;
+            its times may be texts.
+        n_ensembles: M, one or many; one where the times are `BondTimes`.
         window: c in standard deviations, one or many; None (in a file "full"): the full basis.
         outcomes: q, one or many: integers, "N" or "N-3", or lists of one for each inner ensemble; None: all N.
         phase_offset: φ in radians: numbers, multiples of π, lists of one for each inner ensemble, or a `Span`.
@@ -93,6 +94,7 @@ class Sweep:
             value = CANONICAL[field.name](field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
         _check_knobs(self)
+        _check_bonds(self)
         for name in AXES:
             _check_values(self, name)
         _check_chains(self)
@@ -113,7 +115,8 @@ class Sweep:
     @property
     def settings(self) -> Settings:
         """What is the same for all points."""
-        return Settings(self.tolerance, self.alpha, self.n_samples, self.seed)
+        uniform = not isinstance(self.time, BondTimes)
+        return Settings(self.tolerance, self.alpha, self.n_samples, self.seed, uniform)
 
     @property
     def chains(self) -> list[Chain]:
@@ -146,7 +149,7 @@ class Sweep:
             chain: the chain, which outcomes such as "N-1" refer to.
 
         Returns:
-            None, an integer or float array, or a `PiFraction`.
+            None, an integer or float array, or a `PiFraction`; for times also `BondTimes` of shape (rows, M-1).
         """
         value = getattr(self, name)
         if value is None or (name == "outcomes" and value == "N"):
@@ -167,8 +170,10 @@ class Sweep:
         return np.array(listed(value), float)
 
     def labels(self, name: str) -> Any:
-        """Coordinate of an axis: numbers where each value is one, else texts."""
+        """Coordinate of an axis: numbers where each value is one, else texts; of `BondTimes` numbers of rows."""
         value = getattr(self, name)
+        if isinstance(value, BondTimes):
+            return np.arange(length(value))
         if name == "time":
             times = times_of(value)
             return times.value if isinstance(times, PiFraction) else times
@@ -188,7 +193,8 @@ def asked(question: dict[str, Any]) -> Sweep:
     """
     values: dict[str, Any] = {key: value for key, value in question.items() if key not in ("format", "precision")}
     for key, value in values.items():
-        values[key] = Span(**value) if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            values[key] = BondTimes(value["bonds"]) if set(value) == {"bonds"} else Span(**value)
     return Sweep(**values)
 
 
@@ -243,6 +249,29 @@ def _check_knobs(sweep: Sweep) -> None:
                 "quantities",
                 f"must not hold {name} with several values of n_ensembles, n_atoms or window: its shape changes with "
                 "them; make a sweep for each.",
+            )
+
+
+def _check_bonds(sweep: Sweep) -> None:
+    """Of times that differ from bond to bond: quantities that take them, and one for each bond of the one M."""
+    if not isinstance(sweep.time, BondTimes):
+        return
+    for name in sweep.quantities:
+        if "dephasing_rate" in QUANTITIES[name].knobs:
+            raise QuestionError("time", f"must be the same for all bonds for {name}, but is BondTimes.")
+    n_ensembles, *others = listed(sweep.n_ensembles)
+    if others:
+        raise QuestionError(
+            "n_ensembles",
+            f"must be one value where the times are BondTimes, but holds {shown([n_ensembles, *others])}.",
+        )
+    expected = n_ensembles - 1
+    for row in listed(sweep.time):
+        if len(row) != expected:
+            raise QuestionError(
+                "time",
+                f"must hold {expected} times, one for each bond of n_ensembles = {n_ensembles}, but holds "
+                f"{shown(list(row))}.",
             )
 
 

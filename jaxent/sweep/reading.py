@@ -3,6 +3,7 @@
 quantities = ["entropy", "log_outcome_probability"]
 n_atoms = [100, 1000]                                   # many values make an axis of the grid
 time = { start = "0", stop = "pi", count = 500 }        # evenly spaced; or ["pi/2", "2pi/3"], or { magic_up_to = 12 }
+# or, for times that differ from bond to bond: time.bonds = [["pi/2", "pi/3"], ["pi/4", "pi/3"]]
 window = "full"
 phase_offset = [0.0, 0.1]
 """
@@ -19,7 +20,7 @@ from jaxent.messages import shown
 from jaxent.sweep.canonical import QuestionError, Span
 from jaxent.sweep.files import read_regular
 from jaxent.sweep.question import Sweep
-from jaxent.times import pi_fractions_up_to
+from jaxent.times import BondTimes, pi_fractions_up_to
 
 __all__ = ["read_sweep"]
 
@@ -81,6 +82,8 @@ def _value(key: str, value: Any) -> Any:
         times = pi_fractions_up_to(most)
         pairs = zip(times.numerator.tolist(), times.denominator.tolist(), strict=True)
         return [console.pi_text(*pair) for pair in pairs]
+    if set(value) == {"bonds"} and key == "time":
+        return BondTimes(value["bonds"])
     known = {"start", "stop", "count", "spacing"}
     unknown, missing = sorted(set(value) - known), sorted(known - {"spacing"} - set(value))
     if unknown or missing:
