@@ -12,6 +12,7 @@ import xarray as xr
 import jaxent
 from jaxent import BondTimes, Chain, Sweep, memory, open_sweep, pi_fraction, run_sweep, views
 from jaxent.sweep import QuestionError, export_sweep, plan_sweep
+from jaxent.sweep.quantities import is_planned
 from jaxent.sweep.question import asked
 
 FLOATS = np.array([[0.3, 1.1, 0.7], [0.4, 0.4, 0.4], [0.9, 0.2, 2.0]])
@@ -84,6 +85,7 @@ def test_multiples_of_pi_stay_exact_in_evaluation(tmp_path):
 def test_many_atoms_take_dense_matrices(tmp_path):
     """The band engine takes one time for all bonds; of a window the error is then unknown."""
     sweep = Sweep("entropy", 520, BondTimes([0.3, 0.4]), window=[None, 3.0])
+    assert not is_planned("entropy", sweep.chains[0], sweep.settings, True, True)
     assert run_sweep(sweep, tmp_path).failures == []
     results, times = open_sweep(tmp_path), BondTimes(np.array([0.3, 0.4]))
     assert results.entropy.dims == ("window",)
