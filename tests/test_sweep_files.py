@@ -82,6 +82,10 @@ MALFORMED = [
     (GOOD + "alpha = [1, 2]\n", "`alpha` must be a finite number"),
     (GOOD + "n_samples = 1\n", "`n_samples` must be at least 2"),
     (GOOD + "seed = 0.5\n", "`seed` must be an integer"),
+    (
+        GOOD.replace("entropy", "sampled_outcomes").replace("[3, 4]", "3") + "n_ensembles = 2\n",
+        "`n_ensembles` must be at least 3 for sampled_outcomes",
+    ),
     (NOISY, "`dephasing_rate` must be given"),
     (NOISY + "dephasing_rate = -0.1\n", "`dephasing_rate` must be at least 0"),
     (NOISY + "dephasing_rate = [[0.1, 0.2]]\n", "`dephasing_rate` must hold lists of 3 values"),

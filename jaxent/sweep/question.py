@@ -250,6 +250,10 @@ def _check_knobs(sweep: Sweep) -> None:
                 f"must not hold {name} with several values of n_ensembles, n_atoms or window: its shape changes with "
                 "them; make a sweep for each.",
             )
+        if name == "sampled_outcomes" and 2 in listed(sweep.n_ensembles):
+            raise QuestionError(
+                "n_ensembles", f"must be at least 3 for {name}, but is 2: a chain of two has no inner ensemble."
+            )
 
 
 def _check_bonds(sweep: Sweep) -> None:
