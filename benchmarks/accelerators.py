@@ -5,7 +5,8 @@ no longer than two cores of a processor.
 
 Nothing is run: XLA compiles for the description of a device, and the compiled text tells kernels, loops and bytes (see
 `compiled_text`). From these a model predicts seconds on an H100: every kernel takes its launch, its bytes or its
-operations, whichever is longest. What decompositions by cuSOLVER take is an assumption, not a measurement.
+operations, whichever is longest. What decompositions by cuSOLVER take is an assumption, not a measurement, and so is
+how often a loop runs that ends on convergence (rows name it 0 among their loops).
 
 `make accelerators` makes the environment that this needs: the newest JAX, libtpu, and the CUDA plug-in. `--quick`
 compiles ten programs and writes nothing; `--only PATTERN` likewise some. Status 1 when one does not compile.
@@ -48,6 +49,9 @@ BYTES_PER_SECOND = 3.35e12
 OPERATIONS_PER_SECOND = 34e12
 SOLVER_SECONDS_PER_ROW = 25e-6  # of one decomposition of small matrices by cuSOLVER: assumed
 LARGEST_BATCHED = 32  # up to here cuSOLVER decomposes a batch in one call
+UNKNOWN_TRIPS = (
+    8  # of loops that end when they have converged: Jacobi's sweeps, 6 for the protocol's matrices of N = 100
+)
 
 # what XLA must know of an H100 SXM; figures from NVIDIA's H100 data sheet and CUDA's deviceQuery
 H100 = """
@@ -341,7 +345,7 @@ def _compiled(program: Program, sharding) -> dict:
     except Exception as error:
         return {"compiles": False, "error": " ".join(str(error).split())[:400]}
     done = time.perf_counter()
-    work = read(compiled.as_text())
+    work = read(compiled.as_text(), UNKNOWN_TRIPS)
     memory = compiled.memory_analysis()
     return {
         "compiles": True,
@@ -451,6 +455,7 @@ def write(rows: list[dict]) -> None:
         "operations_per_s": OPERATIONS_PER_SECOND,
         "solver_s_per_row": SOLVER_SECONDS_PER_ROW,
         "largest_batched": LARGEST_BATCHED,
+        "unknown_trips": UNKNOWN_TRIPS,
     }
     save("accelerators", {"model_of_the_h100": model, "rows": rows})
 

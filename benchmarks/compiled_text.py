@@ -1,7 +1,8 @@
 """What a compiled program does, read from its text: kernels, calls of libraries, loops, operations and bytes.
 
 The text of a compiled program (HLO) lists its instructions after fusion: nearly every one is a kernel to launch.
-Loops are counted by their trip counts where the compiler knows them, once otherwise.
+Loops are counted by their trip counts where the compiler knows them, as often as `read` is told otherwise. A kernel
+that takes a slice of an array moves the slice, and one that writes a part of an array in place moves that part.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ _TRANSCENDENTAL = {"exponential", "log", "cosine", "sine", "tanh", "power", "sqr
 _COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 _SIZES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8}
 _SIZES |= {"c64": 8, "c128": 16}
+_TAKING = ("slice", "dynamic-slice", "gather")
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
 _ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
@@ -63,11 +65,16 @@ class _Instruction:
     line: str
 
 
-def read(text: str) -> Work:
-    """The work of one call of a compiled program, from its text."""
+def read(text: str, unknown_trips: int = 1) -> Work:
+    """The work of one call of a compiled program, from its text.
+
+    Args:
+        text: of the compiled program.
+        unknown_trips: how often loops run whose end depends on the data.
+    """
     computations, entry = _computations(text)
     work = Work()
-    _add(computations, entry, 1, work)
+    _add(computations, entry, 1, work, unknown_trips)
     return work
 
 
@@ -102,7 +109,7 @@ def _closing(text: str, start: int) -> int:
     raise ValueError(f"A parenthesis is not closed in {text[:80]!r}.")
 
 
-def _add(computations: dict, name: str, times: int, work: Work) -> None:
+def _add(computations: dict, name: str, times: int, work: Work, unknown: int) -> None:
     for instruction in computations[name].values():
         kind = instruction.kind
         if kind in _FREE:
@@ -112,15 +119,15 @@ def _add(computations: dict, name: str, times: int, work: Work) -> None:
         if kind == "while":
             trips = _TRIPS.search(instruction.line)
             work.loops.append(int(trips[1]) if trips else 0)
-            runs = times * max(1, work.loops[-1])
+            runs = times * (int(trips[1]) if trips else unknown)
             work.iterations += runs
-            _add(computations, _called(instruction, "body"), runs, work)
-            _add(computations, _called(instruction, "condition"), runs, work)
+            _add(computations, _called(instruction, "body"), runs, work, unknown)
+            _add(computations, _called(instruction, "condition"), runs, work, unknown)
         elif kind in ("call", "async-start") or (kind.endswith("-start") and "calls=" in instruction.line):
-            _add(computations, _called(instruction, "to_apply", "calls"), times, work)
+            _add(computations, _called(instruction, "to_apply", "calls"), times, work, unknown)
         elif kind == "conditional":
             for branch in _branches(instruction):  # the most that it can be
-                _add(computations, branch, times, work)
+                _add(computations, branch, times, work, unknown)
         else:
             _add_kernel(computations, name, instruction, times, work)
 
@@ -137,11 +144,59 @@ def _add_kernel(computations: dict, name: str, instruction: _Instruction, times:
         operations = sum(map(_operations, computations[_called(instruction, "calls")].values()))
     else:
         operations = _operations(instruction)
-    moved = _bytes(instruction.result)
-    moved += sum(
-        _bytes(computations[name][operand].result) for operand in instruction.operands if operand in computations[name]
-    )
-    work.kernel_work.append((times, operations, moved))
+    work.kernel_work.append((times, operations, _moved(computations, name, instruction)))
+
+
+def _moved(computations: dict, name: str, instruction: _Instruction) -> float:
+    """Bytes that a kernel reads and writes."""
+    if instruction.kind == "fusion":
+        return _moved_by_fusion(computations[_called(instruction, "calls")])
+    operands = [computations[name][o].result for o in instruction.operands if o in computations[name]]
+    written = _bytes(instruction.result)
+    if instruction.kind in _TAKING:
+        return 2 * written + sum(map(_bytes, operands[1:]))
+    if instruction.kind == "dynamic-update-slice":
+        return 2 * _bytes(operands[1]) + sum(map(_bytes, operands[2:]))
+    return written + sum(map(_bytes, operands))
+
+
+def _moved_by_fusion(fused: dict[str, _Instruction]) -> float:
+    """From the last instruction to the parameters: how much of each result is needed for what is needed of the next."""
+    needed = dict.fromkeys(fused, 0.0)
+    last = next(reversed(fused))
+    roots = fused[last].operands if fused[last].kind == "tuple" else [last]
+    written = 0.0
+    for root in roots:
+        changed = _changed_in_place(fused, root)
+        written += _bytes(fused[changed or root].result)
+        needed[root] = _bytes(fused[root].result)
+    for name in reversed(fused):
+        instruction, size = fused[name], _bytes(fused[name].result)
+        wanted = min(needed[name], size)
+        for place, operand in enumerate(instruction.operands):
+            if instruction.kind != "tuple" and operand in fused:
+                needed[operand] += _share(fused, instruction, wanted / max(size, 1.0), place, operand)
+    return written + sum(min(needed[n], _bytes(i.result)) for n, i in fused.items() if i.kind == "parameter")
+
+
+def _share(fused: dict, instruction: _Instruction, share: float, place: int, operand: str) -> float:
+    """Bytes of an operand that a share of the result asks for."""
+    whole, result = _bytes(fused[operand].result), _bytes(instruction.result)
+    if instruction.kind in _TAKING:
+        return share * result if place == 0 else whole
+    if instruction.kind == "dynamic-update-slice" and place == 0:
+        return 0.0  # what is not changed stays where it is
+    if instruction.kind in ("reduce", "dot", "convolution"):
+        return whole * share
+    elements = math.prod(_shapes(fused[operand].result)[0]) / max(1, math.prod(_shapes(instruction.result)[0]))
+    return whole * min(1.0, share / max(elements, 1e-300))  # elementwise, broadcast, concatenated, padded
+
+
+def _changed_in_place(fused: dict[str, _Instruction], root: str) -> str | None:
+    """What a fusion's result writes into an array that it is given, if that is all it writes."""
+    while fused[root].kind in ("bitcast", "copy", "reshape"):
+        root = fused[root].operands[0]
+    return fused[root].operands[1] if fused[root].kind == "dynamic-update-slice" else None
 
 
 def _called(instruction: _Instruction, *attributes: str) -> str:

@@ -48,6 +48,49 @@ ENTRY %main (a: f64[8]) -> f64[8] {
 """
 
 
+# a kernel that takes a row of a large array, and one that writes a row of it in place; a loop without a known end
+SLICES = """HloModule jit_g, entry_computation_layout={(f64[100,8]{1,0}, s64[])->f64[100,8]{1,0}}
+
+%take (p: f64[100,8], i: s64[]) -> f64[1,8] {
+  %p = f64[100,8]{1,0} parameter(0)
+  %i = s64[] parameter(1)
+  %zero = s64[] constant(0)
+  %row = f64[1,8]{1,0} dynamic-slice(%p, %i, %zero), dynamic_slice_sizes={1,8}
+  ROOT %twice = f64[1,8]{1,0} add(%row, %row)
+}
+
+%put (p.1: f64[100,8], r: f64[1,8], i.1: s64[]) -> f64[100,8] {
+  %p.1 = f64[100,8]{1,0} parameter(0)
+  %r = f64[1,8]{1,0} parameter(1)
+  %i.1 = s64[] parameter(2)
+  %zero.1 = s64[] constant(0)
+  ROOT %new = f64[100,8]{1,0} dynamic-update-slice(%p.1, %r, %i.1, %zero.1)
+}
+
+%body (c: (f64[100,8], s64[])) -> (f64[100,8], s64[]) {
+  %c = (f64[100,8]{1,0}, s64[]) parameter(0)
+  %x = f64[100,8]{1,0} get-tuple-element(%c), index=0
+  %k = s64[] get-tuple-element(%c), index=1
+  %a = f64[1,8]{1,0} fusion(%x, %k), kind=kLoop, calls=%take
+  %y = f64[100,8]{1,0} fusion(%x, %a, %k), kind=kLoop, calls=%put
+  ROOT %out = (f64[100,8]{1,0}, s64[]) tuple(%y, %k)
+}
+
+%condition (c.1: (f64[100,8], s64[])) -> pred[] {
+  %c.1 = (f64[100,8]{1,0}, s64[]) parameter(0)
+  ROOT %always = pred[] constant(true)
+}
+
+ENTRY %main (b: f64[100,8], j: s64[]) -> f64[100,8] {
+  %b = f64[100,8]{1,0} parameter(0)
+  %j = s64[] parameter(1)
+  %start = (f64[100,8]{1,0}, s64[]) tuple(%b, %j)
+  %loop = (f64[100,8]{1,0}, s64[]) while(%start), condition=%condition, body=%body
+  ROOT %last = f64[100,8]{1,0} get-tuple-element(%loop), index=0
+}
+"""
+
+
 @pytest.fixture
 def benchmark(monkeypatch):
     """A module of the folder of benchmarks, by name."""
@@ -64,6 +107,13 @@ def test_kernels_loops_calls_and_bytes_are_counted(benchmark):
     assert (work.kernels, work.iterations, work.loops) == (1 + 5 + 3, 5, [5])  # the last: broadcast, call, all-reduce
     assert (work.custom_calls, work.solvers, work.collectives) == (1, [(1, 7, 20)], 1)
     assert work.kernel_work[:2] == [(1, 24.0, 128.0), (5, 24.0, 128.0)]
+
+
+def test_slices_move_what_they_take_and_what_they_change(benchmark):
+    work = benchmark("compiled_text").read(SLICES, unknown_trips=7)
+    assert (work.loops, work.iterations, work.kernels) == ([0], 7, 14)
+    # a row and the index in and a row out; a row and the index in and that row of the large array out
+    assert [moved for _, _, moved in work.kernel_work] == [64 + 8 + 64, 64 + 8 + 64]
 
 
 def test_the_text_of_this_machine_s_compiler_is_read(benchmark):
