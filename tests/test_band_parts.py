@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 
 from jaxent import pi_fraction
+from jaxent.band import blocks
 from jaxent.band.factor import log_determinant
 from jaxent.band.phases import multiples, reduced, resonances
 from jaxent.band.plan import distance_for, entropy_change
@@ -123,6 +124,92 @@ def test_second_derivatives():
     step = 1e-3
     central = (jax.grad(value)(step) - jax.grad(value)(-step)) / (2 * step)
     assert float(jax.grad(jax.grad(value))(0.0)) == pytest.approx(float(central), rel=1e-5)
+
+
+# ------------------------------------------- the same in blocks, as a GPU does it, called directly
+
+# fewer rows than columns at once, a half-bandwidth below, at and beyond them, and sizes that no block divides
+BLOCKS = [(1, 1), (5, 7), (13, 3), (41, 8)]
+
+
+@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.parametrize(("size", "half_bandwidth"), BLOCKS)
+def test_log_determinants_and_inverses_in_blocks_are_the_dense_ones(size, half_bandwidth):
+    columns, dense = random_band(size, half_bandwidth)
+    row, offset = np.indices((size, half_bandwidth + 1))
+    inside = row + offset < size
+    value, both = (jax.jit(function) for function in (blocks.log_ratio, blocks.log_ratio_and_inverse))
+    for shift in (12.0, 2j):
+        exact = np.sum(np.log(abs(1 + scipy.linalg.eigvalsh(dense) / shift)))
+        inverse = np.linalg.inv(dense + shift * np.eye(size))
+        again, found = both(jnp.asarray(columns), jnp.asarray(shift))
+        for one in (value(jnp.asarray(columns), jnp.asarray(shift)), again):
+            assert float(one) == pytest.approx(exact, abs=1e-15 * size * max(1, half_bandwidth))
+        assert abs(found - np.where(inside, inverse[row, np.minimum(row + offset, size - 1)], 0)).max() <= 1e-15
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_singular_band_and_none_at_all_in_blocks():
+    columns, _ = random_band(13, 3)
+    np.testing.assert_array_equal(blocks.log_ratio(jnp.zeros((13, 4)), jnp.asarray(1e-7)), 0.0)
+    np.testing.assert_array_equal(blocks.log_ratio_and_inverse(jnp.zeros((13, 4)), jnp.asarray(0.5))[1][:, 0], 2.0)
+    padded = jnp.pad(jnp.asarray(columns), ((0, 9), (2, 0)))  # a plan's padding: states of weight 0, a wider band
+    for shift in (12.0, 2j):
+        alone = float(log_determinant(jnp.asarray(columns), jnp.asarray(shift)))
+        assert float(blocks.log_ratio(padded, jnp.asarray(shift))) == pytest.approx(alone, abs=1e-14)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.parametrize("shift", [1e-6, 1e-6j])
+def test_weights_of_thirty_orders_in_blocks(shift):
+    size, half_bandwidth = 24, 7
+    _, dense = random_band(size, half_bandwidth)
+    root = np.sqrt(np.geomspace(1e-30, 1.0, size))
+    factor = np.tril(dense) * root[:, None]
+    if shift == shift.real:  # a positive semidefinite one, whose band is no wider
+        factor = factor * (np.arange(size) % (half_bandwidth + 1) == 0)
+        matrix = factor @ factor.T
+    else:
+        matrix = root[:, None] * dense * root
+    columns = np.zeros((size, half_bandwidth + 1))
+    for m in range(size):
+        for j in range(max(0, half_bandwidth - m), half_bandwidth + 1):
+            columns[m, j] = matrix[m - half_bandwidth + j, m]
+    with mpmath.workdps(60):
+        exact = mpmath.log(abs(mpmath.det(mpmath.eye(size) + mpmath.matrix(matrix) / mpmath.mpmathify(shift))))
+    found = float(jax.jit(blocks.log_ratio)(jnp.asarray(columns), jnp.asarray(shift)))
+    rounding = np.finfo(float).eps * abs(matrix).sum(axis=0).max() / abs(shift)  # of the matrix, in units of z
+    assert abs(found - float(exact)) <= rounding
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_second_derivatives_in_blocks_are_those_of_the_dense_inverse():
+    columns, dense = random_band(13, 5)
+    direction, change = random_band(12, 5)
+    direction, change = np.pad(direction, ((0, 1), (0, 0))), np.pad(change, (0, 1))
+    inverse = np.linalg.inv(dense + 2j * np.eye(13))
+    exact = -inverse @ change @ inverse
+
+    @jax.jit
+    def slopes(x):
+        return jax.jvp(lambda y: blocks.log_ratio_and_inverse(columns + y * direction, jnp.asarray(2j)), (x,), (1.0,))[
+            1
+        ]
+
+    slope, found = slopes(0.0)
+    assert float(slope) == pytest.approx(np.trace(inverse @ change).real, rel=1e-12)
+    row, offset = np.indices(found.shape)
+    assert abs(np.where(row + offset < 13, found - exact[row, np.minimum(row + offset, 12)], 0)).max() <= 1e-14
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_blocks_mix_no_ranks_and_no_types_in_batches():
+    columns = jnp.stack([jnp.asarray(random_band(13, 3)[0])] * 2)
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        for shifts in (jnp.array([3.0, 12.0]), jnp.array([2j, 3j])):
+            many = jax.vmap(lambda z: jax.vmap(lambda a: blocks.log_ratio_and_inverse(a, z))(columns))(shifts)  # noqa: B023
+            single = blocks.log_ratio_and_inverse(columns[1], shifts[1])
+            assert all(abs(a[1, 1] - b).max() <= 1e-14 for a, b in zip(many, single, strict=True))
 
 
 # --------------------------------------------------------------------------- errors

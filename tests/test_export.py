@@ -8,6 +8,7 @@ from cases import FUNCTIONS, OFFSETS, OUTCOMES, TIMES
 from jax import export
 
 import jaxent
+from jaxent.band import blocks
 
 
 def reduces_float64(text):
@@ -39,3 +40,13 @@ def test_matrices_large_enough_for_the_fast_solver_lower_one_platform_at_a_time(
         lambda t: jaxent.end_to_end_entropy(chain, t, 38, 0.1),
     ):
         assert export.export(jax.jit(function), platforms=[platform])(0.7).platforms == (platform,)
+
+
+def test_a_band_is_eliminated_in_blocks_on_a_gpu():
+    plan = jaxent.plan_entropy(jaxent.Chain(3, 900, 6.0), 1.0)
+    value = jax.jit(lambda t: jaxent.planned_entropy(plan, t))
+    slope = jax.jit(jax.grad(lambda t: jaxent.planned_entropy(plan, t)))
+    for platform, columns in (("cuda", True), ("cpu", False), ("tpu", False)):
+        for program, width in ((value, blocks.COLUMNS), (slope, blocks.COLUMNS_KEPT)):
+            text = export.export(program, platforms=[platform])(1.0).mlir_module()
+            assert (f"x{width}x{plan.half_bandwidth + 1}xf64>" in text) == columns

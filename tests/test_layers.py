@@ -74,7 +74,7 @@ LAYERS = [
     "cli",
 ]
 PACKAGES = {
-    "band": ["phases", "thinning", "quadrature", "factor", "plan", "engine", "batches"],
+    "band": ["phases", "thinning", "quadrature", "blocks", "factor", "plan", "engine", "batches"],
     "sweep": [
         "devices",
         "owners",

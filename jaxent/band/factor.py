@@ -2,7 +2,7 @@
 
 One sweep of LDLᵀ without pivoting, a `jax.lax.scan` along the band over a window of b × b entries. It is stable where
 A + z has a definite real or imaginary part: A positive semidefinite and z > 0, or A real and z imaginary; z elsewhere
-must keep its distance from -A's spectrum.
+must keep its distance from -A's spectrum. On NVIDIA's GPUs `jaxent.band.blocks` takes several columns at once.
 
 Band matrices are stored by columns, half-bandwidth b: `columns[m, j]` is A[m - b + j, m], j = 0…b (entries above the
 first row are zero). The entries inside the band of the inverse follow from the factors by the recurrence of Takahashi
@@ -18,6 +18,8 @@ et al. (1973), which is what the derivative needs: d log det(A + z) = Tr[(A + z)
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaxent.band.blocks import log_ratio, log_ratio_and_inverse
 
 __all__ = ["log_determinant"]
 
@@ -35,19 +37,30 @@ def log_determinant(columns: jax.Array, shift: jax.Array) -> jax.Array:
     Returns:
         real scalar. Use `jax.vmap` for many shifts or matrices.
     """
-    return jnp.sum(jnp.log(jnp.abs(_factor(columns, shift, False)[0] / shift)))
+    return jax.lax.platform_dependent(columns, shift, cuda=log_ratio, default=_by_columns)
 
 
 @log_determinant.defjvp
 def _log_determinant_jvp(primals, tangents):
     columns, shift = primals
     d_columns, d_shift = tangents
-    pivots, factors = _factor(columns, shift, True)
-    inverse = _inverse(pivots, factors)
+    value, inverse = jax.lax.platform_dependent(
+        columns, shift, cuda=log_ratio_and_inverse, default=_by_columns_with_inverse
+    )
     twice = jnp.where(jnp.arange(columns.shape[1]) < columns.shape[1] - 1, 2.0, 1.0).astype(columns.dtype)
     change = jnp.sum(twice[None, :] * _rows_to_columns(inverse).real * d_columns)
     in_shift = jnp.sum(inverse[:, 0] - 1 / shift) * d_shift
-    return jnp.sum(jnp.log(jnp.abs(pivots / shift))), change + in_shift.real
+    return value, change + in_shift.real
+
+
+def _by_columns(columns, shift):
+    return jnp.sum(jnp.log(jnp.abs(_factor(columns, shift, False)[0] / shift)))
+
+
+def _by_columns_with_inverse(columns, shift):
+    """log |det(1 + A/z)|, and Z[i, i…i+b] of Z = (A + z)^{-1}, shape (n, b + 1)."""
+    pivots, factors = _factor(columns, shift, True)
+    return jnp.sum(jnp.log(jnp.abs(pivots / shift))), _inverse(pivots, factors)
 
 
 def _factor(columns, shift, keep_factors):
