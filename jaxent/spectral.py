@@ -20,6 +20,7 @@ as NaN or wrong where eigenvalues meet; differentiate a second derivative by dif
 On a CPU, batches are decomposed one matrix at a time: jaxlib's batched LAPACK calls wait for threads of the pool they
 run on, so that two of them in one program can wait for each other for ever (seen on two cores). A large matrix is
 still shared among the threads, and eigenvalues alone lose nothing; only many small `eigh` would be faster at once.
+On NVIDIA's GPUs it is the library that goes one by one beyond 32 rows: `jaxent.jacobi` takes such batches at once.
 
 On a CPU the eigenvalues are computed without eigenvectors (Householder reduction, then bisection), which
 `jax.numpy.linalg.eigvalsh` is not able to; elsewhere it is used as it is.
@@ -43,6 +44,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
 
+from jaxent import jacobi
 from jaxent.algebra import multiply, multiply_each, pairwise_differences, scaled_columns, scaled_rows
 
 __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals", "trace_norm"]
@@ -50,15 +52,16 @@ __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals"
 _SMALLEST_REDUCED = 16  # below, LAPACK's own solver is as fast
 
 
-def _one_by_one(decompose: Callable) -> Callable:
-    """A decomposition of one matrix whose batches, on a CPU, are worked off in a loop."""
+def _one_by_one(decompose: Callable, at_once: Callable | None = None) -> Callable:
+    """A decomposition of one matrix; its batches: on a CPU in a loop, on a GPU `at_once` where that is faster."""
     single = jax.custom_batching.custom_vmap(decompose)
 
     @single.def_vmap
-    def batch(_, __, matrices):
-        result = jax.lax.platform_dependent(
-            matrices, cpu=lambda all_: jax.lax.map(single, all_), default=jax.vmap(decompose)
-        )
+    def batch(count, _, matrices):
+        ways = {"cpu": lambda all_: jax.lax.map(single, all_), "default": jax.vmap(decompose)}
+        if at_once is not None and jacobi.pays(count, matrices.shape[-1]):
+            ways["cuda"] = at_once
+        result = jax.lax.platform_dependent(matrices, **ways)
         return result, jax.tree.map(lambda _: True, result)
 
     @jax.custom_jvp
@@ -72,7 +75,7 @@ def _one_by_one(decompose: Callable) -> Callable:
     return differentiable
 
 
-@_one_by_one
+@functools.partial(_one_by_one, at_once=jacobi.eigh)
 def eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Eigenvalues λ, increasing, and eigenvectors (columns of V) of a Hermitian matrix; its lower triangle is read."""
     return tuple(jnp.linalg.eigh(matrix, symmetrize_input=False))
@@ -90,7 +93,7 @@ def _singular_values(matrix: jax.Array) -> jax.Array:
     return jnp.linalg.svd(matrix, compute_uv=False)
 
 
-@_one_by_one
+@functools.partial(_one_by_one, at_once=jacobi.eigvalsh)
 def _eigenvalues(matrix: jax.Array) -> jax.Array:
     return jnp.linalg.eigvalsh(matrix, symmetrize_input=False)
 

@@ -42,6 +42,22 @@ def test_matrices_large_enough_for_the_fast_solver_lower_one_platform_at_a_time(
         assert export.export(jax.jit(function), platforms=[platform])(0.7).platforms == (platform,)
 
 
+@pytest.mark.parametrize("transform", [lambda f: f, jax.grad], ids=["values", "gradients"])
+def test_many_small_matrices_are_rotated_on_a_gpu_and_go_to_the_library_elsewhere(transform):
+    def lowered(n_atoms, platform):
+        function = jax.vmap(transform(lambda t: jaxent.end_to_end_entropy(jaxent.Chain(3, n_atoms), t)))
+        times = jax.ShapeDtypeStruct((20,), jax.numpy.float64)
+        return export.export(jax.jit(function), platforms=[platform])(times).mlir_module()
+
+    def solvers(text):
+        return len(re.findall(r"custom_call @\w*(?:syev|sytrd|Eigh)", text))
+
+    assert solvers(lowered(100, "cuda")) == 0
+    assert solvers(lowered(40, "cuda")) == 2  # 21 and 20 rows: cuSOLVER takes these at once
+    assert solvers(lowered(100, "cpu")) == 2
+    assert solvers(lowered(100, "tpu")) == 2
+
+
 def test_a_band_is_eliminated_in_blocks_on_a_gpu():
     plan = jaxent.plan_entropy(jaxent.Chain(3, 900, 6.0), 1.0)
     value = jax.jit(lambda t: jaxent.planned_entropy(plan, t))

@@ -23,6 +23,7 @@ LAYERS = [
     "arguments",
     "binomials",
     "dicke",
+    "jacobi",
     "spectral",
     "states",
     "renyi",
