@@ -34,7 +34,7 @@ def test_slopes_of_the_entropy_at_magic_times(name, n_atoms, outcome, offset):
     def entropy(t, phi):
         return jaxent.end_to_end_entropy(chain, t, outcome, phi)
 
-    found = jax.grad(entropy, argnums=(0, 1))(float(time), offset)
+    found = jax.jit(jax.grad(entropy, argnums=(0, 1)))(float(time), offset)
     np.testing.assert_allclose(found, exact_slopes(n_atoms, time, outcome, offset), rtol=1e-9, atol=1e-11)
 
 
@@ -42,20 +42,20 @@ def test_the_default_route_has_the_same_slope_at_magic_times():
     """All outcomes N and no offset take the real, parity-split route; with an offset handed in they do not."""
     chain = jaxent.Chain(3, 12)
     times = np.array([0.0, np.pi / 3, np.pi / 2, 2 * np.pi / 3, np.pi])
-    split = jax.vmap(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t)))(times)
-    whole = jax.vmap(jax.grad(lambda t, x: jaxent.end_to_end_entropy(chain, t, 12, x)), (0, None))(times, 0.0)
+    split = jax.jit(jax.vmap(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t))))(times)
+    whole = jax.jit(jax.vmap(jax.grad(lambda t, x: jaxent.end_to_end_entropy(chain, t, 12, x)), (0, None)))(times, 0.0)
     np.testing.assert_allclose(split, whole, rtol=0, atol=1e-9)
     assert abs(np.asarray(split)[1]) > 1e-3  # N = 12 has not reached log2 6
 
 
 def test_the_gradient_in_the_offset_vanishes_at_zero_by_symmetry():
     chain = jaxent.Chain(3, 30)
-    slope = jax.grad(lambda x: jaxent.end_to_end_entropy(chain, 1.1, None, x))(0.0)
+    slope = jax.jit(jax.grad(lambda x: jaxent.end_to_end_entropy(chain, 1.1, None, x)))(0.0)
     assert abs(float(slope)) < 1e-12
 
 
 def test_offsets_may_be_a_list_of_traced_numbers():
-    slope = jax.grad(lambda x: jaxent.end_to_end_entropy(EVEN, 0.3, None, [x, 0.1]))(0.2)
+    slope = jax.jit(jax.grad(lambda x: jaxent.end_to_end_entropy(EVEN, 0.3, None, [x, 0.1])))(0.2)
     step = 1e-6
     high, low = (jaxent.end_to_end_entropy(EVEN, 0.3, None, [0.2 + s, 0.1]) for s in (step, -step))
     assert float(slope) == pytest.approx(float(high - low) / (2 * step), rel=1e-6)
@@ -70,7 +70,7 @@ def test_nothing_changes_to_first_order_at_the_product_state(n_ensembles, n_atom
     def entropy(t, phi):
         return jaxent.end_to_end_entropy(chain, t, None, phi)
 
-    slopes = jax.grad(entropy, argnums=(0, 1))(0.0, 0.0)
+    slopes = jax.jit(jax.grad(entropy, argnums=(0, 1)))(0.0, 0.0)
     np.testing.assert_allclose(slopes, 0.0, atol=1e-12)
 
 
@@ -80,7 +80,7 @@ def test_single_atoms(n_ensembles):
     for time in (0.9, np.pi):
         chain, inner = jaxent.Chain(n_ensembles, 1), [1] * (n_ensembles - 2)
         offset = 0.1 if inner else 0.0
-        slope = jax.grad(lambda t, c=chain, phi=offset: jaxent.end_to_end_entropy(c, t, None, phi))(time)
+        slope = jax.jit(jax.grad(lambda t, c=chain, phi=offset: jaxent.end_to_end_entropy(c, t, None, phi)))(time)
         step = 1e-4
         values = [
             oracles.entropy_bits(oracles.end_to_end(n_ensembles, 1, time + s * step, inner, offset))
@@ -96,9 +96,9 @@ def test_the_first_noise_in_one_ensemble(time, ensemble):
     """d E_N / dγ_j at γ = 0, where the state is pure: one-sided differences of the NumPy oracle."""
     chain, atoms = jaxent.Chain(3, 4), 4
     unit = np.eye(3)[ensemble]
-    slope = jax.grad(lambda g: jaxent.end_to_end_log_negativity(chain, time, jaxent.EnsembleRates(g * unit), 3, 0.2))(
-        0.0
-    )
+    slope = jax.jit(
+        jax.grad(lambda g: jaxent.end_to_end_log_negativity(chain, time, jaxent.EnsembleRates(g * unit), 3, 0.2))
+    )(0.0)
 
     def oracle(rate):
         rho = oracles.dephased_state(3, atoms, time, rate * unit, [3], 0.2)
@@ -125,8 +125,8 @@ def test_equal_and_vanishing_schmidt_coefficients():
 
     with mp.workdps(60):
         slopes = [(exact(a, step) - exact(a, -step)) / (2 * step) for a in (1, 2)]
-    entropy = jax.grad(lambda x: jaxent.entanglement_entropy(start + x * direction))(0.0)
-    collision = jax.grad(lambda x: jaxent.renyi_entropy(start + x * direction, 2.0))(0.0)
+    entropy = jax.jit(jax.grad(lambda x: jaxent.entanglement_entropy(start + x * direction)))(0.0)
+    collision = jax.jit(jax.grad(lambda x: jaxent.renyi_entropy(start + x * direction, 2.0)))(0.0)
     np.testing.assert_allclose([entropy, collision], np.array(slopes, float), rtol=0, atol=1e-11)
 
 

@@ -202,11 +202,11 @@ def test_derivatives_agree_with_the_dense_route():
     for transform in (jax.grad, jax.jacfwd):
         slope = jax.jit(transform(lambda t: jaxent.planned_entropy(plan, t)))(1.0)
         assert float(slope) == pytest.approx(
-            float(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t))(1.0)), rel=1e-7
+            float(jax.jit(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t)))(1.0)), rel=1e-7
         )
     offset = jaxent.plan_entropy(chain, 1.0, None, 0.3)
     slopes = jax.jit(jax.grad(lambda x: jaxent.planned_entropy(offset, x[0], x[1])))(jnp.array([1.0, 0.3]))
-    dense = jax.grad(lambda x: jaxent.end_to_end_entropy(chain, x[0], None, x[1]))(jnp.array([1.0, 0.3]))
+    dense = jax.jit(jax.grad(lambda x: jaxent.end_to_end_entropy(chain, x[0], None, x[1])))(jnp.array([1.0, 0.3]))
     np.testing.assert_allclose(slopes, dense, rtol=1e-6)
 
 
@@ -228,7 +228,7 @@ def test_derivatives_at_a_magic_time_and_at_no_time():
     chain = Chain(3, 100, 7.0)
     for time in (2 * math.pi / 3, 0.0):
         plan = jaxent.plan_entropy(chain, time)
-        assert abs(float(jax.grad(lambda t, plan=plan: jaxent.planned_entropy(plan, t))(time))) <= 1e-3
+        assert abs(float(jax.jit(jax.grad(lambda t, plan=plan: jaxent.planned_entropy(plan, t)))(time))) <= 1e-3
 
 
 @pytest.mark.usefixtures("quick_compilation")
@@ -236,7 +236,7 @@ def test_second_derivatives_agree_with_the_dense_route():
     chain = Chain(3, 400, 6.0)
     plan = jaxent.plan_entropy(chain, 1.0)
     second = jax.jit(jax.jacfwd(jax.grad(lambda t: jaxent.planned_entropy(plan, t))))(1.0)
-    dense = jax.jacfwd(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t)))(1.0)
+    dense = jax.jit(jax.jacfwd(jax.grad(lambda t: jaxent.end_to_end_entropy(chain, t))))(1.0)
     assert float(second) == pytest.approx(float(dense), rel=1e-5)
 
 

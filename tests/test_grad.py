@@ -84,7 +84,7 @@ def test_the_error_bound_and_the_error_estimate_are_differentiable():
             return function(chain, x[0], outcomes, x[1])
 
         point = np.array([0.7, 0.1])
-        found = jax.grad(value)(point)
+        found = jax.jit(jax.grad(value))(point)
         np.testing.assert_allclose(found, central_differences(jax.jit(value), point, 1e-3), rtol=1e-5)
 
 

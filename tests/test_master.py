@@ -103,7 +103,7 @@ def test_gradients_agree_with_differences_and_with_the_closed_form(forward):
     central = [(value(point + step * e) - value(point - step * e)) / (2 * step) for e in np.eye(4)]
     np.testing.assert_allclose(slope, central, rtol=1e-6, atol=1e-8)
     undriven = jax.jit(jax.jacfwd(integrated) if forward else jax.grad(integrated))(np.array([0.8, 0.03, 0.0, 0.3]))
-    closed = jax.grad(lambda x: jaxent.end_to_end_log_negativity(chain, x[0], x[1], None, x[2]))(
+    closed = jax.jit(jax.grad(lambda x: jaxent.end_to_end_log_negativity(chain, x[0], x[1], None, x[2])))(
         np.array([0.8, 0.03, 0.3])
     )
     np.testing.assert_allclose(np.asarray(undriven)[[0, 1, 3]], closed, atol=1e-8, rtol=0)

@@ -34,7 +34,7 @@ def test_from_any_start_fifty_atoms_reach_the_textbook_value():
 def test_the_slope_vanishes_at_the_answer_and_the_oracle_agrees():
     chain = jaxent.Chain(3, 12)
     found = jaxent.maximize("average_entropy", chain, QUARTER, n_starts=3)
-    slope = jax.grad(lambda x: jaxent.average_entropy(chain, QUARTER, x).value)(float(found.phase_offset[0]))
+    slope = jax.jit(jax.grad(lambda x: jaxent.average_entropy(chain, QUARTER, x).value))(float(found.phase_offset[0]))
     assert abs(float(slope)) < 1e-8
     here, left, right = (
         oracles.average_entropy(3, 12, np.pi / 2, float(found.phase_offset[0]) + s) for s in (0, -1e-3, 1e-3)

@@ -92,7 +92,7 @@ def test_orders_are_mapped_over_and_differentiated():
 @jax.jit
 def second_derivatives(rho, moves, order):
     """Of the entropy of ρ + x·moves in (x, α)."""
-    return jax.hessian(lambda x: jaxent.state_renyi_entropy(rho + x[0] * moves, x[1]))(jnp.stack([0.0, order]))
+    return jax.jit(jax.hessian(lambda x: jaxent.state_renyi_entropy(rho + x[0] * moves, x[1])))(jnp.stack([0.0, order]))
 
 
 @pytest.mark.parametrize("order", [0.5, 1.0, 1 + 1e-6, 2.0])

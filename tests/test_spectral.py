@@ -311,9 +311,9 @@ def derivatives_of_polynomial(function, degree):
 def three_derivatives(function):
     return (
         function(0.0),
-        jax.jacrev(function)(0.0),
-        jax.jacfwd(jax.jacrev(function))(0.0),
-        jax.jacfwd(jax.jacfwd(function))(0.0),
+        jax.jit(jax.jacrev(function))(0.0),
+        jax.jit(jax.jacfwd(jax.jacrev(function)))(0.0),
+        jax.jit(jax.jacfwd(jax.jacfwd(function)))(0.0),
     )
 
 
@@ -376,8 +376,8 @@ def test_the_second_derivative_of_the_entropy_of_equal_eigenvalues_is_that_of_ar
     def function(x):
         return spectral.of_eigenvalues(lambda v: -jnp.sum(v * jnp.log(v)), [base + x * move])
 
-    assert float(jax.hessian(function)(0.0)) == pytest.approx(expected, rel=1e-9)
-    batch = jax.vmap(jax.hessian(function))(jnp.zeros(3))
+    assert float(jax.jit(jax.hessian(function))(0.0)) == pytest.approx(expected, rel=1e-9)
+    batch = jax.jit(jax.vmap(jax.hessian(function)))(jnp.zeros(3))
     np.testing.assert_allclose(batch, expected, rtol=1e-9)
 
 
@@ -396,8 +396,8 @@ def test_the_trace_norm_has_its_second_derivative_away_from_zero_eigenvalues(dty
 
     step = 1e-4
     central = (8 * (expected(step) - expected(-step)) - expected(2 * step) + expected(-2 * step)) / (12 * step)
-    assert float(jax.hessian(norm)(0.0)) == pytest.approx(central, rel=1e-8)
-    assert float(jax.grad(norm)(0.0)) == pytest.approx(expected(0.0), rel=1e-12)
+    assert float(jax.jit(jax.hessian(norm))(0.0)) == pytest.approx(central, rel=1e-8)
+    assert float(jax.jit(jax.grad(norm))(0.0)) == pytest.approx(expected(0.0), rel=1e-12)
 
 
 def test_several_decompositions_in_one_program_do_not_wait_for_each_other(tmp_path):
