@@ -1,4 +1,5 @@
-# make test       set up .venv and run the tests
+# make test       set up .venv and run the tests that take seconds
+# make test-all   all tests: those listed in tests/slow.txt, too
 # make package    build the wheel and the source archive into dist/ and try them
 # make reproduce  set up .venv and draw the paper's figures into reproduction/
 # make docs       set up .venv and build the pages into docs/_build/html
@@ -11,7 +12,7 @@ TESTARGS ?= -n 2
 OUT ?= reproduction
 AHEAD := .venv-accelerators
 
-.PHONY: setup check format test package notebooks docs reproduce benchmarks accelerators clean
+.PHONY: setup check format test test-all package notebooks docs reproduce benchmarks accelerators clean
 
 setup: $(STAMP)
 
@@ -36,6 +37,9 @@ format: $(STAMP)
 # oracles in NumPy, SciPy and QuTiP, and programs under jax.jit and jax.grad
 test: $(STAMP)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTARGS)
+
+test-all: $(STAMP)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not thorough' $(TESTARGS)
 
 package: $(STAMP)
 	rm -rf dist

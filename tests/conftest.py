@@ -1,8 +1,10 @@
 import atexit
+import gc
 import os
 import shutil
 import socket
 import tempfile
+from pathlib import Path
 
 import hypothesis
 import jax
@@ -16,6 +18,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"] or None)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+# a worker holds millions of objects of traced programs, which the collector need not go through so often
+gc.set_threshold(100_000, 50, 100)
 
 # every call of jaxent checks its arguments and results, shapes included
 install_import_hook("jaxent", "typechecker.checked")
@@ -31,10 +36,36 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("jaxent")
 
 
+COLLECTED = pytest.StashKey[set[str]]()  # ids of all tests, before any are chosen
+
+
+def listed_as_slow() -> dict[str, str]:
+    """Tests that only `make test-all` runs, each with the smaller one that `make test` runs in place of it.
+
+    The list's lines are ids of tests, and of whole functions followed by "->" and the id of the smaller test. In place
+    of a test that is listed with its parameters are the other parameters of the same function.
+    """
+    found = {}
+    for line in Path(__file__).with_name("slow.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, smaller = line.partition(" -> ")
+            found[name] = smaller or name.partition("[")[0]
+    return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Mark what is listed."""
+    slow = listed_as_slow()
+    for item in items:
+        if item.nodeid in slow or item.nodeid.partition("[")[0] in slow:
+            item.add_marker(pytest.mark.slow)
+    config.stash[COLLECTED] = {item.nodeid for item in items}
+
+
 @pytest.fixture
 def float32():
-    """Run one test in JAX's default precision."""
-    jax.clear_caches()  # what was traced in float64 does not mix with float32
+    """Run one test in JAX's default precision; what was traced in the other is kept apart by JAX."""
     jax.config.update("jax_enable_x64", False)
     yield
     jax.config.update("jax_enable_x64", True)
