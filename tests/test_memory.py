@@ -120,15 +120,17 @@ def test_a_guard_counts_what_a_call_takes(name, counted):
     except OSError:
         pytest.skip("the peak of a process can be set back on Linux only")
     jax.block_until_ready(CALLS[name]())  # compiles
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = high_water_mark()
-    counted.clear()
-    result = jax.block_until_ready(CALLS[name]())
-    growth = high_water_mark() - before
+    growths = []
+    for _ in range(3):  # what threads of earlier tests take meanwhile is not of this call
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5")
+        before = high_water_mark()
+        counted.clear()
+        result = jax.block_until_ready(CALLS[name]())
+        growths.append(high_water_mark() - before)
     assert max(counted) > 20 * MIB
     # freed memory of other tests may serve this one, and buffers of the libraries some MiB
-    assert growth <= 1.5 * max(counted) + 16 * MIB
+    assert min(growths) <= 1.5 * max(counted) + 16 * MIB
     assert sum(leaf.nbytes for leaf in jax.tree.leaves(result)) <= max(counted)
 
 
