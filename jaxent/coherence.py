@@ -46,8 +46,7 @@ def log_probability(static, time, strengths, shared, outcomes, offsets):
     """Log of the probability of one outcome, NaN where its digits are lost; arguments as `jaxent.pairs`."""
     arguments = (static.chain, time, strengths[1] + shared, outcomes[0], offsets[0], static.top)
     log_p, lost = over_hops(*arguments)
-    n_measured = min(static.chain.n_atoms + 1, measured.REACH * math.sqrt(static.chain.n_atoms))
-    if 2 * n_measured**2 * static.chain.dimension < _MOST_PRODUCTS:
+    if 2 * measured.n_summed_states(static.chain.n_atoms) ** 2 * static.chain.dimension < _MOST_PRODUCTS:
         enough = lost < product.most_lost(lost.dtype)
         log_p, lost = jax.lax.cond(enough, lambda: (log_p, lost), lambda: over_pairs(*arguments))
     log_p = product.without_slope_at_zero(log_p, log_p, time, strengths, shared, offsets)

@@ -18,7 +18,7 @@ from jaxent import dicke, reduced
 from jaxent.algebra import multiply
 from jaxent.times import turns_of_products, unit
 
-__all__ = ["REACH", "damping", "even_diagonal", "even_table", "summed_states"]
+__all__ = ["REACH", "damping", "even_diagonal", "even_table", "n_summed_states", "summed_states"]
 
 REACH = 13.0  # standard deviations that are summed: √w beyond is 5e-19
 
@@ -81,6 +81,12 @@ def summed_states(n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
     """The states that a measured even ensemble is summed over, and their binomial weights."""
     states = dicke.window_states(n_atoms, _summed_window(n_atoms))
     return states, np.exp(dicke.log_weights_host(n_atoms, states))
+
+
+def n_summed_states(n_atoms: int) -> int:
+    """How many states that are."""
+    first, last = dicke.window_ends(n_atoms, _summed_window(n_atoms))
+    return last - first + 1
 
 
 def damping(differences, strength):

@@ -63,6 +63,16 @@ def pytest_collection_modifyitems(config, items):
     config.stash[COLLECTED] = {item.nodeid for item in items}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Forget compiled programs before they are too many: each maps memory, and Linux ends a process at 65,530 maps."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
+        gc.collect()
+
+
 @pytest.fixture
 def float32():
     """Run one test in JAX's default precision; what was traced in the other is kept apart by JAX."""
