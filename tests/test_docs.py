@@ -102,7 +102,7 @@ def parsed(command: str):
 
 @pytest.mark.parametrize("page", pages_with("sh"))
 def test_commands_are_understood(page):
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     for line in "".join(code for code, _ in blocks(page, "sh")).splitlines():
         if line.startswith("make "):
             assert line.split()[1] in targets
