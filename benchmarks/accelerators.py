@@ -49,9 +49,7 @@ BYTES_PER_SECOND = 3.35e12
 OPERATIONS_PER_SECOND = 34e12
 SOLVER_SECONDS_PER_ROW = 25e-6  # of one decomposition of small matrices by cuSOLVER: assumed
 LARGEST_BATCHED = 32  # up to here cuSOLVER decomposes a batch in one call
-UNKNOWN_TRIPS = (
-    8  # of loops that end when they have converged: Jacobi's sweeps, 6 for the protocol's matrices of N = 100
-)
+UNKNOWN_TRIPS = 8  # assumed of loops that end on convergence: Jacobi's sweeps, 6 for the matrices of N = 100
 
 # what XLA must know of an H100 SXM; figures from NVIDIA's H100 data sheet and CUDA's deviceQuery
 H100 = """
