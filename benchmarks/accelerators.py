@@ -67,7 +67,7 @@ runtime_version { major: 12 minor: 8 }
 dnn_version_info { major: 9 minor: 8 }
 device_description_str: "NVIDIA H100 80GB HBM3"
 """
-TARGETS = {"H100": "cuda", "TPU v5e": "v5e:2x2", "TPU v6e": "v6e:2x2"}
+TARGETS = {"H100": "cuda", "TPU v5e": "v5e", "TPU v6e": "v6e"}
 TPU_WITHOUT_ONE = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
@@ -76,11 +76,15 @@ TPU_WITHOUT_ONE = {
 
 
 class Program(NamedTuple):
-    """A function of float64 arrays of the given shapes; `public` names what it stands for."""
+    """A function of float64 arrays of the given shapes; `public` names what it stands for.
+
+    Where several `devices` share the first axis of the arrays, `run` takes their mesh and returns the function.
+    """
 
     run: object
     shapes: tuple
     public: tuple
+    devices: int = 1
 
 
 def programs() -> dict[str, Program]:
@@ -96,8 +100,8 @@ def programs() -> dict[str, Program]:
     key = jax.random.key(0)
     found: dict[str, Program] = {}
 
-    def add(name, run, *shapes, public):
-        found[name] = Program(run, shapes, tuple(public.split()))
+    def add(name, run, *shapes, public, devices=1):
+        found[name] = Program(run, shapes, tuple(public.split()), devices)
 
     def entropy(n_ensembles, n_atoms, *rest):
         return lambda t: jaxent.end_to_end_entropy(Chain(n_ensembles, n_atoms), t, *rest, tolerance=0)
@@ -302,8 +306,37 @@ def programs() -> dict[str, Program]:
         (),
         public="dicke",
     )
+    # ---- tiles of sweeps, shared out to several devices
+    for devices in (4, 8):
+        for title, quantity, rate in (("entropy", "entropy", None), ("log negativity", "log_negativity", 0.01)):
+            add(
+                f"sweep of {title}, N = 6, {devices} devices",
+                tile_of(jaxent.Sweep(quantity, 6, [0.7, 0.8], dephasing_rate=rate)),
+                (4 * devices,),
+                public="run_sweep",
+                devices=devices,
+            )
 
     return found
+
+
+def tile_of(question):
+    """The program of a tile of one quantity over times, for a mesh of devices."""
+    import jax.numpy as jnp
+
+    from jaxent.sweep.evaluate import over_devices
+    from jaxent.sweep.quantities import QUANTITIES, Point
+
+    (name,), (chain,) = question.quantities, question.chains
+    nothing = Point(*[None] * len(Point._fields))
+    rate = None if question.dephasing_rate is None else float(question.dephasing_rate)
+    fixed = nothing._replace(phase_offset=0.0, dephasing_rate=rate, collective_rate=0.0)
+
+    def for_mesh(mesh):
+        tile = over_devices(question, chain, {name: QUANTITIES[name].at}, fixed, 2, mesh)
+        return lambda times: tile(nothing._replace(time=times, index=jnp.zeros(times.shape, int)))
+
+    return for_mesh
 
 
 # ------------------------------------------------------------------- one target
@@ -315,29 +348,41 @@ def compile_for(target: str, patterns: list[str]) -> None:
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    from jax.experimental import topologies
-    from jax.sharding import SingleDeviceSharding
 
-    if TARGETS[target] == "cuda":
-        described = {"platform": "cuda", "target_config": H100, "topology": "1x1x1"}
-        topology = topologies.get_topology_desc(**described)
-    else:
-        topology = topologies.get_topology_desc(platform="tpu", topology_name=TARGETS[target])
-    sharding = SingleDeviceSharding(topology.devices[0])
     for name, program in programs().items():
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            print(json.dumps({"program": name, "target": target, **_compiled(program, sharding)}), flush=True)
+            devices = described(target, program.devices)
+            print(json.dumps({"program": name, "target": target, **_compiled(program, devices)}), flush=True)
 
 
-def _compiled(program: Program, sharding) -> dict:
+@functools.cache
+def described(target: str, count: int) -> list:
+    """Devices that need not be there."""
+    from jax.experimental import topologies
+
+    kind = TARGETS[target]
+    if kind == "cuda":
+        description = {"platform": "cuda", "target_config": H100, "topology": f"1x1x{count}"}
+    else:
+        description = {"platform": "tpu", "topology_name": f"{kind}:{'2x4' if count == 8 else '2x2'}"}
+    return list(topologies.get_topology_desc(**description).devices[:count])
+
+
+def _compiled(program: Program, devices: list) -> dict:
     import jax
     import jax.numpy as jnp
+    import numpy as np
     from compiled_text import read
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
+    run, sharding = program.run, SingleDeviceSharding(devices[0])
+    if program.devices > 1:
+        mesh = Mesh(np.array(devices), ("points",))
+        run, sharding = program.run(mesh), NamedSharding(mesh, PartitionSpec("points"))
     arguments = [jax.ShapeDtypeStruct(shape, jnp.float64, sharding=sharding) for shape in program.shapes]
     start = time.perf_counter()
     try:
-        lowered = jax.jit(program.run).lower(*arguments)
+        lowered = jax.jit(run).lower(*arguments)
         middle = time.perf_counter()
         compiled = lowered.compile()
     except Exception as error:
@@ -354,6 +399,7 @@ def _compiled(program: Program, sharding) -> dict:
         "solvers": work.solvers,
         "loops": work.loops,
         "iterations": work.iterations,
+        "collectives": work.collectives,
         "temporary_mib": round(memory.temp_size_in_bytes / 2**20, 2),
         "operations": work.operations,
         "bytes": work.bytes,
@@ -392,13 +438,13 @@ def main() -> int:
     rows = []
     for target in targets:
         rows += rows_of(target, ["--quick"] if chosen.quick else ["--only", patterns[0]])
-    failed = [row for row in rows if not row["compiles"]]
+    failed = [row for row in rows if failure(row)]
     for row in failed:
-        print(f"{row['program']} does not compile for {row['target']}: {row['error']}", file=sys.stderr)
+        print(f"{row['target']}, {row['program']}: {failure(row)}", file=sys.stderr)
     if not (chosen.quick or chosen.only or chosen.target):
         compare(rows)
         write(rows)
-    print(f"{len(rows) - len(failed)} of {len(rows)} compile.")
+    print(f"{len(rows) - len(failed)} of {len(rows)} compile as they should.")
     return 1 if failed or not rows else 0
 
 
@@ -417,10 +463,17 @@ def rows_of(target: str, options: list[str]) -> list[dict]:
     return rows
 
 
+def failure(row: dict) -> str:
+    """What is wrong with a row, "" if nothing."""
+    if not row["compiles"]:
+        return f"does not compile: {row['error']}"
+    return f"devices talk to each other {row['collectives']} times" if row["collectives"] else ""
+
+
 def show(row: dict) -> None:
     numbers = (
-        f"FAILS: {row['error'][:100]}"
-        if not row["compiles"]
+        f"FAILS: {failure(row)[:100]}"
+        if failure(row)
         else (
             f"{row['compilation_s']:7.1f} s  {row['kernels']:7} kernels {row['custom_calls']:5} calls "
             f"{row['iterations']:7} iterations  {row['temporary_mib']:9.2f} MiB  {row['predicted_s']:.2g} s predicted"

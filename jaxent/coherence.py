@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, measured, product, reduced
+from jaxent import dicke, measured, product, reduced, rounding
 from jaxent.algebra import log_magnitude
 from jaxent.binomials import log_binomial
 from jaxent.times import cos_sin_turns, turns, turns_of_products
@@ -87,7 +87,7 @@ def over_hops(chain, time, strength, outcome, offset, top):
     for value, error in factors:
         terms = terms * value
         sizes, largest = sizes * jnp.abs(value), largest * (jnp.abs(value) + error)
-    error = jnp.sum(largest - sizes) + jnp.finfo(terms.dtype).eps * jnp.sum(sizes)
+    error = jnp.sum(largest - sizes) + rounding.epsilon(terms.dtype) * jnp.sum(sizes)
     return _log_and_lost(jnp.sum(terms), error)
 
 
@@ -127,8 +127,8 @@ def _coefficients(n_atoms, log_roots, outcome, top, dtype) -> _Factor:
         log_ratio = _log_weight(n_atoms, outcome, dtype) - _log_weight(2 * n_atoms, 2 * outcome, dtype) / 2
         log_size = jnp.asarray(log_roots, dtype) + log_ratio
     size = jnp.exp(log_size)
-    rounding = jnp.finfo(dtype).eps * (_ROUNDINGS + jnp.abs(log_size))
-    return _Factor(row * size, (row_error + jnp.abs(row) * rounding) * size)
+    error = row_error + jnp.abs(row) * rounding.epsilon(dtype) * (_ROUNDINGS + jnp.abs(log_size))
+    return _Factor(row * size, error * size)
 
 
 def _log_weight(n_atoms, outcome, dtype):
@@ -140,23 +140,23 @@ def _log_weight(n_atoms, outcome, dtype):
 def _decay(hops, strength) -> _Factor:
     exponent = 2 * strength * jnp.asarray(hops, strength.dtype) ** 2
     value = jnp.exp(-exponent)
-    return _Factor(value, jnp.finfo(value.dtype).eps * (_ROUNDINGS + _ROUNDINGS * exponent) * value)
+    return _Factor(value, rounding.epsilon(value.dtype) * (_ROUNDINGS + _ROUNDINGS * exponent) * value)
 
 
 def _turned(hops, offset) -> _Factor:
     value = cos_sin_turns(turns(hops, offset))[0]
-    return _Factor(value, jnp.full_like(value, 2 * jnp.pi * _ROUNDINGS * jnp.finfo(value.dtype).eps))
+    return _Factor(value, jnp.full_like(value, 2 * jnp.pi * _ROUNDINGS * rounding.epsilon(value.dtype)))
 
 
 def _ends(chain, time, hops) -> _Factor:
     """|Σ_k w_k e^(ihkt)|² for each h, k in the window."""
     if chain.dimension < chain.n_atoms + 1:
         value = _window_sums(chain, time, hops)
-        eps = 2 * jnp.pi * _ROUNDINGS * jnp.finfo(value.dtype).eps
+        eps = 2 * jnp.pi * _ROUNDINGS * rounding.epsilon(value.dtype)
         return _Factor(value**2, eps * (2 * jnp.abs(value) + eps))
     half_angle, exponent = turns(hops, time, 1), 2 * chain.n_atoms
     value = dicke.cos_power(exponent, half_angle)
-    eps = jnp.finfo(value.dtype).eps
+    eps = rounding.epsilon(value.dtype)
     slope = 2 * jnp.pi * exponent * jnp.abs(dicke.cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1])
     return _Factor(
         value, eps * (_ROUNDINGS * slope * jnp.abs(half_angle) + (_ROUNDINGS - log_magnitude(value)) * value)

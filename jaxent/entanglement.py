@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxent import algebra, arguments, memory, renyi, spectral, states, threads
+from jaxent import algebra, arguments, memory, renyi, rounding, spectral, states, threads
 from jaxent.conversion import whole_number
 from jaxent.messages import shown
 
@@ -259,7 +259,7 @@ def normalized_entropy(entropy: ArrayLike, n_atoms: int) -> Float[Array, "..."]:
 
 def shannon_entropy(probabilities: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
     """-Σ p log2 p over the last axis, in bits; 0 log 0 = 0, and tiny negative p (rounding) count as 0."""
-    zero = probabilities <= float(jnp.finfo(probabilities.dtype).tiny) ** 0.5  # 1/p² of derivatives: no overflow
+    zero = probabilities <= rounding.smallest(probabilities.dtype) ** 0.5  # 1/p² of derivatives: no overflow
     log = jnp.log2(jnp.where(zero, 1.0, probabilities))  # NaN is not zero, and stays
     return renyi.not_negative(-jnp.sum(jnp.where(zero, 0.0, probabilities * log), axis=-1))
 
@@ -271,7 +271,7 @@ def beyond_rounding(measure: jax.Array, blocks: Sequence[jax.Array]) -> jax.Arra
     of n values by √n of that. The derivative is not touched.
     """
     size = sum(block.shape[-1] for block in blocks)
-    least = 8 * math.sqrt(size) * float(jnp.finfo(measure.dtype).eps)
+    least = 8 * math.sqrt(size) * rounding.epsilon(measure.dtype)
     return measure - jax.lax.stop_gradient(jnp.where(measure <= least, measure, 0.0))
 
 
@@ -285,12 +285,12 @@ def _entropy_of_coefficients(coefficients: jax.Array) -> jax.Array:
 
 
 def _renyi_of_coefficients(coefficients: jax.Array, alpha: Any) -> jax.Array:
-    noise = jnp.finfo(coefficients.dtype).eps * coefficients.shape[-1]
+    noise = rounding.epsilon(coefficients.dtype) * coefficients.shape[-1]
     return renyi.of_probabilities(coefficients**2, alpha, noise**2)
 
 
 def _renyi_of_eigenvalues(eigenvalues: jax.Array, alpha: Any) -> jax.Array:
-    return renyi.of_probabilities(eigenvalues, alpha, jnp.finfo(eigenvalues.dtype).eps * eigenvalues.shape[-1])
+    return renyi.of_probabilities(eigenvalues, alpha, rounding.epsilon(eigenvalues.dtype) * eigenvalues.shape[-1])
 
 
 # ------------------------------------------------------------------ checks

@@ -31,7 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, execution, reduced, spectral
+from jaxent import dicke, execution, reduced, rounding, spectral
 from jaxent.algebra import between_diagonals, matmul, multiply
 from jaxent.chain import Chain
 from jaxent.entanglement import shannon_entropy
@@ -140,7 +140,7 @@ def schmidt(chain, time, outcomes, offsets, top, real):
 def entropy_of_schmidt(coefficients, alpha):
     """Entropy of order α of normalized Schmidt coefficients, in bits."""
     probabilities = _probabilities(1, coefficients)[0]
-    return of_probabilities(probabilities, alpha, (jnp.finfo(probabilities.dtype).eps * len(coefficients)) ** 2)
+    return of_probabilities(probabilities, alpha, (rounding.epsilon(probabilities.dtype) * len(coefficients)) ** 2)
 
 
 def most_lost(dtype) -> float:
@@ -240,7 +240,7 @@ def _entropy_and_log_norm(power, values):
 
 def _renyi_and_log_norm(power, values, alpha):
     probabilities, log_norm = _probabilities(power, values)
-    noise = (jnp.finfo(values.dtype).eps * len(values)) ** (2 * power)
+    noise = (rounding.epsilon(values.dtype) * len(values)) ** (2 * power)
     return jnp.stack([of_probabilities(probabilities, alpha, noise), log_norm])
 
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import arguments, dicke, execution
+from jaxent import arguments, dicke, execution, rounding
 from jaxent.algebra import log_magnitude, matmul, multiply, pairwise_differences, scaled_columns
 from jaxent.times import BondTimes, PiFraction, cos_sin_turns, turns, turns_of_products, unit
 
@@ -182,9 +182,9 @@ class _Factors:
 
 def roundings(values):
     """Values changed by two roundings each, and by those of their logarithms, up or down."""
-    info = jnp.finfo(values.dtype)
     size = 2 - jnp.minimum(log_magnitude(values), 0.0)
-    return multiply(values, 1 + info.eps * size * jnp.asarray(signs_of(values.shape, 2), info.dtype))
+    signs = jnp.asarray(signs_of(values.shape, 2), size.dtype)
+    return multiply(values, 1 + rounding.epsilon(size.dtype) * size * signs)
 
 
 @functools.lru_cache(maxsize=64)
@@ -198,7 +198,7 @@ def signs_of(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 def row_error(n_atoms, row):
     """What a row of `jaxent.dicke.x_basis` may be wrong by: N / 2 roundings of its norm in all (measured)."""
     size = jnp.linalg.norm(row) * (n_atoms / 2 / np.sqrt(row.size))
-    return jnp.finfo(row.dtype).eps * size * jnp.asarray(signs_of(row.shape, 1), row.dtype)
+    return rounding.epsilon(row.dtype) * size * jnp.asarray(signs_of(row.shape, 1), row.dtype)
 
 
 def turns_size(multiples, time):
@@ -210,7 +210,7 @@ def turns_size(multiples, time):
 
 def angle_error(half_angle, size, offset):
     """What half angles of differences may be wrong by, up or down."""
-    eps = jnp.finfo(half_angle.dtype).eps
+    eps = rounding.epsilon(half_angle.dtype)
     error = eps * (jnp.abs(half_angle) + size + jnp.abs(offset) / (4 * jnp.pi))
     return error * jnp.asarray(signs_of(half_angle.shape, 3), half_angle.dtype)
 

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jaxent import rounding
 from jaxent.conversion import real_number
 from jaxent.messages import shown
 
@@ -73,7 +74,7 @@ def of_probabilities(probabilities: jax.Array, alpha: Any, noise: Any) -> jax.Ar
         noise: what p may be by rounding: below order 1, where small p weigh most, those up to it count as 0.
     """
     alpha = jnp.asarray(alpha).astype(probabilities.dtype)
-    least = float(jnp.finfo(probabilities.dtype).tiny) ** 0.5  # 1/p² of derivatives: no overflow
+    least = rounding.smallest(probabilities.dtype) ** 0.5  # 1/p² of derivatives: no overflow
     counted = ~(probabilities <= jnp.where(alpha < 1, noise, least))  # NaN counts, and stays
     p = jnp.where(counted, probabilities, 1.0)
     close = abs(alpha - 1) < 0.5
@@ -94,7 +95,7 @@ def _close_to_one(p, counted, excess):
 
 def _far_from_one(p, counted, alpha):
     # beyond, where α² would overflow, orders differ from ∞ by less than rounding
-    alpha = jnp.minimum(alpha, float(jnp.finfo(p.dtype).max) ** (1 / 3))
+    alpha = jnp.minimum(alpha, rounding.smallest(p.dtype) ** (-1 / 3))
     log = jnp.log(p)
     largest = jnp.max(jnp.where(counted, log, -jnp.inf), axis=-1, keepdims=True)
     largest = jax.lax.stop_gradient(jnp.where((alpha > 1) & (largest > -jnp.inf), largest, 0.0))

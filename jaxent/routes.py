@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxent import arguments, band, execution, extended, memory, product, renyi
+from jaxent import arguments, band, execution, extended, memory, product, renyi, rounding
 from jaxent.band.phases import time_of
 from jaxent.chain import Chain
 from jaxent.conversion import real_number
@@ -301,7 +301,7 @@ class Problem:
     def impossible(self) -> jax.Array:
         """Whether the outcomes cannot occur, for each time: at it, or at one that a rounding tells from it."""
         log_probability = self.log_probability()
-        step = 8 * float(jnp.finfo(self.offsets.dtype).eps)
+        step = 8 * rounding.epsilon(self.offsets.dtype)
         time = jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, self.time)
         offsets = self.offsets * (1 + step) + step
         nudged = dataclasses.replace(self, time=time, offsets=offsets, real=False).log_probability()

@@ -44,7 +44,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
 
-from jaxent import jacobi
+from jaxent import jacobi, rounding
 from jaxent.algebra import multiply, multiply_each, pairwise_differences, scaled_columns, scaled_rows
 
 __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals", "trace_norm"]
@@ -299,7 +299,7 @@ def _divided_differences(values, weights, second):
     curvature = jnp.diagonal(second, axis1=-2, axis2=-1)
     limit = (curvature[..., :, None] + curvature[..., None, :]) / 2 - second
     size = jnp.maximum(jnp.abs(values)[:, None], jnp.abs(values)[None, :])
-    close = jnp.finfo(values.dtype).eps ** (1 / 3) * size  # where the quotient's rounding equals the limit's error
+    close = rounding.epsilon(values.dtype) ** (1 / 3) * size  # where the quotient's rounding equals the limit's error
 
     def quotient(sign):
         gap = values[:, None] + sign * values[None, :]
@@ -396,5 +396,5 @@ def _signs(spectra):
     """Signs of the eigenvalues, 0 where one is rounding."""
     largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(values)) for values, _, _ in spectra])
     size = sum(len(values) for values, _, _ in spectra)
-    least = 64 * size * jnp.finfo(largest.dtype).eps * largest
+    least = 64 * size * rounding.epsilon(largest.dtype) * largest
     return [jnp.where(jnp.abs(values) <= least, 0.0, jnp.sign(values)) for values, _, _ in spectra]

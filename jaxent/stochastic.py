@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from matfree import decomp, stochtrace
 
-from jaxent import arguments, dephasing, dicke, execution, measured, memory, pairs, spectral
+from jaxent import arguments, dephasing, dicke, execution, measured, memory, pairs, rounding, spectral
 from jaxent.algebra import between_diagonals, complex_type, log_magnitude, matmul, scaled_columns
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
@@ -125,7 +125,7 @@ def _regressed(samples: _Samples):
     values = samples.at_depths
     design = jnp.stack([jnp.ones_like(samples.first), samples.first, samples.second], axis=1)
     gram, frame = spectral.eigh(matmul(design.T, design))
-    kept = gram > 1e4 * jnp.finfo(gram.dtype).eps * gram[-1]  # controls may be zero, or proportional to each other
+    kept = gram > 1e4 * rounding.epsilon(gram.dtype) * gram[-1]  # controls may be zero, or proportional to each other
     scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, gram, 1.0)), 0.0)
     basis = scaled_columns(matmul(design, frame), scale)  # orthonormal columns, those that are not kept zero
     weights = matmul(basis, frame[0] * scale)
@@ -192,7 +192,7 @@ def _quadratures(diagonal, beside):
     depth = diagonal.shape[0]
     scale = jnp.max(jnp.abs(diagonal)) + 2 * jnp.max(jnp.abs(beside))
     # where a Krylov space ends, β = 0 cuts off what comes after it, which is noise
-    ended = jnp.cumsum(~(beside > jnp.finfo(beside.dtype).eps * scale)) > 0
+    ended = jnp.cumsum(~(beside > rounding.epsilon(beside.dtype) * scale)) > 0
     diagonal = jnp.where(jnp.append(False, ended[:-1]), 0.0, diagonal)
     beside = jnp.where(ended, 0.0, beside)
     rules = []

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxent import arguments, dicke, execution, memory, product, reduced
+from jaxent import arguments, dicke, execution, memory, product, reduced, rounding
 from jaxent.chain import Chain
 from jaxent.conversion import positive
 from jaxent.routes import Problem
@@ -219,19 +219,19 @@ def _bound(chain, top, time, outcomes, offsets):
     spurious = noise * jnp.sum(squares)
     lost_first, lost_second = lost_first + neglected + spurious, lost_second + neglected + spurious
     in_window = jnp.maximum(in_window - spurious, 0.0)
-    rounding = 64 * jnp.finfo(squares.dtype).eps
+    roundings = 64 * rounding.epsilon(squares.dtype)
     after_first = in_window + lost_second
     total = after_first + lost_first
     possible = in_window > 0
-    epsilon_first = jnp.where(possible, lost_first / jnp.where(possible, total, 1.0), 1.0) + rounding
-    epsilon_second = jnp.where(possible, lost_second / jnp.where(possible, after_first, 1.0), 1.0) + rounding
+    epsilon_first = jnp.where(possible, lost_first / jnp.where(possible, total, 1.0), 1.0) + roundings
+    epsilon_second = jnp.where(possible, lost_second / jnp.where(possible, after_first, 1.0), 1.0) + roundings
     bound = _fannes_audenaert(epsilon_first, chain.n_atoms) + _fannes_audenaert(epsilon_second, chain.n_atoms)
     return jnp.minimum(bound, math.log2(chain.n_atoms + 1))
 
 
 def _fannes_audenaert(distance, n_atoms):
     """B(T) = T log2(d - 1) + h(T), d = N + 1; the trivial log2 d beyond T = 1 - 1/d, where B falls again."""
-    inside = jnp.clip(distance, 1e-300 if distance.dtype == jnp.float64 else 1e-37, 1 - 1 / (n_atoms + 1))
+    inside = jnp.minimum(distance, 1 - 1 / (n_atoms + 1))
     binary = -(inside * jnp.log(inside) + (1 - inside) * jnp.log1p(-inside)) / math.log(2)
     return inside * math.log2(n_atoms) + binary
 

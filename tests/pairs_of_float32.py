@@ -82,6 +82,9 @@ def _apply(equation, values):
         return _loop(params, values)
     if name == "scan":
         return _scan(params, values)
+    if name == "platform_index":  # which branch each platform takes, None for those that are not named
+        named = [i for i, platforms in enumerate(params["platforms"]) if platforms is None or "tpu" in platforms]
+        return [jnp.asarray(named[0], jnp.int32)]
     if name == "cond":
         branch = params["branches"][int(np.clip(int(values[0]), 0, len(params["branches"]) - 1))]
         return _evaluate(branch.jaxpr, branch.consts, *values[1:])

@@ -140,6 +140,22 @@ def test_seconds_are_those_of_launches_bytes_loops_and_decompositions(benchmark)
     assert abs(accelerators.predicted_seconds(work) - launches - loop - 7 * 50 * 25e-6) <= 1e-12
 
 
+def test_a_row_tells_its_failure(benchmark):
+    failure = benchmark("accelerators").failure
+    assert failure({"compiles": True, "collectives": 0}) == ""
+    assert failure({"compiles": True, "collectives": 3}) == "devices talk to each other 3 times"
+    assert failure({"compiles": False, "error": "UNIMPLEMENTED"}) == "does not compile: UNIMPLEMENTED"
+
+
+def test_the_program_of_a_tile_is_that_of_the_sweep(benchmark):
+    accelerators = benchmark("accelerators")
+    program = accelerators.programs()["sweep of entropy, N = 6, 4 devices"]
+    mesh = jax.sharding.Mesh(jax.local_devices()[:1], ("points",))
+    values = jax.jit(program.run(mesh))(jnp.array([0.7, 0.8, 0.9]))
+    wanted = jaxent.end_to_end_entropy(jaxent.Chain(3, 6), jnp.array([0.7, 0.8, 0.9]))
+    assert abs(values["entropy"]["entropy"] - wanted).max() <= 1e-13
+
+
 def test_every_public_function_is_compiled_or_runs_on_the_host(benchmark):
     accelerators = benchmark("accelerators")
     programs = accelerators.programs()

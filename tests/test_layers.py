@@ -15,6 +15,7 @@ LAYERS = [
     "memory",
     "times",
     "algebra",
+    "rounding",
     "console",
     "angles",
     "threads",

@@ -1,5 +1,7 @@
 """The library in the arithmetic of a TPU, where a float64 is a pair of float32: 48 bits in float32's range."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -8,6 +10,7 @@ import pytest
 from pairs_of_float32 import BITS, on_pairs, rounded
 
 import jaxent
+from jaxent import reduced, rounding
 from jaxent.times import turns
 
 ROUNDING = 2.0**-BITS
@@ -43,6 +46,27 @@ def test_loops_branches_and_nested_functions_are_interpreted():
         assert got.shape == wanted.shape
         assert abs(got - wanted).max() <= 20 * ROUNDING * abs(wanted).max()
     assert float(on_pairs(function)(0.7)[0]) != float(function(0.7)[0])
+
+
+def test_programs_know_how_the_device_that_runs_them_rounds():
+    assert float(rounding.epsilon(jnp.float64)) == np.finfo(float).eps
+    assert float(rounding.smallest(jnp.float64)) == np.finfo(float).tiny
+    assert float(on_pairs(lambda x: x * rounding.epsilon(jnp.float64))(1.0)) == 2 * ROUNDING
+    assert float(on_pairs(lambda x: x * rounding.smallest(jnp.float64))(1.0)) == np.finfo(np.float32).tiny
+    assert float(on_pairs(lambda x: x * rounding.epsilon(jnp.float32))(1.0)) == np.finfo(np.float32).eps
+    here, there = (
+        abs(function(jnp.ones(9)) - 1).max() for function in (reduced.roundings, on_pairs(reduced.roundings))
+    )
+    assert there == 32 * here
+
+
+@pytest.mark.thorough
+def test_digits_that_are_lost_there_alone_are_refused_there_alone():
+    log_probability = functools.partial(jaxent.log_outcome_probability, jaxent.Chain(4, 6), outcomes=[6, 0])
+    exact = float(log_probability(0.06))
+    assert abs(float(jax.jit(log_probability)(0.06)) - exact) <= 1e-9
+    assert np.isnan(on_pairs(log_probability)(0.06))
+    assert abs(float(on_pairs(log_probability)(0.1)) - float(log_probability(0.1))) <= 1e-9
 
 
 @pytest.mark.parametrize("denominator", [1, 2, 3, 5, 7, 12, 4096])

@@ -191,7 +191,8 @@ class Evaluator:
         def over_points(kind: str, functions: dict[str, Callable]) -> dict[str, Any]:
             if (kind, size) not in self._programs:
                 chain = self.plan.groups[self._group].chain
-                self._programs[kind, size] = _program(self.sweep, chain, functions, fixed, batch, mesh, points)
+                function = over_devices(self.sweep, chain, functions, fixed, batch, mesh)
+                self._programs[kind, size] = _program(function, points, chain, mesh)
             found = self._programs[kind, size](points)
             return jax.tree.map(lambda values: np.asarray(values)[: stop - start], found)
 
@@ -317,14 +318,10 @@ def _filled(varying: Point, fixed: Point) -> Point:
     return Point(*[one if one is not None else other for one, other in zip(varying, fixed, strict=True)])
 
 
-def _program(
-    sweep: Sweep, chain: Chain, functions: dict[str, Callable], fixed: Point, batch: int, mesh: Mesh, points: Point
-) -> Callable:
-    """The compiled program of a tile: points, shared out to the devices of the mesh → variables by quantity.
-
-    Raises:
-        MemoryError: where it would allocate more than is free.
-    """
+def over_devices(
+    sweep: Sweep, chain: Chain, functions: dict[str, Callable], fixed: Point, batch: int, mesh: Mesh
+) -> Callable[[Point], dict[str, Any]]:
+    """Points, shared out to the devices of the mesh → variables by quantity; the devices do not talk to each other."""
 
     def single(varying: Point) -> dict[str, Any]:
         point = _filled(varying, fixed)
@@ -336,7 +333,16 @@ def _program(
     def over_points(varying: Point) -> dict[str, Any]:
         return jax.lax.map(single, varying, batch_size=batch)
 
-    program = jax.jit(over_points).lower(points).compile()
+    return over_points
+
+
+def _program(function: Callable[[Point], dict[str, Any]], points: Point, chain: Chain, mesh: Mesh) -> Callable:
+    """The compiled program of a tile.
+
+    Raises:
+        MemoryError: where it would allocate more than is free.
+    """
+    program = jax.jit(function).lower(points).compile()
     sharing = mesh.size if mesh.devices.flat[0].platform == "cpu" else 1  # devices of one memory
     try:
         memory.check_memory(sharing * memory.of_compiled(program), f"A tile of {chain}", "use smaller tiles")
