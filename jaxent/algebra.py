@@ -42,7 +42,8 @@ def log_magnitude(values: jax.Array) -> jax.Array:
     """ln |x|, for zero that of the smallest normal number: a number which itself is zero on a TPU."""
     size = jnp.abs(values)
     nothing = float(np.log(jnp.finfo(size.dtype).tiny))
-    return jnp.where(size > 0, jnp.log(jnp.where(size > 0, size, 1.0)), nothing)
+    # a number that is no normal one may pass as larger than zero and have the logarithm of zero
+    return jnp.where(size > 0, jnp.maximum(jnp.log(jnp.where(size > 0, size, 1.0)), nothing), nothing)
 
 
 def multiply(left: jax.Array, right: jax.Array) -> jax.Array:

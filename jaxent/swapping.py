@@ -219,7 +219,8 @@ def planned_entropy(
     Raises:
         ValueError: for an offset where the plan's symmetry excludes one, in float32, for a traced `alpha` (its
             quadrature is made on the host; `end_to_end_renyi_entropy` takes one), and where the plan's tolerance is
-            out of reach for this order.
+            out of reach for this order or chain (long ones: from M = 11 on). Under a transformation NaN in the last
+            case.
     """
     if not isinstance(plan, band.BandPlan):
         raise ValueError(f"Argument `plan` must be made by jaxent.plan_entropy, but is {shown(plan)}.")
@@ -241,17 +242,27 @@ def planned_entropy(
             f"Arguments `plan` and `alpha` = {alpha} need a quadrature of {plan.tolerance / 100:.1g}, which no rule of "
             "the family reaches; plan for a larger tolerance."
         )
-    return execution.call(
+    value, error = execution.call(
         _evaluated,
         *(plan, given, phase_offset, alpha),
         what=f"The band of {plan.chain} ({plan.n_states} states, half-bandwidth {plan.half_bandwidth})",
         instead="plan for a narrower window",
     )
+    known = arguments.concrete(error)
+    if known is not None and known > plan.tolerance / 4:
+        raise ValueError(
+            f"Arguments `plan` and `alpha` = {alpha}: the quadrature of {plan.chain} is right to {float(known):.1g} "
+            f"bits only, not to a quarter of the plan's tolerance of {plan.tolerance:.1g}; plan for a larger one."
+        )
+    return value
 
 
 @functools.partial(jax.jit, static_argnums=3)
 def _evaluated(plan, time, phase_offset, alpha):
-    return jnp.asarray(band.evaluate(plan, time, phase_offset, order=alpha).entropy)
+    """The entropy, NaN where the quadrature takes more than its share of the tolerance, and its error."""
+    found = band.evaluate(plan, time, phase_offset, order=alpha)
+    enough = jnp.where(found.quadrature_error <= plan.tolerance / 4, 1.0, jnp.nan)
+    return jnp.asarray(found.entropy) * enough, jnp.asarray(found.quadrature_error)
 
 
 def end_to_end_schmidt_coefficients(

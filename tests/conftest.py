@@ -55,11 +55,13 @@ def listed_as_slow() -> dict[str, str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Mark what is listed."""
+    """Mark what is listed, and give the thorough tests their time."""
     slow = listed_as_slow()
     for item in items:
         if item.nodeid in slow or item.nodeid.partition("[")[0] in slow:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("thorough") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(3600))
     config.stash[COLLECTED] = {item.nodeid for item in items}
 
 

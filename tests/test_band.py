@@ -115,8 +115,20 @@ def test_chains_of_any_length_are_powers_of_the_same_band(n_ensembles):
     found, reported, _ = by_band(chain, times)
     exact = np.asarray(jaxent.end_to_end_entropy(chain, times, tolerance=0))
     assert (abs(found.entropy - exact) <= reported + 1e-9).all()
+    assert (found.quadrature_error <= TOLERANCE / 4).all()  # its share, beyond which dense matrices are taken
     exact_p = np.asarray(jaxent.log_outcome_probability(chain, times))
     np.testing.assert_allclose(found.log_probability, exact_p, atol=1e-8)
+
+
+def test_a_chain_too_long_for_its_quadrature_is_refused_and_nan_under_a_transformation():
+    plan = jaxent.plan_entropy(Chain(11, 900), 0.7)
+    with pytest.raises(
+        ValueError, match=r"right to \de-08 bits only, not to a quarter of the plan's tolerance of 1e-08"
+    ):
+        jaxent.planned_entropy(plan)
+    value, slope = jax.jit(jax.value_and_grad(lambda t: jaxent.planned_entropy(plan, t)))(0.7)
+    assert np.isnan(value)
+    assert np.isnan(slope)
 
 
 @pytest.mark.parametrize(("outcome", "offset"), [(900, 0.3), (900, -1e-3), (899, 0.0), (897, 0.2), (880, 0.0)])

@@ -1,6 +1,7 @@
 """Outcomes that can hardly occur: right where the arguments are known, NaN under a transformation, never rounding."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
@@ -207,6 +208,15 @@ def test_a_dephased_state_that_cancels_is_refused_and_nan_under_a_transformation
             assert np.isnan(traced(time))
             with pytest.raises(ImpossibleOutcomes, match="so seldom that the state cancels to less than float64"):
                 jaxent.end_to_end_log_negativity(chain, time, 0.0, outcomes)
+
+
+def test_weights_that_pass_below_normal_numbers_lose_nothing():
+    """√w_k in the full basis of more than 2046 atoms."""
+    changed = jax.jit(lambda logs: reduced.roundings(jnp.exp(logs)))(jnp.linspace(-760.0, -690.0, 71))
+    assert np.isfinite(changed).all()
+    chain = jaxent.Chain(3, 2100)
+    amplitudes = jaxent.end_to_end_amplitudes(chain, 0.7)
+    np.testing.assert_allclose(jnp.sum(jnp.abs(amplitudes) ** 2), jaxent.outcome_probability(chain, 0.7), rtol=1e-12)
 
 
 def test_a_probability_that_only_underflows_is_nan_and_one_that_vanishes_is_zero():

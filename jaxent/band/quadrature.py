@@ -23,6 +23,7 @@ Reference: N. Hale, N. J. Higham, L. N. Trefethen, SIAM J. Numer. Anal. 46, 2505
 
 import dataclasses
 import functools
+import itertools
 import math
 from typing import Any
 
@@ -34,6 +35,7 @@ __all__ = ["FLOOR", "Rule", "fitted_rule"]
 FLOOR = 0.1  # errors are measured against x + FLOOR: rounding in the many x near zero costs next to nothing
 _SAMPLES = np.concatenate([[0.0], np.geomspace(1e-16, 1.0, 4000)])
 _LOWEST = (1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14)  # where the positive nodes may end
+_REFINEMENTS = (1.2, 1.0, 0.85, 0.7)
 _HIGHEST = 60.0
 _RADIUS = 2.0
 _ON_CIRCLE = (8, 12, 16, 20)
@@ -82,14 +84,19 @@ def fitted_rule(*functions: tuple[float, float | None], moments: int, tolerance:
         Rule: its `errors` are measured; whoever needs the tolerance compares them.
     """
     values = np.stack([_values(*function) for function in functions], axis=-1)
+    step = 2 * math.pi**2 / math.log(1 / tolerance)
+    circles = (0,) if max(power + max(q or 0.0, 0.0) for power, q in functions) <= 2 else _ON_CIRCLE
+
+    def rule(on_circle: int, refinement: float, lowest: float) -> Rule:
+        return _fit(values, _nodes(refinement * step, lowest, on_circle), moments)
+
+    # where the longest rule is good enough there is a shortest one; where none is, the best of all is looked for
+    enough = [one for one in circles if rule(one, _REFINEMENTS[-1], _LOWEST[-1]).errors.max() <= tolerance]
     rules = []
-    for on_circle in (0,) if max(power + max(q or 0.0, 0.0) for power, q in functions) <= 2 else _ON_CIRCLE:
-        for refinement in (1.2, 1.0, 0.85, 0.7):
-            for lowest in _LOWEST:
-                step = refinement * 2 * math.pi**2 / math.log(1 / tolerance)
-                rules.append(_fit(values, _nodes(step, lowest, on_circle), moments))
-                if rules[-1].errors.max() <= tolerance:
-                    return rules[-1]
+    for sizes in itertools.product(enough or circles, _REFINEMENTS, _LOWEST):
+        rules.append(rule(*sizes))
+        if rules[-1].errors.max() <= tolerance:
+            return rules[-1]
     return min(rules, key=lambda rule: rule.errors.max())
 
 
