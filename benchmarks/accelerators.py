@@ -8,8 +8,9 @@ Nothing is run: XLA compiles for the description of a device, and the compiled t
 operations, whichever is longest. What decompositions by cuSOLVER take is an assumption, not a measurement, and so is
 how often a loop runs that ends on convergence (rows name it 0 among their loops).
 
-`make accelerators` makes the environment that this needs: the newest JAX, libtpu, and the CUDA plug-in. `--quick`
-compiles ten programs and writes nothing; `--only PATTERN` likewise some. Status 1 when one does not compile.
+`make accelerators` makes the environment that this needs: the newest JAX, libtpu, and the CUDA plug-in. Rows are
+written as they come; `--only PATTERN` and `--target` do some of them again, each row has its commit. `--quick` compiles
+ten programs and writes nothing. Status 1 when one does not compile.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +70,7 @@ dnn_version_info { major: 9 minor: 8 }
 device_description_str: "NVIDIA H100 80GB HBM3"
 """
 TARGETS = {"H100": "cuda", "TPU v5e": "v5e", "TPU v6e": "v6e"}
-TPU_WITHOUT_ONE = {
+WITHOUT_A_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
@@ -87,6 +89,7 @@ class Program(NamedTuple):
     devices: int = 1
 
 
+@functools.cache
 def programs() -> dict[str, Program]:
     """Every public numerical function, at small and at large sizes."""
     import jax
@@ -344,11 +347,6 @@ def tile_of(question):
 
 def compile_for(target: str, patterns: list[str]) -> None:
     """Compile all programs for one target, in this process; prints a JSON row for each."""
-    os.environ |= {"JAX_PLATFORMS": "cpu"} | TPU_WITHOUT_ONE
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-
     for name, program in programs().items():
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
             devices = described(target, program.devices)
@@ -426,41 +424,42 @@ def predicted_seconds(work) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="ten programs, H100 and TPU v5e; writes nothing")
-    parser.add_argument("--only", metavar="PATTERN", help="some programs; writes nothing")
-    parser.add_argument("--target", choices=TARGETS, help="one target alone; writes nothing")
+    parser.add_argument("--only", metavar="PATTERN", default="*", help="some programs")
+    parser.add_argument("--target", choices=TARGETS, help="one target alone")
     parser.add_argument("--worker", choices=TARGETS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    patterns = list(QUICK) if chosen.quick else [chosen.only or "*"]
+    os.environ |= {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "true"} | WITHOUT_A_TPU
+    patterns = list(QUICK) if chosen.quick else [chosen.only]
     if chosen.worker:
         compile_for(chosen.worker, patterns)
         return 0
     targets = [chosen.target] if chosen.target else list(TARGETS)[: 2 if chosen.quick else None]
     rows = []
     for target in targets:
-        rows += rows_of(target, ["--quick"] if chosen.quick else ["--only", patterns[0]])
+        for row in rows_of(target, ["--quick"] if chosen.quick else ["--only", chosen.only]):
+            rows.append(row)
+            show(row)
+            if not chosen.quick:
+                keep(row)
     failed = [row for row in rows if failure(row)]
     for row in failed:
         print(f"{row['target']}, {row['program']}: {failure(row)}", file=sys.stderr)
-    if not (chosen.quick or chosen.only or chosen.target):
-        compare(rows)
-        write(rows)
     print(f"{len(rows) - len(failed)} of {len(rows)} compile as they should.")
     return 1 if failed or not rows else 0
 
 
-def rows_of(target: str, options: list[str]) -> list[dict]:
-    """The rows of one target, from a process of its own, printed as they come."""
+def rows_of(target: str, options: list[str]) -> Iterator[dict]:
+    """The rows of one target as they come, from a process of its own."""
     command = [sys.executable, __file__, "--worker", target, *options]
-    rows = []
+    count = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if line.startswith("{"):
-                rows.append(json.loads(line))
-                show(rows[-1])
+                count += 1
+                yield json.loads(line)
     if process.returncode:
-        failure = f"the process ended with status {process.returncode} after {len(rows)} programs"
-        rows.append({"program": "all", "target": target, "compiles": False, "error": failure})
-    return rows
+        error = f"the process ended with status {process.returncode} after {count} programs"
+        yield {"program": "all", "target": target, "compiles": False, "error": error}
 
 
 def failure(row: dict) -> str:
@@ -482,23 +481,18 @@ def show(row: dict) -> None:
     print(f"{row['target']:8} {row['program']:48} {numbers}", flush=True)
 
 
-def compare(rows: list[dict]) -> None:
-    """Say what changed against the rows on file."""
-    if not FILE.exists():
-        return
-    last = {(row["program"], row["target"]): row for row in json.loads(FILE.read_text())["rows"]}
-    for row in rows:
-        before = last.get((row["program"], row["target"]))
-        if before is None or not (before["compiles"] and row["compiles"]):
-            continue
-        for what in ("kernels", "custom_calls", "iterations", "temporary_mib", "predicted_s"):
-            if abs(row[what] - before[what]) > 0.05 * abs(before[what]):
-                print(f"{row['target']}, {row['program']}: {what} {before[what]:.4g} → {row[what]:.4g}")
-
-
-def write(rows: list[dict]) -> None:
+def keep(row: dict) -> None:
+    """Put a row in the place of the last one of its program and target on file, and say what changed."""
     from record import save
 
+    from jaxent.sweep.devices import commit
+
+    kept = json.loads(FILE.read_text())["rows"] if FILE.exists() else []
+    rows = {(one["target"], one["program"]): one for one in kept}
+    place = row["target"], row["program"]
+    compare(rows.get(place), row)
+    rows[place] = row | {"commit": commit()}
+    order = [(target, program) for target in TARGETS for program in programs()]
     model = {
         "launch_s": LAUNCH_SECONDS,
         "iteration_s": ITERATION_SECONDS,
@@ -508,7 +502,16 @@ def write(rows: list[dict]) -> None:
         "largest_batched": LARGEST_BATCHED,
         "unknown_trips": UNKNOWN_TRIPS,
     }
-    save("accelerators", {"model_of_the_h100": model, "rows": rows})
+    results = {"model_of_the_h100": model, "rows": [rows[one] for one in order if one in rows]}
+    save("accelerators", results, quiet=True)
+
+
+def compare(before: dict | None, row: dict) -> None:
+    if before is None or not (before["compiles"] and row["compiles"]):
+        return
+    for what in ("kernels", "custom_calls", "iterations", "temporary_mib", "predicted_s"):
+        if abs(row[what] - before[what]) > 0.05 * abs(before[what]):
+            print(f"{row['target']}, {row['program']}: {what} {before[what]:.4g} → {row[what]:.4g}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from jaxent import arguments, memory
 
 __all__ = ["TOLERANCE", "checked_density", "checked_state", "normalized", "squared"]
 
-_COPIES = 3.2  # of a matrix that its normalization and decomposition hold at once, measured
+_COPIES = 3.7  # of a matrix that its normalization and decomposition hold at once, measured
 TOLERANCE = 1e-6  # of the largest element, or of the trace, by which a density matrix may miss being one
 
 

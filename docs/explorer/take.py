@@ -10,6 +10,7 @@ from playwright.sync_api import sync_playwright
 FOLDER = Path(__file__).parent
 PICTURES = {"whole": None, "dip": "2e-3", "floor": "2e-5"}  # widths around π/2, of 10^6 atoms
 STATUS = "Bokeh.documents[0].get_model_by_name('status').text"
+STATE = "Bokeh.documents[0].get_model_by_name('spectrum').title.text"
 
 
 def main() -> None:
@@ -33,9 +34,11 @@ def main() -> None:
                     page.get_by_role("button", name="Go there").click()
                     page.wait_for_timeout(2000)
                 page.wait_for_function(f"() => /points/.test({STATUS}) && !/computing/.test({STATUS})")
+                before = page.evaluate(STATE)
                 middle = page.locator(".bk-Figure").first.bounding_box()
                 page.mouse.click(middle["x"] + 0.52 * middle["width"], middle["y"] + 200)
-                page.wait_for_timeout(4000)
+                page.wait_for_function(f"before => {STATE} !== before", arg=before)
+                page.wait_for_timeout(1000)
                 page.screenshot(path=FOLDER / f"{name}.png")
             browser.close()
     finally:
