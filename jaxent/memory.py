@@ -19,6 +19,8 @@ import numpy as np
 import psutil
 from jax.core import Tracer
 
+from jaxent import programs
+
 __all__ = ["check_angles", "check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
 
 _NO_MATTER = 2**20  # bytes: asking what is free takes longer than a call that needs so little
@@ -129,6 +131,8 @@ def needed_by(program: Callable, *args: Any) -> int:
     leaves, structure = jax.tree.flatten(args)
     kinds = [jax.typeof(leaf) if isinstance(leaf, jax.Array | np.ndarray) else leaf for leaf in leaves]
     key = (structure, tuple(kinds), jax.default_backend())
+    if key not in _needed.setdefault(program, {}) and programs.forget_if_too_many(jax):
+        _needed.clear()
     known = _needed.setdefault(program, {})
     if key not in known:
         if len(known) >= _MOST_REMEMBERED:

@@ -1,14 +1,24 @@
-"""Compiled programs kept between commands, in JAX's cache.
+"""Compiled programs: how many a process may hold, and those kept between commands, in JAX's cache.
 
-Entries that were cut short are dropped, so that JAX writes them anew: it would warn of them at every run and keep them.
+Linux grants a process some 65,530 pieces of memory, of which a program takes tens; where they run out, the compiler
+ends the process. So programs are forgotten before.
+
+Entries of the cache that were cut short are dropped, so that JAX writes them anew: it would warn of them at every run
+and keep them.
 """
 
+import gc
 import os
 import time
+import warnings
 import zlib
 from pathlib import Path
 
-__all__ = ["drop_damaged", "keep_compiled_programs"]
+__all__ = ["drop_damaged", "forget_if_too_many", "keep_compiled_programs", "n_maps"]
+
+_MAPS = Path("/proc/self/maps")
+_LIMIT = Path("/proc/sys/vm/max_map_count")
+_MOST_MAPS = 0.7  # of those that the system grants: a single program takes a few thousand at most
 
 _MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
 _LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
@@ -16,6 +26,35 @@ _CHUNK_BYTES = 2**20
 _MARK = ".jaxent-checked"  # its time: entries that are older have been read through
 _ZLIB = b"\x78"  # the first byte
 _WRITING_SECONDS = 60.0  # that an entry may take to be written
+
+
+def n_maps() -> int:
+    """How many pieces of memory this process maps; 0 where the system does not tell."""
+    try:
+        return _MAPS.read_bytes().count(b"\n")
+    except OSError:  # not Linux
+        return 0
+
+
+def forget_if_too_many(jax) -> bool:
+    """Forget all compiled programs, with a warning, where the process is about to map more memory than it may."""
+    try:
+        granted = int(_LIMIT.read_text())
+    except (OSError, ValueError):
+        return False
+    count = n_maps()
+    if count < _MOST_MAPS * granted:
+        return False
+    jax.clear_caches()
+    gc.collect()  # programs and what they were traced from hold each other
+    warnings.warn(
+        f"This process maps {count} pieces of memory, nearly the {granted} that Linux grants (vm.max_map_count), most "
+        "of them for compiled programs. All of these were forgotten (jax.clear_caches()): what is needed again is "
+        "compiled again.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return True
 
 
 def keep_compiled_programs(jax) -> None:

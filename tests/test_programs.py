@@ -1,11 +1,13 @@
-"""Compiled programs that are kept: an entry that was cut short is replaced."""
+"""Compiled programs: few enough for the system; of those on file, an entry that was cut short is replaced."""
 
 import os
 import time
 import zlib
 
+import jax
 import pytest
 
+import jaxent
 from jaxent import programs
 
 
@@ -41,3 +43,25 @@ def test_whole_entries_are_read_once(tmp_path, monkeypatch):
     monkeypatch.setattr(programs, "_is_whole", lambda path: pytest.fail("it is read again"))
     programs.drop_damaged(tmp_path, with_times=False)
     programs.drop_damaged(tmp_path / "none", with_times=False)
+
+
+@pytest.mark.skipif(not programs.n_maps(), reason="only Linux tells, and limits, what a process maps")
+def test_programs_are_forgotten_before_the_system_ends_the_process(monkeypatch):
+    other = jax.jit(lambda x: x + 1)
+    other(1.0)
+    monkeypatch.setattr(programs, "_MOST_MAPS", 0.0)
+    with pytest.warns(
+        RuntimeWarning, match=r"maps \d+ pieces of memory, nearly the \d+ that Linux grants.*compiled again"
+    ):
+        found = jaxent.end_to_end_entropy(jaxent.Chain(3, 47), jaxent.pi_fraction(1, 2))
+    assert other._cache_size() == 0
+    assert abs(found - 2) < 1e-5
+    monkeypatch.undo()
+    assert not programs.forget_if_too_many(jax)
+
+
+def test_a_system_that_tells_nothing_is_left_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(programs, "_LIMIT", tmp_path / "missing")
+    assert not programs.forget_if_too_many(jax)
+    monkeypatch.setattr(programs, "_MAPS", tmp_path / "missing")
+    assert programs.n_maps() == 0

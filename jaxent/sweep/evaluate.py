@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxent import memory, threads, truncation
+from jaxent import memory, programs, threads, truncation
 from jaxent.chain import Chain
 from jaxent.dephasing import EnsembleRates
 from jaxent.routes import ImpossibleOutcomes, Problem
@@ -342,6 +342,7 @@ def _program(function: Callable[[Point], dict[str, Any]], points: Point, chain: 
     Raises:
         MemoryError: where it would allocate more than is free.
     """
+    programs.forget_if_too_many(jax)
     program = jax.jit(function).lower(points).compile()
     sharing = mesh.size if mesh.devices.flat[0].platform == "cpu" else 1  # devices of one memory
     try:
