@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILE = Path(__file__).with_name("accelerators.json")
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "accelerators_table.inc"
 QUICK = (
     "entropy, N = 50, 8 times",
     "entropy, N = 50, gradient",
@@ -504,6 +505,36 @@ def keep(row: dict) -> None:
     }
     results = {"model_of_the_h100": model, "rows": [rows[one] for one in order if one in rows]}
     save("accelerators", results, quiet=True)
+    PAGE.write_text(table(results["rows"]))
+
+
+def table(rows: list[dict]) -> str:
+    """The table of the documentation: a line for each program."""
+    found: dict[str, dict[str, dict]] = {}
+    for row in rows:
+        found.setdefault(row["program"], {})[row["target"]] = row
+    heads = ["program", "H100: s", "kernels", "iterations", "MiB", *(f"{target}: compiled in s" for target in TARGETS)]
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
+    for program, by_target in found.items():
+        gpu = by_target.get("H100")
+        cells = (
+            ["—"] * 4
+            if gpu is None or not gpu["compiles"]
+            else [
+                f"{gpu['predicted_s']:.2g}",
+                str(gpu["kernels"]),
+                str(gpu["iterations"]),
+                f"{gpu['temporary_mib']:.3g}",
+            ]
+        )
+        lines.append([program, *cells, *(_seconds(by_target.get(target)) for target in TARGETS)])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _seconds(row: dict | None) -> str:
+    if row is None:
+        return "—"
+    return f"{row['compilation_s']:.0f}" if row["compiles"] else "fails"
 
 
 def compare(before: dict | None, row: dict) -> None:

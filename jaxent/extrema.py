@@ -36,6 +36,7 @@ from jaxent.samples import Samples
 __all__ = ["Extrema", "find_extrema"]
 
 _MOST_POINTS = 10**6
+_MOST_ATOMS = 10**9  # whose dips, 1/N wide, are a thousand times the width of the last bracket
 _BEYOND = 2  # points of the grid beyond each end, so that an extremum at an end is bracketed too
 _HALVINGS = 12  # of a stretch of the grid
 _RESOLVED = 1e-6  # bits within which no stretch hides a better extremum
@@ -95,10 +96,15 @@ def find_extrema(
         Extrema.
 
     Raises:
-        ValueError: when the interval is empty or not finite, for more than 10^6 points, where the digits of dE/dt are
-            lost, and as `jaxent.end_to_end_entropy`.
+        ValueError: when the interval is empty or not finite, for more than 10^6 points or 10^9 atoms, where the digits
+            of dE/dt are lost, and as `jaxent.end_to_end_entropy`.
     """
     arguments.check_chain(chain)
+    if chain.n_atoms > _MOST_ATOMS:
+        raise ValueError(
+            f"Argument `chain` has n_atoms = {chain.n_atoms}: beyond 10^9 atoms dips are hardly wider than what times "
+            "are found to; use jaxent.magic_times and jaxent.half_width."
+        )
     start, stop = finite("start", start), finite("stop", stop)
     if not stop > start:
         raise ValueError(f"Argument `stop` must be greater than start = {start}, but is {stop}.")

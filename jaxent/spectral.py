@@ -17,14 +17,6 @@ as NaN or wrong where eigenvalues meet; differentiate a second derivative by dif
 
 `eigvalsh` and `svdvals` give the values themselves; a single dλ_i means something only where λ_i is simple.
 
-On a CPU, batches are decomposed one matrix at a time: jaxlib's batched LAPACK calls wait for threads of the pool they
-run on, so that two of them in one program can wait for each other for ever (seen on two cores). A large matrix is
-still shared among the threads, and eigenvalues alone lose nothing; only many small `eigh` would be faster at once.
-On NVIDIA's GPUs it is the library that goes one by one beyond 32 rows: `jaxent.jacobi` takes such batches at once.
-
-On a CPU the eigenvalues are computed without eigenvectors (Householder reduction, then bisection), which
-`jax.numpy.linalg.eigvalsh` is not able to; elsewhere it is used as it is.
-
 References: Ju. L. Daleckii, S. G. Krein, AMS Transl. (2) 47, 1 (1965); A. S. Lewis, H. S. Sendov, SIAM J. Matrix
 Anal. Appl. 23, 368 (2001).
 
@@ -41,67 +33,13 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
-import jax.scipy.linalg
 import numpy as np
 
-from jaxent import jacobi, rounding
+from jaxent import rounding
 from jaxent.algebra import multiply, multiply_each, pairwise_differences, scaled_columns, scaled_rows
+from jaxent.decompositions import eigenvalues, eigh, singular_values, svd
 
 __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals", "trace_norm"]
-
-_SMALLEST_REDUCED = 16  # below, LAPACK's own solver is as fast
-
-
-def _one_by_one(decompose: Callable, at_once: Callable | None = None) -> Callable:
-    """A decomposition of one matrix; its batches: on a CPU in a loop, on a GPU `at_once` where that is faster."""
-    single = jax.custom_batching.custom_vmap(decompose)
-
-    @single.def_vmap
-    def batch(count, _, matrices):
-        ways = {"cpu": lambda all_: jax.lax.map(single, all_), "default": jax.vmap(decompose)}
-        if at_once is not None and jacobi.pays(count, matrices.shape[-1]):
-            ways["cuda"] = at_once
-        result = jax.lax.platform_dependent(matrices, **ways)
-        return result, jax.tree.map(lambda _: True, result)
-
-    @jax.custom_jvp
-    def differentiable(matrix):
-        return single(matrix)
-
-    @differentiable.defjvp
-    def _(primals, tangents):
-        return jax.jvp(decompose, primals, tangents)
-
-    return differentiable
-
-
-@functools.partial(_one_by_one, at_once=jacobi.eigh)
-def eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues λ, increasing, and eigenvectors (columns of V) of a Hermitian matrix; its lower triangle is read."""
-    return tuple(jnp.linalg.eigh(matrix, symmetrize_input=False))
-
-
-@_one_by_one
-def _svd(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """σ, U and V† with min(m, n) columns and rows."""
-    left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
-    return values, left, right
-
-
-@_one_by_one
-def _singular_values(matrix: jax.Array) -> jax.Array:
-    return jnp.linalg.svd(matrix, compute_uv=False)
-
-
-@functools.partial(_one_by_one, at_once=jacobi.eigvalsh)
-def _eigenvalues(matrix: jax.Array) -> jax.Array:
-    return jnp.linalg.eigvalsh(matrix, symmetrize_input=False)
-
-
-@_one_by_one
-def _tridiagonal(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    _, diagonal, off_diagonal, _ = jax.lax.linalg.tridiagonal(matrix)
-    return diagonal, off_diagonal
 
 
 @jax.custom_jvp
@@ -114,9 +52,7 @@ def eigvalsh(matrix: jax.Array) -> jax.Array:
     Returns:
         real array of shape (n,). Its differential is dλ_i = v_i† dB v_i.
     """
-    if matrix.shape[-1] < _SMALLEST_REDUCED:
-        return _eigenvalues(matrix)
-    return jax.lax.platform_dependent(matrix, cpu=_values_only, default=_eigenvalues)
+    return eigenvalues(matrix)
 
 
 @eigvalsh.defjvp
@@ -126,15 +62,6 @@ def _eigvalsh_jvp(primals, tangents):
     with jax.default_matmul_precision("highest"):
         rotated = tangent @ vectors
     return values, jnp.sum(vectors.conj() * rotated, axis=-2).real
-
-
-def _values_only(matrix: jax.Array) -> jax.Array:
-    # bisection squares the off-diagonals: without a scale of one they under- or overflow beyond 1e±150
-    largest = jnp.max(jnp.abs(jnp.tril(matrix)))
-    scale = jnp.where(largest > 0, largest, 1.0)
-    diagonal, off_diagonal = _tridiagonal(matrix / scale.astype(matrix.dtype))
-    with np.errstate(under="ignore"):  # of JAX's own tolerances, while it is traced
-        return scale * jax.scipy.linalg.eigh_tridiagonal(diagonal, off_diagonal, eigvals_only=True)
 
 
 @jax.custom_jvp
@@ -148,13 +75,13 @@ def svdvals(matrix: jax.Array) -> jax.Array:
         real array of shape (min(m, n),). Its differential is dσ_i = Re u_i† dA v_i; at σ_i = 0 that is one of the
         directional derivatives, which suits functions of σ² (and gives a subgradient of Σσ).
     """
-    return _singular_values(matrix)
+    return singular_values(matrix)
 
 
 @svdvals.defjvp
 def _svdvals_jvp(primals, tangents):
     (matrix,), (tangent,) = primals, tangents
-    values, left, right = _svd(matrix)
+    values, left, right = svd(matrix)
     with jax.default_matmul_precision("highest"):
         rotated = left.conj().T @ tangent
     return values, jnp.sum(rotated * right.conj(), axis=-1).real
@@ -237,13 +164,13 @@ def _of_singular_values_jvp(function, primals, tangents):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _with_singular_gradient(function, blocks, parameters):
-    return _value_and_gradients(function, [_svd(block) for block in blocks], parameters)
+    return _value_and_gradients(function, [svd(block) for block in blocks], parameters)
 
 
 @_with_singular_gradient.defjvp
 def _with_singular_gradient_jvp(function, primals, tangents):
     (blocks, parameters), (d_blocks, d_parameters) = primals, tangents
-    spectra = [_svd(block) for block in blocks]
+    spectra = [svd(block) for block in blocks]
     result = _value_and_gradients(function, spectra, parameters)
     rotated = [_sandwich(u.conj().T, d, v.conj().T) for (_, u, v), d in zip(spectra, d_blocks, strict=True)]
     d_values = [jnp.diagonal(d).real for d in rotated]

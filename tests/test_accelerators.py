@@ -1,5 +1,6 @@
 """What `benchmarks/accelerators.py` compiles, and what `compiled_text.py` reads from a compiled program."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -154,6 +155,23 @@ def test_the_program_of_a_tile_is_that_of_the_sweep(benchmark):
     values = jax.jit(program.run(mesh))(jnp.array([0.7, 0.8, 0.9]))
     wanted = jaxent.end_to_end_entropy(jaxent.Chain(3, 6), jnp.array([0.7, 0.8, 0.9]))
     assert abs(values["entropy"]["entropy"] - wanted).max() <= 1e-13
+
+
+def test_the_rows_on_file_are_those_of_the_programs_and_the_page_shows_them(benchmark):
+    accelerators = benchmark("accelerators")
+    rows = json.loads(accelerators.FILE.read_text())["rows"]
+    compiled = {target: [row["program"] for row in rows if row["target"] == target] for target in accelerators.TARGETS}
+    assert compiled["H100"] == compiled["TPU v5e"] == list(accelerators.programs())
+    assert [accelerators.failure(row) for row in rows] == [""] * len(rows)
+    assert accelerators.PAGE.read_text() == accelerators.table(rows)
+
+
+def test_the_table_tells_what_is_missing_and_what_fails(benchmark):
+    accelerators = benchmark("accelerators")
+    gpu = {"program": "a", "target": "H100", "compiles": True, "predicted_s": 0.0123, "kernels": 7, "iterations": 3}
+    gpu |= {"temporary_mib": 1.234, "compilation_s": 2.4}
+    tpu = {"program": "a", "target": "TPU v5e", "compiles": False, "error": "UNIMPLEMENTED"}
+    assert accelerators.table([gpu, tpu]).splitlines()[-1] == "| a | 0.012 | 7 | 3 | 1.23 | 2 | fails | — |"
 
 
 def test_every_public_function_is_compiled_or_runs_on_the_host(benchmark):

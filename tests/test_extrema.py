@@ -192,6 +192,10 @@ def test_between_peaks_there_are_dips():
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), float("nan")), "`start` must be a finite number"),
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), min_prominence=0), "`min_prominence` must be positive"),
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 10**8, 1.0)), "give a shorter interval"),
+        (
+            lambda: jaxent.find_extrema(jaxent.Chain(3, 10**10), 1.0, 1.0 + 1e-9),
+            "beyond 10\\^9 atoms .* jaxent.half_width",
+        ),
         (lambda: jaxent.find_extrema(jaxent.Chain(3, 9), outcomes=12), "`outcomes`"),
     ],
 )

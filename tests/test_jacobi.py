@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from jaxent import Chain, end_to_end_entropy, jacobi, spectral
+from jaxent import Chain, decompositions, end_to_end_entropy, jacobi, spectral
 
 SIZES = [5, 40]  # an odd one, and one that gets a row of zeros
 DTYPES = [float, complex]
@@ -133,9 +133,9 @@ def test_derivatives_of_an_entropy_are_those_of_lapack(monkeypatch):
     both = jax.vmap(jax.value_and_grad(entropy))
     lapack = jax.jit(both)(times)
     jax.clear_caches()
-    monkeypatch.setattr(spectral, "_SMALLEST_REDUCED", 100)
+    monkeypatch.setattr(decompositions, "_SMALLEST_REDUCED", 100)
     monkeypatch.setattr(spectral, "eigh", lambda matrix: tuple(x[0] for x in jacobi.eigh(matrix[None])))
-    monkeypatch.setattr(spectral, "_eigenvalues", lambda matrix: jacobi.eigvalsh(matrix[None])[0])
+    monkeypatch.setattr(decompositions, "_eigenvalues", lambda matrix: jacobi.eigvalsh(matrix[None])[0])
     rotated = jax.jit(both)(times)
     jax.clear_caches()
     for found, expected, tolerance in zip(rotated, lapack, (1e-13, 1e-11), strict=True):

@@ -25,6 +25,7 @@ LAYERS = [
     "binomials",
     "dicke",
     "jacobi",
+    "decompositions",
     "spectral",
     "states",
     "renyi",

@@ -10,7 +10,7 @@ import pytest
 from pairs_of_float32 import BITS, on_pairs, rounded
 
 import jaxent
-from jaxent import reduced, rounding
+from jaxent import decompositions, reduced, rounding, spectral
 from jaxent.times import turns
 
 ROUNDING = 2.0**-BITS
@@ -58,6 +58,19 @@ def test_programs_know_how_the_device_that_runs_them_rounds():
         abs(function(jnp.ones(9)) - 1).max() for function in (reduced.roundings, on_pairs(reduced.roundings))
     )
     assert there == 32 * here
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (20, 20), (3, 7), (7, 3)])
+@pytest.mark.parametrize("imaginary", [0.0, 1.0])
+def test_singular_values_by_eigenvalues_are_those_of_numpy(shape, imaginary):
+    """There a matrix is not decomposed itself: its singular values are eigenvalues of a larger one."""
+    real, other = np.random.default_rng(3).standard_normal((2, *shape))
+    matrix = real + 1j * imaginary * other if imaginary else real
+    found = on_pairs(spectral.svdvals)(jnp.asarray(matrix))
+    np.testing.assert_allclose(found, np.linalg.svd(matrix, compute_uv=False), atol=200 * ROUNDING)
+    assert "svd" not in str(jax.make_jaxpr(decompositions._by_eigenvalues)(matrix))
+    each = jax.vmap(decompositions._by_eigenvalues)(jnp.stack([matrix, 0 * matrix]))
+    np.testing.assert_allclose(each, [np.linalg.svd(matrix, compute_uv=False), np.zeros(min(shape))], atol=1e-13)
 
 
 @pytest.mark.thorough
