@@ -252,7 +252,7 @@ def programs() -> dict[str, Program]:
     )
     add(
         "estimated log negativity, N = 20",
-        lambda t, g: jaxent.estimate_log_negativity(key, Chain(3, 20), t, g, n_probes=4, depth=10).value,
+        lambda t, g: jaxent.estimate_log_negativity(key, Chain(3, 20), t, g, n_probes=8, depth=10).value,
         (),
         (),
         public="estimate_log_negativity",
@@ -425,19 +425,19 @@ def predicted_seconds(work) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="ten programs, H100 and TPU v5e; writes nothing")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="some programs")
+    parser.add_argument("--only", metavar="PATTERN", nargs="+", default=["*"], help="some programs")
     parser.add_argument("--target", choices=TARGETS, help="one target alone")
     parser.add_argument("--worker", choices=TARGETS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     os.environ |= {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "true"} | WITHOUT_A_TPU
-    patterns = list(QUICK) if chosen.quick else [chosen.only]
+    patterns = list(QUICK) if chosen.quick else chosen.only
     if chosen.worker:
         compile_for(chosen.worker, patterns)
         return 0
     targets = [chosen.target] if chosen.target else list(TARGETS)[: 2 if chosen.quick else None]
     rows = []
     for target in targets:
-        for row in rows_of(target, ["--quick"] if chosen.quick else ["--only", chosen.only]):
+        for row in rows_of(target, ["--quick"] if chosen.quick else ["--only", *patterns]):
             rows.append(row)
             show(row)
             if not chosen.quick:

@@ -161,7 +161,9 @@ def test_the_rows_on_file_are_those_of_the_programs_and_the_page_shows_them(benc
     accelerators = benchmark("accelerators")
     rows = json.loads(accelerators.FILE.read_text())["rows"]
     compiled = {target: [row["program"] for row in rows if row["target"] == target] for target in accelerators.TARGETS}
-    assert compiled["H100"] == compiled["TPU v5e"] == list(accelerators.programs())
+    assert compiled["H100"] == list(accelerators.programs())
+    for names in compiled.values():  # a TPU's compiler takes minutes for the largest: those are made one by one
+        assert names == [name for name in accelerators.programs() if name in names]
     assert [accelerators.failure(row) for row in rows] == [""] * len(rows)
     assert accelerators.PAGE.read_text() == accelerators.table(rows)
 
@@ -172,6 +174,14 @@ def test_the_table_tells_what_is_missing_and_what_fails(benchmark):
     gpu |= {"temporary_mib": 1.234, "compilation_s": 2.4}
     tpu = {"program": "a", "target": "TPU v5e", "compiles": False, "error": "UNIMPLEMENTED"}
     assert accelerators.table([gpu, tpu]).splitlines()[-1] == "| a | 0.012 | 7 | 3 | 1.23 | 2 | fails | — |"
+
+
+def test_all_programs_can_be_traced(benchmark):
+    """What `make accelerators` compiles keeps up with the arguments that the library takes."""
+    for name, program in benchmark("accelerators").programs().items():
+        if program.devices == 1:
+            shapes = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in program.shapes]
+            assert jax.tree.leaves(jax.eval_shape(program.run, *shapes)), name
 
 
 def test_every_public_function_is_compiled_or_runs_on_the_host(benchmark):
