@@ -513,7 +513,7 @@ def table(rows: list[dict]) -> str:
     found: dict[str, dict[str, dict]] = {}
     for row in rows:
         found.setdefault(row["program"], {})[row["target"]] = row
-    heads = ["program", "H100: s", "kernels", "iterations", "MiB", *(f"{target}: compiled in s" for target in TARGETS)]
+    heads = ["program", "s", "kernels", "loops", "MiB", *(target.removeprefix("TPU ") for target in TARGETS)]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     for program, by_target in found.items():
         gpu = by_target.get("H100")
