@@ -73,6 +73,7 @@ device_description_str: "NVIDIA H100 80GB HBM3"
 TARGETS = {"H100": "cuda", "TPU v5e": "v5e", "TPU v6e": "v6e"}
 WITHOUT_A_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # no process keeps another from compiling
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
 }
