@@ -8,6 +8,7 @@ and keep them.
 """
 
 import gc
+import math
 import os
 import time
 import warnings
@@ -19,6 +20,8 @@ __all__ = ["drop_damaged", "forget_if_too_many", "keep_compiled_programs", "n_ma
 _MAPS = Path("/proc/self/maps")
 _LIMIT = Path("/proc/sys/vm/max_map_count")
 _MOST_MAPS = 0.7  # of those that the system grants: a single program takes a few thousand at most
+_LEAST_GAIN = 0.1  # of them that must have been added since the last time, when what remained was no program of JAX
+_remained = -math.inf  # pieces that the process mapped after the last time
 
 _MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
 _LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
@@ -38,15 +41,17 @@ def n_maps() -> int:
 
 def forget_if_too_many(jax) -> bool:
     """Forget all compiled programs, with a warning, where the process is about to map more memory than it may."""
+    global _remained
     try:
         granted = int(_LIMIT.read_text())
     except (OSError, ValueError):
         return False
     count = n_maps()
-    if count < _MOST_MAPS * granted:
+    if count < max(_MOST_MAPS * granted, _remained + _LEAST_GAIN * granted):
         return False
     jax.clear_caches()
     gc.collect()  # programs and what they were traced from hold each other
+    _remained = n_maps()
     warnings.warn(
         f"This process maps {count} pieces of memory, nearly the {granted} that Linux grants (vm.max_map_count), most "
         "of them for compiled programs. All of these were forgotten (jax.clear_caches()): what is needed again is "

@@ -249,7 +249,7 @@ def planned_entropy(
         instead="plan for a narrower window",
     )
     known = arguments.concrete(error)
-    if known is not None and known > plan.tolerance / 4:
+    if known is not None and not known <= plan.tolerance / 4:
         raise ValueError(
             f"Arguments `plan` and `alpha` = {alpha}: the quadrature of {plan.chain} is right to {float(known):.1g} "
             f"bits only, not to a quarter of the plan's tolerance of {plan.tolerance:.1g}; plan for a larger one."

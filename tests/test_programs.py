@@ -1,5 +1,6 @@
 """Compiled programs: few enough for the system; of those on file, an entry that was cut short is replaced."""
 
+import math
 import os
 import time
 import zlib
@@ -50,12 +51,14 @@ def test_programs_are_forgotten_before_the_system_ends_the_process(monkeypatch):
     other = jax.jit(lambda x: x + 1)
     other(1.0)
     monkeypatch.setattr(programs, "_MOST_MAPS", 0.0)
+    monkeypatch.setattr(programs, "_remained", -math.inf)
     with pytest.warns(
         RuntimeWarning, match=r"maps \d+ pieces of memory, nearly the \d+ that Linux grants.*compiled again"
     ):
         found = jaxent.end_to_end_entropy(jaxent.Chain(3, 47), jaxent.pi_fraction(1, 2))
     assert other._cache_size() == 0
     assert abs(found - 2) < 1e-5
+    assert not programs.forget_if_too_many(jax)  # what is left are no programs: to forget these again would not help
     monkeypatch.undo()
     assert not programs.forget_if_too_many(jax)
 
