@@ -131,10 +131,11 @@ def needed_by(program: Callable, *args: Any) -> int:
     leaves, structure = jax.tree.flatten(args)
     kinds = [jax.typeof(leaf) if isinstance(leaf, jax.Array | np.ndarray) else leaf for leaf in leaves]
     key = (structure, tuple(kinds), jax.default_backend())
-    if key not in _needed.setdefault(program, {}) and programs.forget_if_too_many(jax):
-        _needed.clear()
     known = _needed.setdefault(program, {})
     if key not in known:
+        if programs.forget_if_too_many(jax):
+            for shapes in list(_needed.values()):  # other threads may add some
+                shapes.clear()
         if len(known) >= _MOST_REMEMBERED:
             known.clear()
         known[key] = of_compiled(program.lower(*args).compile())

@@ -194,7 +194,7 @@ class Problem:
         results[5, banded] = found.quadrature_error
         if rates is not None:
             results[6:, banded] = rates.entropy, rates.log_probability
-        banded &= results[5] <= tolerance / 4  # the share that is left to the quadrature
+        banded &= results[5] <= plans[0].quadrature_allowed  # all have one tolerance
         if not banded.all():
             results[:, ~banded] = 0.0
             rest, rows = self._chosen(~banded), [0, 1, 6, 7] if slopes else [0, 1]

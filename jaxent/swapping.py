@@ -249,7 +249,7 @@ def planned_entropy(
         instead="plan for a narrower window",
     )
     known = arguments.concrete(error)
-    if known is not None and not known <= plan.tolerance / 4:
+    if known is not None and not known <= plan.quadrature_allowed:
         raise ValueError(
             f"Arguments `plan` and `alpha` = {alpha}: the quadrature of {plan.chain} is right to {float(known):.1g} "
             f"bits only, not to a quarter of the plan's tolerance of {plan.tolerance:.1g}; plan for a larger one."
@@ -261,7 +261,7 @@ def planned_entropy(
 def _evaluated(plan, time, phase_offset, alpha):
     """The entropy, NaN where the quadrature takes more than its share of the tolerance, and its error."""
     found = band.evaluate(plan, time, phase_offset, order=alpha)
-    enough = jnp.where(found.quadrature_error <= plan.tolerance / 4, 1.0, jnp.nan)
+    enough = jnp.where(found.quadrature_error <= plan.quadrature_allowed, 1.0, jnp.nan)
     return jnp.asarray(found.entropy) * enough, jnp.asarray(found.quadrature_error)
 
 

@@ -38,8 +38,7 @@ __all__ = ["BandPlan", "make_plan", "window_for"]
 _BYTES_PER_STATE = 144  # that planning holds at once, measured
 _MOST_OPERATIONS = 1e14  # of a factorization, which takes days
 _WIDTH_RATIO, _SIZE_RATIO = 2**0.5, 1.25  # between the half-bandwidths, and the sizes, that programs are compiled for
-# shares of the tolerance; a quarter is left to the quadrature
-_BAND_SHARE, _WINDOW_SHARE, _EDGE_SHARE = 1 / 8, 1 / 4, 1 / 2
+_BAND_SHARE, _WINDOW_SHARE, _EDGE_SHARE, _QUADRATURE_SHARE = 1 / 8, 1 / 4, 1 / 2, 1 / 4  # of the tolerance
 
 
 @jax.tree_util.register_dataclass
@@ -82,6 +81,11 @@ class BandPlan:
     def n_states(self) -> int:
         """n, the number of states in each sector, padding included."""
         return self.phases.shape[-1]
+
+    @property
+    def quadrature_allowed(self) -> float:
+        """Error in bits that the plan leaves to the quadrature."""
+        return _QUADRATURE_SHARE * self.tolerance
 
     @property
     def operations(self) -> int:
