@@ -36,7 +36,6 @@ WITHOUT_ROWS = {
     "band.obstacle": "a text",
     "band.worth_planning": "a truth value",
     "check_sweep": "reads one tile of at most 64 MiB at a time",
-    "dephased_log_probability": "its tables are made once (N = 10^10: 219 MiB of 320 in the first call)",
     "dicke.window_half_width": "a number",
     "open_sweep": "opens files, whose values are read when they are asked for",
     "pi_fraction": "keeps the arrays that it is given",
@@ -136,6 +135,10 @@ def cases_of_chains() -> dict:
             "end_to_end_coherent_information": (
                 lambda n: jaxent.end_to_end_coherent_information(Chain(3, n), time, rate),
                 (60,),
+            ),
+            "dephased_log_probability": (
+                lambda n: jaxent.dephased_log_probability(Chain(3, n), time, rate),
+                (1500,),
             ),
             "end_to_end_state: M = 3": (lambda n: jaxent.end_to_end_state(Chain(3, n), time, rate), (50,)),
             "end_to_end_state: M = 4": (lambda n: jaxent.end_to_end_state(Chain(4, n), time, rate), (40,)),
