@@ -136,9 +136,13 @@ def cases_of_chains() -> dict:
                 lambda n: jaxent.end_to_end_coherent_information(Chain(3, n), time, rate),
                 (60,),
             ),
-            "dephased_log_probability": (
-                lambda n: jaxent.dephased_log_probability(Chain(3, n), time, rate),
+            "dephased_log_probability": (  # by pairs of Dicke states
+                lambda n: jaxent.dephased_log_probability(Chain(3, n), 0.003, 0.0, n - 100),
                 (1500,),
+            ),
+            "dephased_log_probability: by coherences": (
+                lambda n: jaxent.dephased_log_probability(Chain(3, n, 6.0), time, rate),
+                (10**8,),
             ),
             "end_to_end_state: M = 3": (lambda n: jaxent.end_to_end_state(Chain(3, n), time, rate), (50,)),
             "end_to_end_state: M = 4": (lambda n: jaxent.end_to_end_state(Chain(4, n), time, rate), (40,)),

@@ -29,7 +29,7 @@ from jaxent.algebra import log_magnitude
 from jaxent.binomials import log_binomial
 from jaxent.times import cos_sin_turns, turns, turns_of_products
 
-__all__ = ["host_bytes", "log_probability", "over_hops", "over_pairs"]
+__all__ = ["host_bytes", "log_probability", "log_probability_over_hops", "over_hops", "over_pairs", "pairs_are_few"]
 
 _ROUNDINGS = 4  # of an elementary operation or two, in units of the last digit
 _MOST_PRODUCTS = 2**31  # of the sum over pairs: half a second, 100 MB
@@ -44,12 +44,31 @@ class _Factor(NamedTuple):
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
     """Log of the probability of one outcome, NaN where its digits are lost; arguments as `jaxent.pairs`."""
-    arguments = (static.chain, time, strengths[1] + shared, outcomes[0], offsets[0], static.top)
+    arguments = _arguments(static, time, strengths, shared, outcomes, offsets)
     log_p, lost = over_hops(*arguments)
-    if 2 * measured.n_summed_states(static.chain.n_atoms) ** 2 * static.chain.dimension < _MOST_PRODUCTS:
+    if pairs_are_few(static.chain):
         enough = lost < product.most_lost(lost.dtype)
         log_p, lost = jax.lax.cond(enough, lambda: (log_p, lost), lambda: over_pairs(*arguments))
-    log_p = product.without_slope_at_zero(log_p, log_p, time, strengths, shared, offsets)
+    return _guarded(log_p, lost, time, strengths, shared, offsets)
+
+
+def log_probability_over_hops(static, time, strengths, shared, outcomes, offsets):
+    """`log_probability` by the sum over h alone, in less memory; NaN also where only the pairs keep digits."""
+    log_p, lost = over_hops(*_arguments(static, time, strengths, shared, outcomes, offsets))
+    return _guarded(log_p, lost, time, strengths, shared, offsets)
+
+
+def pairs_are_few(chain) -> bool:
+    """Whether the sum over pairs can be waited for."""
+    return 2 * measured.n_summed_states(chain.n_atoms) ** 2 * chain.dimension < _MOST_PRODUCTS
+
+
+def _arguments(static, time, strengths, shared, outcomes, offsets):
+    return static.chain, time, strengths[1] + shared, outcomes[0], offsets[0], static.top
+
+
+def _guarded(log_p, lost, *knobs):
+    log_p = product.without_slope_at_zero(log_p, log_p, *knobs)
     return product.guarded(log_p, log_p, lost)[1]
 
 

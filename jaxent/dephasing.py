@@ -203,7 +203,7 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
     if not shape:
         return single((time, strengths, shared))
     flat = jax.tree.map(lambda x: jnp.reshape(x, (-1, *jnp.shape(x)[len(shape) :])), (time, strengths, shared))
-    result = jax.lax.map(single, flat, batch_size=tile)
+    result = execution.over_points(single, flat, tile)
     return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), result)
 
 
@@ -272,6 +272,10 @@ class Problem:
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
         instead = "use fewer atoms" if chain.window is None else "use a smaller window, or none"
         memory.check_memory(coherence.host_bytes(chain), what, "use fewer atoms", on_host=True)
+        if not execution.is_traced((self.time, self.strengths, self.shared, self.outcomes, self.offsets)):
+            found = self.run(coherence.log_probability_over_hops, (what, instead))
+            if not (coherence.pairs_are_few(chain) and np.isnan(found).any()):
+                return found
         return self.run(coherence.log_probability, (what, instead))
 
     def run(self, kernel: Callable, words: tuple[str, str] | None = None):

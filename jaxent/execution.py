@@ -9,7 +9,7 @@ from jax.core import Tracer
 
 from jaxent import memory, threads
 
-__all__ = ["call", "scan"]
+__all__ = ["call", "is_traced", "over_points", "scan"]
 
 
 def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
@@ -29,12 +29,17 @@ def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
     Raises:
         ValueError: when the call would allocate more than is free.
     """
-    if _is_traced(args):
+    if is_traced(args):
         return program(*args)
     with threads.one_lapack_thread():
         if not jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             memory.check_memory(memory.needed_by(program, *args), what, instead)
         return jax.block_until_ready(program(*args))
+
+
+def over_points(function: Callable, points: Any, at_once: int) -> Any:
+    """`jax.lax.map` over the leading axis; one at a time is no batch, in which `jax.lax.cond` runs both branches."""
+    return jax.lax.map(function, points, batch_size=at_once if at_once > 1 else None)
 
 
 def scan(step: Callable, start: Any, steps: Any, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
@@ -46,6 +51,7 @@ def scan(step: Callable, start: Any, steps: Any, length: int | None = None, reve
     return start, jax.tree.map(lambda x: jnp.zeros((0, *x.shape), x.dtype), found)
 
 
-def _is_traced(args: Any) -> bool:
+def is_traced(args: Any) -> bool:
+    """Whether a transformation is under way: in the arguments, or around the call."""
     leaves = (*jax.tree.leaves(args), jnp.zeros(()))  # under `jit` known numbers become part of the program, too
     return any(isinstance(leaf, Tracer) for leaf in leaves)

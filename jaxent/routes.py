@@ -364,5 +364,5 @@ def _over_times(chain, kernel, top, real, tile, time, outcomes, offsets, paramet
         return single(time)
     flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1, *jnp.shape(x)[len(shape) :])), time)
     count = jax.tree.leaves(flat)[0].shape[0]
-    result = jax.vmap(single)(flat) if count <= tile else jax.lax.map(single, flat, batch_size=tile)
+    result = jax.vmap(single)(flat) if count <= tile else execution.over_points(single, flat, tile)
     return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), result)

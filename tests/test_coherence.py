@@ -150,6 +150,18 @@ def test_an_outcome_of_a_billionth_is_right_where_the_sum_over_hops_is_not():
     assert float(found) == pytest.approx(float(mp.log(p)), abs=2e-9)
 
 
+def test_a_batch_takes_the_sum_over_pairs_only_where_digits_are_lost(monkeypatch):
+    chain, rate, outcome, offset = Chain(3, 5), 0.0175, 1, -0.097
+    times = np.array([0.0173, 0.7, 1.1])  # at the first the sum over hops loses its digits
+    one_by_one = [jaxent.dephased_log_probability(chain, time, rate, outcome, offset) for time in times]
+    together = jaxent.dephased_log_probability(chain, times, rate, outcome, offset)
+    np.testing.assert_allclose(together, one_by_one, rtol=1e-12)
+    program = jax.make_jaxpr(lambda t: jaxent.dephased_log_probability(chain, t, rate, outcome, offset))(times)
+    assert " cond[" in str(program)  # one branch is run; a `select` would run both
+    monkeypatch.setattr(coherence, "log_probability", None)  # is not asked where the sum over hops has its digits
+    assert np.isfinite(jaxent.dephased_log_probability(Chain(3, 7), times[1:], rate, outcome, offset)).all()
+
+
 def test_a_probability_whose_digits_are_lost_is_refused_and_nan_under_a_transformation():
     chain = Chain(3, 12)
     with pytest.raises(ImpossibleOutcomes, match=r"`outcomes` = \[2\] cannot occur .* less than eight digits"):

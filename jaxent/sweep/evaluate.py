@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxent import memory, programs, threads, truncation
+from jaxent import execution, memory, programs, threads, truncation
 from jaxent.chain import Chain
 from jaxent.dephasing import EnsembleRates
 from jaxent.routes import ImpossibleOutcomes, Problem
@@ -331,7 +331,7 @@ def over_devices(
         jax.shard_map, mesh=mesh, in_specs=PartitionSpec("points"), out_specs=PartitionSpec("points"), check_vma=False
     )
     def over_points(varying: Point) -> dict[str, Any]:
-        return jax.lax.map(single, varying, batch_size=batch)
+        return execution.over_points(single, varying, batch)
 
     return over_points
 

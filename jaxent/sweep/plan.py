@@ -195,5 +195,7 @@ def make_plan(
             size = tile_points if isinstance(tile_points, int) else tile_points[index]
         size = min(size, n_points)
         batch = max(1, min(budget // point_bytes, math.ceil(size / n_devices)))
+        if any(quantity.by_itself for quantity in quantities):
+            batch = 1
         groups.append(Group(chain, n_points, size, batch, point_bytes, result_bytes, seconds))
     return Plan(tuple(groups))

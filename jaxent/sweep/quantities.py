@@ -69,6 +69,7 @@ class Quantity:
         n_bytes: working memory of one point of a chain in a batch, with a noise shared by all ensembles or without;
             roughly, for the size of batches: what a program takes is asked of its compiler (`jaxent.sweep.evaluate`).
         seconds: rough time of one point on two CPU cores.
+        by_itself: whether each point is worked on by itself: in a batch all would take the way of the costliest.
         is_impossible: whether a point that `at` calls so is: asked where a tile has one; None: it is.
         one_chain: whether its dimensions change with the chain, so that one sweep can hold only one chain.
     """
@@ -79,6 +80,7 @@ class Quantity:
     n_bytes: Callable[[Chain, Settings, bool], int]
     seconds: Callable[[Chain, Settings], float]
     one_chain: bool = False
+    by_itself: bool = False
     is_impossible: Callable[[Chain, Point, Settings], jax.Array] | None = None
 
 
@@ -120,21 +122,11 @@ def _schmidt_coefficients(chain: Chain, point: Point, settings: Settings) -> dic
     return {"schmidt_coefficients": coefficients, IMPOSSIBLE: log_probability < routes.UNLIKELY}
 
 
-def _amplitudes(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
-    return {
-        "amplitudes": swapping.end_to_end_amplitudes(chain, point.time, point.outcomes, point.phase_offset),
-        IMPOSSIBLE: False,
-    }
+def _ideal(name: str, function: Callable) -> Callable[[Chain, Point, Settings], dict[str, Any]]:
+    def at(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
+        return {name: function(chain, point.time, point.outcomes, point.phase_offset), IMPOSSIBLE: False}
 
-
-def _log_outcome_probability(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
-    value = swapping.log_outcome_probability(chain, point.time, point.outcomes, point.phase_offset)
-    return {"log_outcome_probability": value, IMPOSSIBLE: False}
-
-
-def _outcome_probability(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
-    value = swapping.outcome_probability(chain, point.time, point.outcomes, point.phase_offset)
-    return {"outcome_probability": value, IMPOSSIBLE: False}
+    return at
 
 
 def _key(point: Point, settings: Settings) -> jax.Array:
@@ -321,7 +313,7 @@ QUANTITIES: dict[str, Quantity] = {
     "amplitudes": Quantity(
         _NOISE_FREE,
         {"amplitudes": Variable("1", "unnormalized end-to-end amplitudes A[k_1, k_M]", _ends, "c")},
-        _amplitudes,
+        _ideal("amplitudes", swapping.end_to_end_amplitudes),
         _amplitude_bytes,
         _probability_seconds,
         one_chain=True,
@@ -333,14 +325,14 @@ QUANTITIES: dict[str, Quantity] = {
                 "1", "natural logarithm of the probability of the outcomes", is_answer=_not_nan
             )
         },
-        _log_outcome_probability,
+        _ideal("log_outcome_probability", swapping.log_outcome_probability),
         _probability_bytes,
         _probability_seconds,
     ),
     "outcome_probability": Quantity(
         _NOISE_FREE,
         {"outcome_probability": Variable("1", "probability of the outcomes")},
-        _outcome_probability,
+        _ideal("outcome_probability", swapping.outcome_probability),
         _probability_bytes,
         _probability_seconds,
     ),
@@ -386,6 +378,7 @@ QUANTITIES: dict[str, Quantity] = {
         _dephased_log_probability,
         _dephased_probability_bytes,
         _matrix_seconds,
+        by_itself=True,
     ),
     "average_log_negativity": Quantity(
         _NOISY - {"outcomes"},
