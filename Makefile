@@ -39,7 +39,7 @@ test: $(STAMP)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTARGS)
 
 test-all: $(STAMP)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not thorough' $(TESTARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not thorough' --hypothesis-profile=fresh $(TESTARGS)
 
 package: $(STAMP)
 	rm -rf dist

@@ -351,7 +351,7 @@ def one_case(name: str, size: int) -> dict:
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    from jaxent import memory
+    from jaxent.runtime import memory
 
     counted = []
     memory.check_memory = lambda needed, what, instead, on_host=False: counted.append(needed)

@@ -6,25 +6,12 @@ from . import entanglement as entanglement
 from . import spectral as spectral
 from . import sweep as sweep
 from . import times as times
-from .averages import (
-    OutcomeAverage,
-    average_decoded_fidelity,
-    average_entropy,
-    average_log_negativity,
-    outcome_probabilities,
-)
+from .analysis.extrema import Extrema, find_extrema
+from .analysis.magic_times import MagicTimes, half_width, magic_times, robustness_table
+from .analysis.optimize import OptimizationError, Optimum, maximize, textbook_offset
+from .analysis.sensitivities import Sensitivities, sensitivities
 from .band import BandPlan
 from .chain import Chain
-from .curves import EntropyCurve, entropy_curve
-from .decoding import decode_outcomes, decoded_fidelity, decoded_target
-from .dephasing import (
-    EnsembleRates,
-    dephased_log_probability,
-    end_to_end_coherent_information,
-    end_to_end_log_negativity,
-    end_to_end_state,
-)
-from .derivatives import Sensitivities, sensitivities
 from .entanglement import (
     coherent_information,
     entanglement_entropy,
@@ -40,14 +27,27 @@ from .entanglement import (
     state_renyi_entropy,
     von_neumann_entropy,
 )
-from .extrema import Extrema, find_extrema
 from .interop import LabelledState, from_qutip, from_xarray, to_qutip, to_xarray
-from .magic import MagicTimes, half_width, magic_times, robustness_table
-from .master import MeasuredState, evolve_density, measure_density
-from .optimize import OptimizationError, Optimum, maximize, textbook_offset
-from .sampling import sample_outcomes
-from .stochastic import EstimatedLogNegativity, estimate_log_negativity
-from .swapping import (
+from .noise.dephasing import (
+    EnsembleRates,
+    dephased_log_probability,
+    end_to_end_coherent_information,
+    end_to_end_log_negativity,
+    end_to_end_state,
+)
+from .noise.master_equation import MeasuredState, evolve_density, measure_density
+from .noise.stochastic import EstimatedLogNegativity, estimate_log_negativity
+from .outcomes.averages import (
+    OutcomeAverage,
+    average_decoded_fidelity,
+    average_entropy,
+    average_log_negativity,
+    outcome_probabilities,
+)
+from .outcomes.decoding import decode_outcomes, decoded_fidelity, decoded_target
+from .outcomes.sampling import sample_outcomes
+from .protocol.curve import EntropyCurve, entropy_curve
+from .protocol.ends import (
     end_to_end_amplitudes,
     end_to_end_entropy,
     end_to_end_renyi_entropy,
@@ -57,15 +57,15 @@ from .swapping import (
     plan_entropy,
     planned_entropy,
 )
-from .sweep import Span, Sweep, check_sweep, open_sweep, read_sweep, run_sweep
-from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
-from .truncation import (
+from .protocol.window_error import (
     EntropyWithErrors,
     chain_for_tolerance,
     entropy_error_bound,
     entropy_error_estimate,
     entropy_with_errors,
 )
+from .sweep import Span, Sweep, check_sweep, open_sweep, read_sweep, run_sweep
+from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 
 __all__ = [
     "BandPlan",

@@ -1,6 +1,6 @@
 """`python -m jaxent`, and the command `jaxent`: Ctrl-C has its answer before anything is imported."""
 
-from jaxent import interrupts
+from jaxent.runtime import interrupts
 
 __all__ = ["main"]
 
@@ -8,9 +8,9 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line on the words of this process."""
     with interrupts.watched():
-        from jaxent import cli
+        from jaxent.cli.main import main as run
 
-        cli.main()
+        run()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jaxent import angles
 from jaxent.conversion import as_given, as_numbers, as_whole_numbers, is_integer, real_number, whole_number
 from jaxent.messages import shown
+from jaxent.numerics import angles
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape, check_fraction
 
 __all__ = [

@@ -6,7 +6,7 @@ time t (equations 12 and 15), and the inner ones are measured in the x basis aft
 so on.
 
 This module builds the state as a tensor of shape (D,)*M, index order k_1…k_M: the paper's Methods I (window=None) and
-II, for small chains and for checking. `jaxent.swapping` gives the same end-to-end state for any M without the tensor.
+II, for small chains and for checking. `protocol.ends` gives the same end-to-end state for any M without the tensor.
 The two agree to rounding in the full basis; with a window they differ by the window's error, because the tensor
 truncates the even inner ensembles too, which the matrix product sums exactly.
 
@@ -28,9 +28,11 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
-from jaxent import algebra, arguments, dicke, execution, memory
+from jaxent import arguments, dicke
 from jaxent.conversion import real_number, whole_number
 from jaxent.messages import shown
+from jaxent.numerics import algebra
+from jaxent.runtime import execution, memory
 from jaxent.times import Time, turns, turns_of_products, unit
 
 __all__ = [

@@ -18,10 +18,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from jaxent import arguments, execution, memory, operators
-from jaxent.binomials import log_binomial, log_prefactor
+from jaxent import arguments
 from jaxent.conversion import as_whole_numbers, real_number, whole_number
 from jaxent.messages import shown
+from jaxent.numerics import diagonals
+from jaxent.numerics.binomials import log_binomial, log_prefactor
+from jaxent.runtime import execution, memory
 from jaxent.times import cos_sin_turns, turns
 
 __all__ = [
@@ -174,27 +176,27 @@ def _coherent_amplitudes_jvp(n_atoms, first, last, primals, tangents):
 
 def spin_z(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """S_z = Σ_k (2k - N) |k⟩⟨k|, shape (D, D), equation (5c)."""
-    return operators.diagonal(2.0 * window_states(n_atoms, window) - n_atoms)
+    return diagonals.diagonal(2.0 * window_states(n_atoms, window) - n_atoms)
 
 
 def number_operator(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """The atom-number operator N̂ = n_a + n_b = N · 1, shape (D, D), equation (2d)."""
-    return operators.diagonal(0.0 * window_states(n_atoms, window) + n_atoms)
+    return diagonals.diagonal(0.0 * window_states(n_atoms, window) + n_atoms)
 
 
 def spin_x(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """S_x = a†b + b†a, shape (D, D), equation (2a): ⟨k+1|S_x|k⟩ = √((k+1)(N-k))."""
-    return operators.symmetric(_raising(n_atoms, window))
+    return diagonals.symmetric(_raising(n_atoms, window))
 
 
 def spin_y(n_atoms: int, window: float | None = None) -> Complex[Array, "D D"]:
     """S_y = -i a†b + i b†a, shape (D, D), complex, equation (2b)."""
-    return operators.antisymmetric(_raising(n_atoms, window))
+    return diagonals.antisymmetric(_raising(n_atoms, window))
 
 
 def spin_raising(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
     """a†b in the window: it takes |k⟩ to √((k+1)(N-k)) |k+1⟩."""
-    return operators.below(_raising(n_atoms, window))
+    return diagonals.below(_raising(n_atoms, window))
 
 
 def _raising(n_atoms: int, window: float | None) -> np.ndarray:

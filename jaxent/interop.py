@@ -35,11 +35,12 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
-from jaxent import arguments, memory
+from jaxent import arguments
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
-from jaxent.dephasing import EnsembleRates
 from jaxent.messages import shown
+from jaxent.noise.dephasing import EnsembleRates
+from jaxent.runtime import memory
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
 if TYPE_CHECKING:

@@ -35,9 +35,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import rounding
-from jaxent.algebra import multiply, multiply_each, pairwise_differences, scaled_columns, scaled_rows
-from jaxent.decompositions import eigenvalues, eigh, singular_values, svd
+from jaxent.numerics import rounding
+from jaxent.numerics.algebra import multiply, multiply_each, pairwise_differences, scaled_columns, scaled_rows
+from jaxent.numerics.decompositions import eigenvalues, eigh, singular_values, svd
 
 __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals", "trace_norm"]
 

@@ -31,9 +31,9 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from jaxent import memory
 from jaxent.conversion import Number, are_integers, as_integers, finite, positive, whole_number
 from jaxent.messages import shown
+from jaxent.runtime import memory
 
 __all__ = [
     "MAX_MAGIC_DENOMINATOR",

@@ -7,7 +7,7 @@ import numpy as np
 import jaxent
 from jaxent import chain as steps
 from jaxent import dicke
-from jaxent.algebra import multiply
+from jaxent.numerics.algebra import multiply
 from jaxent.times import unit
 
 SHORT = jaxent.Chain(3, 6)

@@ -1,9 +1,7 @@
-import atexit
 import gc
 import os
 import shutil
 import socket
-import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -11,13 +9,17 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-# tests compile what others compiled before: all workers and the commands they start share their programs, for one run,
-# and commands keep none in the folder of the user who tests
+# tests compile what others compiled before: all workers, the commands they start, and the next run share
+# their programs, and commands keep none in the folder of the user who tests
+PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "programs"
+MOST_PROGRAMS = 2**30  # bytes, from where on they are forgotten at the start of a run
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxent-tests-")
-    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+    if PROGRAMS.is_dir() and sum(file.stat().st_size for file in PROGRAMS.iterdir()) > MOST_PROGRAMS:
+        shutil.rmtree(PROGRAMS)
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(PROGRAMS)
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"] or None)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # the many small ones take most of the time
 
 # a worker holds millions of objects of traced programs, which the collector need not go through so often
 gc.set_threshold(100_000, 50, 100)
@@ -26,13 +28,10 @@ gc.set_threshold(100_000, 50, 100)
 install_import_hook("jaxent", "typechecker.checked")
 jax.config.update("jax_enable_x64", True)
 
-hypothesis.settings.register_profile(
-    "jaxent",
-    deadline=None,
-    derandomize=True,
-    max_examples=20,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
-)
+EVERY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture]}
+hypothesis.settings.register_profile("jaxent", derandomize=True, max_examples=20, **EVERY)
+hypothesis.settings.register_profile("fresh", max_examples=40, print_blob=True, **EVERY)  # make test-all: new inputs
+hypothesis.settings.register_profile("many", max_examples=500, print_blob=True, **EVERY)  # by hand
 hypothesis.settings.load_profile("jaxent")
 
 
@@ -69,7 +68,7 @@ def pytest_collection_modifyitems(config, items):
 def few_programs():
     """Forget compiled programs before the library does, with a warning: tests compile many without it."""
     yield
-    from jaxent import programs  # only now: the hook above is there
+    from jaxent.runtime import programs  # only now: the hook above is there
 
     if programs.n_maps() > 20_000:
         jax.clear_caches()

@@ -7,8 +7,8 @@ import numpy as np
 import jaxent
 from jaxent import chain as steps
 from jaxent import dicke
-from jaxent.algebra import multiply
-from jaxent.master import evolve_density, measure_density
+from jaxent.noise.master_equation import evolve_density, measure_density
+from jaxent.numerics.algebra import multiply
 from jaxent.times import unit
 
 LONG, EVEN, SHORT, TINY = jaxent.Chain(5, 4), jaxent.Chain(4, 5), jaxent.Chain(3, 6), jaxent.Chain(3, 2)

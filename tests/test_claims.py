@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jaxent import claims, claims_five, claims_four, paper
-from jaxent.claims import Claim, Finding, Verdict, graded
+from jaxent.paper import claims, claims_five, claims_four, registry
+from jaxent.paper.claims import Claim, Finding, Verdict, graded
 
 YES, PARTLY, NO, JUDGEMENT = Verdict.YES, Verdict.PARTLY, Verdict.NO, Verdict.JUDGEMENT
 RATES = np.array([0.0, 1e-4, 1e-3, 1e-2, 1e-1])
@@ -198,4 +198,4 @@ def test_the_page_quotes_states_its_criterion_and_keeps_findings_apart():
     assert "| V, Fig. 3 | “a \\| b” | more than 1 | 2 | partly |" in first
     assert "| Is it? | 0.5 | no |" in second
     assert claims.claims_page([], []) == ""
-    assert paper.claims({}) == paper.findings({}) == []
+    assert registry.claims({}) == registry.findings({}) == []

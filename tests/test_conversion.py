@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import jaxent
-from jaxent import arguments, averages, dicke
+from jaxent import arguments, dicke
 from jaxent.conversion import as_given, finite, positive, real_number, whole_number
+from jaxent.outcomes import averages
 
 CHAIN = jaxent.Chain(3, 5)
 HALVES = [0.5, fractions.Fraction(1, 2), decimal.Decimal("0.5"), np.longdouble("0.5"), np.float16(0.5), np.array(0.5)]

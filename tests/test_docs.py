@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import jaxent
-from jaxent.cli import app
+from jaxent.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -12,7 +12,9 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent import Sweep, cli, run_sweep, views
+from jaxent import Sweep, run_sweep
+from jaxent.cli import main
+from jaxent.plot import views
 from jaxent.sweep import export_sweep, files, open_export, owners
 
 QUESTION = Sweep("outcome_probability", [3, 4], [0.1, 0.2, 0.3], outcomes=["N", "N-1"])
@@ -260,7 +262,7 @@ def test_a_pipe_is_not_waited_for(tmp_path, capsys):
     with pytest.raises(ValueError, match=r"cannot be read: it must be a regular file"):
         jaxent.read_sweep(tmp_path / "a.toml")
     with pytest.raises(SystemExit):
-        cli.main(["plot", str(tmp_path / "a.nc"), "--out", str(tmp_path / "a.png")])
+        main.main(["plot", str(tmp_path / "a.nc"), "--out", str(tmp_path / "a.png")])
     assert "is none of them" in capsys.readouterr().err
 
 

@@ -10,7 +10,9 @@ import pytest
 import scipy.signal
 
 import jaxent
-from jaxent import Chain, extrema, routes
+from jaxent import Chain
+from jaxent.analysis import extrema
+from jaxent.protocol import dispatch
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -121,8 +123,8 @@ def test_where_the_digits_of_the_slope_are_lost_the_interval_is_refused(monkeypa
     """Where E itself is computed in more digits, and where that would take too long."""
     words = r"`outcomes` = \[6, 0\] can hardly occur at times from (\S+) to (0\.\d+), where .* `start` and `stop`"
     chain = Chain(4, 6)
-    for most in (0, routes._MOST_OPERATIONS):
-        monkeypatch.setattr(routes, "_MOST_OPERATIONS", most)
+    for most in (0, dispatch._MOST_OPERATIONS):
+        monkeypatch.setattr(dispatch, "_MOST_OPERATIONS", most)
         with pytest.raises(ValueError, match=words) as error:
             jaxent.find_extrema(chain, 0.0, 0.2, [6, 0], points_per_dip=40.0)
     first, last = map(float, re.search(words, str(error.value)).groups())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jaxent import cli
+from jaxent.cli import main
 
 # what a command is given; small enough that a valid line takes well under a second once it is compiled
 NUMBERS = [
@@ -67,7 +67,7 @@ def answer(words):
     out, err, start = io.StringIO(), io.StringIO(), time.perf_counter()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            cli.main(words)
+            main.main(words)
             code = 0
         except SystemExit as stopped:
             code = stopped.code or 0

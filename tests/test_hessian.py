@@ -7,7 +7,7 @@ import pytest
 from knobs import KNOBS, central_differences, scalar
 
 import jaxent
-from jaxent.master import measure_density
+from jaxent.noise.master_equation import measure_density
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

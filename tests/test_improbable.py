@@ -8,11 +8,12 @@ import pytest
 from mpmath import mp, mpf
 
 import jaxent
-from jaxent import BondTimes, Chain, extended, pi_fraction, product, reduced
-from jaxent.routes import ImpossibleOutcomes
+from jaxent import BondTimes, Chain, pi_fraction
+from jaxent.protocol import dense, extended_precision, matrix_product
+from jaxent.protocol.dispatch import ImpossibleOutcomes
 
 CHAIN = Chain(4, 6)
-KERNEL = jax.jit(reduced.reduced_matrix, static_argnums=(0, 4, 5))
+KERNEL = jax.jit(matrix_product.reduced_matrix, static_argnums=(0, 4, 5))
 # time → entropy in bits and log p of CHAIN after the outcomes [6, 0], to which float64's sums cancel entirely
 CANCELLED = {
     0.003: (0.000741604210586, -64.9109135126),
@@ -121,11 +122,11 @@ def test_the_estimate_of_lost_digits_covers_the_error():
     """Against the extended product, over improbable outcomes of random chains: never far below, seldom far above."""
     ratios, passed = [], []
     for chain, time, outcomes, offsets in cases():
-        exact, log_probability = extended.reduced_matrix(chain, time, outcomes, offsets)
+        exact, log_probability = extended_precision.reduced_matrix(chain, time, outcomes, offsets)
         matrix, log_norm, lost = KERNEL(chain, time, outcomes, offsets, False, False)
         error = np.linalg.norm(np.asarray(matrix) - exact)
         ratios.append(float(lost) / max(error, 1e-16))
-        if lost < product.most_lost(float):
+        if lost < dense.most_lost(float):
             passed.append(error)
             assert abs(float(log_norm) - log_probability) <= 1e-8
     assert min(ratios) > 0.5
@@ -146,8 +147,10 @@ def test_the_extended_product_is_that_of_mpmath(time):
             times = [2 * mp.pi / 5 if isinstance(time, jaxent.PiFraction) else mpf(time)] * 3
         exact = amplitudes_mp(4, n_atoms, times, outcomes, [mpf(phi) for phi in offsets])
         expected = np.array([[complex(exact[i, j]) for j in range(5)] for i in range(5)])
-    matrix, log_probability = extended.reduced_matrix(Chain(4, n_atoms), time, np.array(outcomes), np.array(offsets))
-    found = product.with_phases(Chain(4, n_atoms), time, np.array(outcomes), np.array(offsets), matrix)
+    matrix, log_probability = extended_precision.reduced_matrix(
+        Chain(4, n_atoms), time, np.array(outcomes), np.array(offsets)
+    )
+    found = dense.with_phases(Chain(4, n_atoms), time, np.array(outcomes), np.array(offsets), matrix)
     assert np.linalg.norm(found - expected / np.linalg.norm(expected)) <= 1e-14
     assert abs(log_probability - 2 * np.log(np.linalg.norm(expected))) <= 1e-14
 
@@ -212,7 +215,7 @@ def test_a_dephased_state_that_cancels_is_refused_and_nan_under_a_transformation
 
 def test_weights_that_pass_below_normal_numbers_lose_nothing():
     """√w_k in the full basis of more than 2046 atoms."""
-    changed = jax.jit(lambda logs: reduced.roundings(jnp.exp(logs)))(jnp.linspace(-760.0, -690.0, 71))
+    changed = jax.jit(lambda logs: matrix_product.roundings(jnp.exp(logs)))(jnp.linspace(-760.0, -690.0, 71))
     assert np.isfinite(changed).all()
     chain = jaxent.Chain(3, 2100)
     amplitudes = jaxent.end_to_end_amplitudes(chain, 0.7)

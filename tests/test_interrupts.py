@@ -18,7 +18,7 @@ GRID = 'quantities = ["outcome_probability"]\nn_atoms = 3\ntime = { start = 0.1,
 STUCK = """
 import hashlib, sys
 from pathlib import Path
-from jaxent import interrupts
+from jaxent.runtime import interrupts
 from jaxent.sweep.files import save
 def forever(path):
     path.write_text("half")
@@ -98,7 +98,7 @@ def test_a_command_that_imports_is_interrupted_without_a_traceback(tmp_path):
 
 
 def test_handlers_are_as_before_afterwards():
-    from jaxent import interrupts
+    from jaxent.runtime import interrupts
 
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with interrupts.watched():

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from jaxent import Chain, decompositions, end_to_end_entropy, jacobi, spectral
+from jaxent import Chain, end_to_end_entropy, spectral
+from jaxent.numerics import decompositions, jacobi
 
 SIZES = [5, 40]  # an odd one, and one that gets a row of zeros
 DTYPES = [float, complex]

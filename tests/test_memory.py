@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import jaxent
-from jaxent import Chain, dicke, memory
+from jaxent import Chain, dicke
 from jaxent import chain as steps
+from jaxent.runtime import memory
 
 MIB = 2**20
 

@@ -7,7 +7,7 @@ import oracles
 import pytest
 
 import jaxent
-from jaxent import optimize
+from jaxent.analysis import optimize
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

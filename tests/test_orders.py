@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import jaxent
-from jaxent import Chain, band, renyi, routes
+from jaxent import Chain, band
+from jaxent.entanglement import renyi
+from jaxent.protocol import dispatch
 
 ORDERS = [0.0, 0.5, 1.0, 2.0, math.inf, 1 - 1e-9, 1 + 1e-9, *np.linspace(0.05, 4.0, 43)]
 CLOSE = [1 + sign * 10.0**-digits for digits in (1, 3, 6, 9, 12) for sign in (-1, 1)]
@@ -61,9 +63,9 @@ def test_slopes_of_large_orders_keep_their_digits(order):
 @pytest.mark.parametrize("chain", [Chain(3, 9), Chain(4, 5)], ids=["odd", "even"])
 @pytest.mark.usefixtures("quick_compilation")
 def test_one_program_serves_all_orders_of_a_chain(chain):
-    before = routes._over_times._cache_size()
+    before = dispatch._over_times._cache_size()
     found = [float(jaxent.end_to_end_renyi_entropy(chain, 0.7, order)) for order in ORDERS]
-    assert routes._over_times._cache_size() == before + 1
+    assert dispatch._over_times._cache_size() == before + 1
     coefficients = np.asarray(jaxent.end_to_end_schmidt_coefficients(chain, 0.7))
     for order, entropy in zip(ORDERS, found, strict=True):
         p = coefficients**2 if order >= 1 else coefficients[coefficients > 1e-14] ** 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOME_TESTS = ["tests/test_layers.py", "tests/test_start.py", "tests/test_symmetry.py"]
+SOME_TESTS = ["tests/test_layers.py", "tests/test_start.py", "tests/test_pair_symmetry.py"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders of an environment are called otherwise")
 

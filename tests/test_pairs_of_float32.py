@@ -10,7 +10,9 @@ import pytest
 from pairs_of_float32 import BITS, on_pairs, rounded
 
 import jaxent
-from jaxent import decompositions, reduced, rounding, spectral
+from jaxent import spectral
+from jaxent.numerics import decompositions, rounding
+from jaxent.protocol import matrix_product
 from jaxent.times import turns
 
 ROUNDING = 2.0**-BITS
@@ -55,7 +57,8 @@ def test_programs_know_how_the_device_that_runs_them_rounds():
     assert float(on_pairs(lambda x: x * rounding.smallest(jnp.float64))(1.0)) == np.finfo(np.float32).tiny
     assert float(on_pairs(lambda x: x * rounding.epsilon(jnp.float32))(1.0)) == np.finfo(np.float32).eps
     here, there = (
-        abs(function(jnp.ones(9)) - 1).max() for function in (reduced.roundings, on_pairs(reduced.roundings))
+        abs(function(jnp.ones(9)) - 1).max()
+        for function in (matrix_product.roundings, on_pairs(matrix_product.roundings))
     )
     assert there == 32 * here
 

@@ -11,7 +11,7 @@ from mpmath import mp
 
 import jaxent
 from jaxent import chain as steps
-from jaxent.angles import LARGEST, reduced_angle, reduced_traced
+from jaxent.numerics.angles import LARGEST, reduced_angle, reduced_traced
 
 LARGE = [1e12, -1e15, 7.0, 4 * math.pi, 10.0**9 + 0.5]
 EPS = 2.0**-52

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import jaxent
-from jaxent.optimize import History
-from jaxent.routes import HardlyPossible, ImpossibleOutcomes
+from jaxent.analysis.optimize import History
+from jaxent.protocol.dispatch import HardlyPossible, ImpossibleOutcomes
 from jaxent.sweep import exports
-from jaxent.sweep.canonical import QuestionError
+from jaxent.sweep.validation import QuestionError
 
 CHAIN = jaxent.Chain(3, 4, 1.5)
 THREE = np.arange(3.0)

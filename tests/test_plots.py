@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 from hypothesis import strategies
 
-from jaxent import cli, figures, labels, pages, view_figures, views
+from jaxent.cli import main
+from jaxent.plot import figures, html, labels, static, views
 
 KNOBS = {
     "n_atoms": ("N", [3, 6]),
@@ -49,7 +50,7 @@ def plot(capsys, tmp_path, monkeypatch):
 
     def run(*words):
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["plot", *map(str, words)])
+            main.main(["plot", *map(str, words)])
         captured = capsys.readouterr()
         return stopped.value.code or 0, captured.out, captured.err
 
@@ -73,28 +74,28 @@ def as_read(texts: list[str], time: float) -> float:
 @pytest.mark.parametrize("at", [[], ["window=full", "outcomes=N-1"], ["window=1.5", "phase_offset=0.1234567"]])
 def test_what_is_read_off_a_figure_and_a_page_is_what_the_results_hold(results, at):
     view = views.make_view(views.open_results(results), "curves", x="time", lines="n_atoms", at=at)
-    figure = view_figures.draw_view(view)
+    figure = static.draw_view(view)
     title = figure.get_suptitle().split("\n")[0].split(", ")
     axes = figure.axes[0]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["N = 3", "N = 6"]
-    glyphs = pages.drawing(view).renderers
+    glyphs = html.drawing(view).renderers
     for line, glyph in zip(axes.lines, glyphs, strict=True):
         assert line.get_label() == glyph.name
         np.testing.assert_array_equal(line.get_xdata(), glyph.data_source.data["x"])
         np.testing.assert_array_equal(line.get_ydata(), glyph.data_source.data["y"])
         expected = [as_read([*title, str(line.get_label())], math.pi * x) for x in line.get_xdata()]
         np.testing.assert_allclose(line.get_ydata(), expected, atol=3 * 0.5e-4)  # the title gives φ to four digits
-    assert f'<p style="font: 14px sans-serif">{", ".join(title)}<br>' in pages.page(view)
+    assert f'<p style="font: 14px sans-serif">{", ".join(title)}<br>' in html.page(view)
 
 
 def test_a_map_has_each_value_in_its_place(results):
     data = views.open_results(results)
     view = views.make_view(data, "map", x="time", lines="n_atoms", at=["window=1.5"])
-    figure = view_figures.draw_view(view)
+    figure = static.draw_view(view)
     mesh = figure.axes[0].collections[0]
     cut = data.value.isel(outcomes=0, phase_offset=0).sel(window=1.5).sortby("time")
     np.testing.assert_array_equal(mesh.get_array(), cut.transpose("n_atoms", "time"))
-    cells = pages.drawing(view).renderers[0].data_source.data
+    cells = html.drawing(view).renderers[0].data_source.data
     read = dict(zip(zip(cells["y"], cells["x"], strict=True), cells["z"], strict=True))
     for n_atoms in (3, 6):
         for time in data.time.values:
@@ -206,10 +207,10 @@ def test_panels_show_all_values_of_all_of_them(shift):
     values = 10.0 ** np.arange(12).reshape(3, 4) + shift
     data = dataset_of(values, n_atoms=[3, 4, 5], time=[0.1, 0.2, 0.3, 0.4])
     view = views.make_view(data, "panels", x="time", panels="n_atoms")
-    figure = view_figures.draw_view(view)
+    figure = static.draw_view(view)
     assert len(figure.axes) == 3
     assert all(limits_hold_all(axes) for axes in figure.axes)
-    for panel, _, _ in pages.drawing(view).children:
+    for panel, _, _ in html.drawing(view).children:
         for glyph in panel.renderers:
             drawn = glyph.data_source.data["y"]
             assert panel.y_range.start <= drawn.min() <= drawn.max() <= panel.y_range.end
@@ -234,8 +235,8 @@ def test_panels_show_all_values_of_all_of_them(shift):
 def test_lines_and_panels_that_are_left_out_are_said(kind, sizes, notes):
     view = rising(kind, **sizes)
     assert view.notes == notes
-    said = view_figures.draw_view(view).get_suptitle()
-    text = pages.page(view)
+    said = static.draw_view(view).get_suptitle()
+    text = html.page(view)
     for note in notes:
         assert note in said
         assert note in text
@@ -249,7 +250,7 @@ def test_points_without_a_place_or_a_value_are_said(plot, tmp_path):
     notes = ["2 of 10 values missing or infinite", "γ = 0 left out: no place on a logarithmic axis"]
     assert plot("noise.nc") == (0, "\n".join([*notes, "wrote noise.png\n"]), "")
     view = views.make_view(data)
-    assert view_figures.draw_view(view).get_suptitle() == "; ".join(notes)
+    assert static.draw_view(view).get_suptitle() == "; ".join(notes)
     assert views.value_range(view) == (0.0, 1.05 * 7)
 
 
@@ -263,7 +264,7 @@ def test_missing_integers_are_no_values():
 @pytest.mark.filterwarnings("error")
 def test_an_axis_of_one_value_is_drawn_when_asked_for(kind):
     view = views.make_view(dataset_of([[2.0, 3.0, 4.0]], n_atoms=[7], time=[0.1, 0.2, 0.3]), kind, x="n_atoms")
-    assert view_figures.draw_view(view).axes[0].get_xlim() == (6.5, 7.5)
+    assert static.draw_view(view).axes[0].get_xlim() == (6.5, 7.5)
 
 
 def test_a_long_title_is_divided_between_its_values():
@@ -293,7 +294,7 @@ def test_the_results_of_a_sweep_are_named_after_all_of_its_files_name(capsys, tm
     monkeypatch.chdir(tmp_path)
     (tmp_path / "gamma0.01").write_text('quantities = ["outcome_probability"]\nn_atoms = 3\ntime = 0.1\n')
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["sweep", "gamma0.01"])
+        main.main(["sweep", "gamma0.01"])
     assert not stopped.value.code
     assert capsys.readouterr().out.startswith("gamma0.01.results: ")
 
@@ -306,6 +307,6 @@ def test_an_ending_in_capitals_is_an_ending(plot, results, tmp_path):
 
 @pytest.mark.parametrize("kind", ["curves", "map", "panels"])
 def test_pictures_are_saved_at_300_dots_per_inch(tmp_path, kind):
-    view_figures.draw_view(rising(kind, n_atoms=3, time=4)).savefig(tmp_path / "a.png")
+    static.draw_view(rising(kind, n_atoms=3, time=4)).savefig(tmp_path / "a.png")
     width = struct.unpack(">I", (tmp_path / "a.png").read_bytes()[16:20])[0]
     assert width == 300 * figures.DOUBLE_COLUMN

@@ -9,7 +9,7 @@ import jax
 import pytest
 
 import jaxent
-from jaxent import programs
+from jaxent.runtime import programs
 
 
 def test_what_was_cut_short_goes_and_the_rest_stays(tmp_path):

@@ -19,10 +19,10 @@ def run(code, *arguments):
 def helped():
     """Each command's help, and which heavy packages have been imported after it."""
     code = f"""if True:
-        import sys, jaxent.cli
+        import sys, jaxent.cli.main
         for words in {[[], *[[command] for command in COMMANDS]]}:
             try:
-                jaxent.cli.main([*words, "--help"])
+                jaxent.cli.main.main([*words, "--help"])
             except SystemExit as stopped:
                 print("exit", *words, stopped.code, sorted({HEAVY} & set(sys.modules)))
         """
@@ -43,9 +43,9 @@ def test_help_names_every_command_and_its_arguments(helped):
 
 
 def test_every_command_is_tried():
-    from jaxent import cli
+    from jaxent.cli import main
 
-    assert sorted(COMMANDS) == sorted(name for name in cli.app if not name.startswith("-"))
+    assert sorted(COMMANDS) == sorted(name for name in main.app if not name.startswith("-"))
 
 
 def test_importing_the_package_imports_nothing_heavy():
@@ -56,11 +56,11 @@ def test_importing_the_package_imports_nothing_heavy():
 @pytest.fixture
 def tab(tmp_path, monkeypatch):
     """Install completion for bash in a home of its own; gives what the Tab key completes words to."""
-    from jaxent import cli
+    from jaxent.cli import main
 
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["--install-completion", "--shell", "bash"])
+        main.main(["--install-completion", "--shell", "bash"])
     assert not stopped.value.code
     code = """
         source "$HOME/.bashrc"
@@ -86,8 +86,8 @@ def test_tab_completes_commands_options_and_choices_in_bash(tab):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_know_every_command(shell):
-    from jaxent import cli
+    from jaxent.cli import main
 
-    script = cli.app.generate_completion(shell=shell)
+    script = main.app.generate_completion(shell=shell)
     assert [command for command in COMMANDS if command not in script] == []
     assert "n-atoms" in script

@@ -8,7 +8,8 @@ import pytest
 import scipy.linalg
 
 import jaxent
-from jaxent import EnsembleRates, stochastic
+from jaxent import EnsembleRates
+from jaxent.noise import stochastic
 
 
 @pytest.mark.parametrize(

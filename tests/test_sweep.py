@@ -14,7 +14,8 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent import Span, Sweep, memory, open_sweep, run_sweep
+from jaxent import Span, Sweep, open_sweep, run_sweep
+from jaxent.runtime import memory
 from jaxent.sweep import evaluate, export_sweep, plan_sweep
 from jaxent.sweep.plan import make_plan
 

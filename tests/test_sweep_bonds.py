@@ -10,10 +10,12 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent import BondTimes, Chain, Sweep, memory, open_sweep, pi_fraction, run_sweep, views
+from jaxent import BondTimes, Chain, Sweep, open_sweep, pi_fraction, run_sweep
+from jaxent.plot import views
+from jaxent.runtime import memory
 from jaxent.sweep import QuestionError, export_sweep, plan_sweep
 from jaxent.sweep.quantities import is_planned
-from jaxent.sweep.question import asked
+from jaxent.sweep.spec import asked
 
 FLOATS = np.array([[0.3, 1.1, 0.7], [0.4, 0.4, 0.4], [0.9, 0.2, 2.0]])
 EXACT = pi_fraction(np.array([[1, 2, 0], [1, 1, 1], [1, 3, 1]]), np.array([[2, 3, 1], [3, 3, 3], [5, 7, 4]]))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import jaxent
-from jaxent import Span, Sweep, check_sweep, cli, open_sweep, run_sweep, sweep
+from jaxent import Span, Sweep, check_sweep, open_sweep, run_sweep, sweep
+from jaxent.cli import main
 from jaxent.sweep import lock, owners
 
 QUESTION = Sweep("outcome_probability", [3, 4], Span(0.1, 3.0, 6))
@@ -220,7 +221,7 @@ def test_the_command_tells_it_by_its_exit_code(copied, capsys):
     codes = []
     for words in (["check", str(copied)], ["check", str(copied), "--json"]):
         with pytest.raises(SystemExit) as stopped:
-            cli.main(words)
+            main.main(words)
         codes.append(stopped.value.code or 0)
     out, err = capsys.readouterr()
     assert (codes, err) == ([0, 0], "")
@@ -228,10 +229,10 @@ def test_the_command_tells_it_by_its_exit_code(copied, capsys):
     assert json.loads(out.splitlines()[-1])["sound"] is True
     flip(copied / "tile-000003.nc")
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["check", str(copied)])
+        main.main(["check", str(copied)])
     assert stopped.value.code == 4
     assert "'tile-000003.nc' is damaged" in capsys.readouterr().out
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["check", str(copied / "none")])
+        main.main(["check", str(copied / "none")])
     assert stopped.value.code == 2
     assert "is not there" in capsys.readouterr().err

@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent import cli, pages, view_figures, views
+from jaxent.cli import main
+from jaxent.plot import html, static, views
 from jaxent.sweep import export_sweep
 
 GRID = 'quantities = ["entropy"]\nn_atoms = [3, 4]\ntime = { start = 0.1, stop = 3, count = 10 }\noutcomes = ["N", 1]\n'
@@ -27,7 +28,7 @@ def command(capsys, tmp_path, monkeypatch):
 
     def run(*words):
         with pytest.raises(SystemExit) as stopped:
-            cli.main(list(words))
+            main.main(list(words))
         captured = capsys.readouterr()
         return stopped.value.code or 0, captured.out, captured.err
 
@@ -69,7 +70,7 @@ def test_a_sweep_is_run_resumed_exported_and_quiet(command, tmp_path):
         np.testing.assert_array_equal(exported.entropy, jaxent.open_sweep("again").entropy)
     view = views.make_view(jaxent.open_sweep("again"), at=["outcomes=1", "n_atoms=4"])
     assert view.title == "M = 3, N = 4, full basis, q = 1, φ = 0"
-    (line,) = view_figures.draw_view(view).axes[0].lines
+    (line,) = static.draw_view(view).axes[0].lines
     times = np.pi * np.asarray(line.get_xdata())
     exact = [oracles.entropy_bits(oracles.end_to_end(3, 4, time, [1])) for time in times]
     np.testing.assert_allclose(line.get_ydata(), exact, atol=1e-11)
@@ -183,8 +184,8 @@ def test_the_full_basis_has_its_place_beside_windows(noisy, tmp_path, kind):
     assert view.x.values.tolist() == view.x.texts == ["c = 1.5", "c = 2", "c = 3", "full basis"]
     first = 3 if kind == "map" else 30
     assert view.values[0, 0, -1] == windows.log_negativity.sel(n_atoms=first, window=math.inf)[0]
-    view_figures.draw_view(view).savefig(tmp_path / "a.png")
-    text = pages.page(view)
+    static.draw_view(view).savefig(tmp_path / "a.png")
+    text = html.page(view)
     assert "full basis" in text
     if kind == "map":  # the scale is that of the values, zero has no part in it
         assert '"low":-30.0,"high":-8.0' in text

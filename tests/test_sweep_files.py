@@ -6,7 +6,7 @@ import random
 import pytest
 
 import jaxent
-from jaxent import cli
+from jaxent.cli import main
 
 GOOD = 'quantities = ["entropy"]\nn_atoms = [3, 4]\ntime = { start = 0, stop = "pi", count = 5 }\n'
 NOISY = 'quantities = ["log_negativity"]\nn_atoms = 3\ntime = [0.5]\n'
@@ -101,7 +101,7 @@ def refused(tmp_path, capsys):
         path = tmp_path / "grid.toml"
         path.write_bytes(data)
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["sweep", str(path)])
+            main.main(["sweep", str(path)])
         out, err = capsys.readouterr()
         assert stopped.value.code == 2
         assert out == ""
@@ -121,7 +121,7 @@ def test_malformed_files_are_refused_in_one_sentence(refused, text, words):
 def test_a_file_that_is_no_text_or_not_there_is_told(refused, tmp_path, capsys):
     assert "must be UTF-8 text, but has other bytes at 2" in refused(b"a \xff\xfe")
     with pytest.raises(SystemExit):
-        cli.main(["sweep", str(tmp_path / "none.toml")])
+        main.main(["sweep", str(tmp_path / "none.toml")])
     assert "none.toml: the sweep file cannot be read: No such file" in capsys.readouterr().err
 
 

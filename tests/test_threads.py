@@ -13,7 +13,8 @@ import pytest
 import threadpoolctl
 
 import jaxent
-from jaxent import execution, spectral, threads
+from jaxent import spectral
+from jaxent.runtime import execution, threads
 
 
 def n_threads() -> int:
@@ -107,7 +108,7 @@ def test_calls_from_other_threads_are_bound_after_calls_from_the_main_thread():
     script = """
 import threading
 import threadpoolctl
-from jaxent import threads
+from jaxent.runtime import threads
 
 def number():
     return {one["num_threads"] for one in threadpoolctl.threadpool_info() if "scipy" in one["filepath"]}

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
-from jaxent import execution, memory
 from jaxent.band.engine import BandedEntropy, evaluate, is_certain, rule_for, sheet_width
 from jaxent.band.phases import multiples, reduced
 from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
 from jaxent.band.quadrature import Rule
 from jaxent.chain import Chain
+from jaxent.runtime import execution, memory
 from jaxent.times import PiFraction, Time
 
 __all__ = [
@@ -122,7 +122,7 @@ def make_plans(
 def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, offset: float) -> list[float]:
     """Log probability of the outcome at each time, roughly, or a lower bound; of three ensembles, or of all N.
 
-    p = Σ_d W_d f_q(d t + φ)² is a sum of positive terms (`jaxent.product`): as many of them as matter, or as are quick.
+    p = Σ_d W_d f_q(d t + φ)² is a sum of positive terms (`protocol.dense`): as many of them as matter, or as are quick.
     The W_d are those of a binomial of 2N trials, about a Gaussian; a window of c σ about the middle keeps some
     erf((c σ - |d|/2) / σ) of each, σ = √N/2.
     """

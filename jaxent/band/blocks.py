@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent.algebra import matmul
+from jaxent.numerics.algebra import matmul
 
 __all__ = ["COLUMNS", "COLUMNS_KEPT", "log_ratio", "log_ratio_and_inverse"]
 

@@ -3,8 +3,8 @@
 With y_i the eigenvalues of the band matrix, the Schmidt probabilities are y_i^(M-1) / Σ y^(M-1) (for a `mirrored` plan
 y_i² / Σ y²), and E = log2 P - Q/P with P = Σ λ, Q = Σ λ log2 λ for λ the unnormalized ones. Rényi entropies of orders
 α = 1 + ε within 1/2 of 1 have Q = Σ λ (λ^ε - 1)/ε in place of it, S_α = log2 P - (Q/P) ℓ(ε Q/P) with the ℓ of
-`jaxent.renyi`; further off they come from Σ λ^α. Both sums come from `fitted_rule` and the log-determinants of A + z;
-for `mirrored` plans, whose y_i have both signs, z is imaginary and log|1 + y/(i√s)| = log(1 + y²/s)/2.
+`entanglement.renyi`; further off they come from Σ λ^α. Both sums come from `fitted_rule` and the log-determinants of
+A + z; for `mirrored` plans, whose y_i have both signs, z is imaginary and log|1 + y/(i√s)| = log(1 + y²/s)/2.
 
 The order and its rule are data: rules are laid out in sheets of nodes, as many as the longest needs, and those without
 weight are passed over. Rules with complex nodes have a program of their own.
@@ -19,12 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke, memory
-from jaxent.algebra import multiply
+from jaxent import dicke
 from jaxent.band.factor import log_determinant
 from jaxent.band.plan import BandPlan
 from jaxent.band.quadrature import FLOOR, Rule, fitted_rule
-from jaxent.renyi import log1p_quotient
+from jaxent.entanglement.renyi import log1p_quotient
+from jaxent.numerics.algebra import multiply
+from jaxent.runtime import memory
 
 __all__ = ["BandedEntropy", "band_columns", "evaluate", "is_certain", "rule_for", "sheet_width"]
 

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from jaxent.angles import INVERSE_TWO_PI, INVERSE_TWO_PI_BITS
+from jaxent.numerics.angles import INVERSE_TWO_PI, INVERSE_TWO_PI_BITS
 from jaxent.times import PiFraction
 
 __all__ = ["multiples", "reduced", "resonances", "time_of"]

@@ -29,9 +29,10 @@ import jax
 import numpy as np
 import scipy.optimize
 
-from jaxent import dicke, memory
+from jaxent import dicke
 from jaxent.band.thinning import Members, States, every_few, gauss_nodes
 from jaxent.chain import Chain
+from jaxent.runtime import memory
 
 __all__ = ["BandPlan", "make_plan", "window_for"]
 

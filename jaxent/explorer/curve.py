@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jaxent.curves import CurvePoints, curve_points, entropy_curve
 from jaxent.explorer.question import TOLERANCE, Question
 from jaxent.explorer.values import values_at
 from jaxent.explorer.viewport import View
+from jaxent.protocol.curve import CurvePoints, curve_points, entropy_curve
 
 __all__ = ["Curve", "intervals", "passes", "refined"]
 

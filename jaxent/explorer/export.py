@@ -3,7 +3,7 @@
 from jaxent.explorer.curve import Curve, intervals, passes
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
-from jaxent.rationals import pi_multiple
+from jaxent.protocol.turn_fractions import pi_multiple
 
 __all__ = ["python_lines", "table"]
 

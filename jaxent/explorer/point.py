@@ -20,12 +20,12 @@ import scipy.stats
 from jaxent import dicke
 from jaxent.band.phases import multiples
 from jaxent.chain import Chain
-from jaxent.dephasing import end_to_end_state
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 from jaxent.explorer.words import sentence
-from jaxent.rationals import half_turn, pi_multiple
-from jaxent.swapping import end_to_end_schmidt_coefficients
+from jaxent.noise.dephasing import end_to_end_state
+from jaxent.protocol.ends import end_to_end_schmidt_coefficients
+from jaxent.protocol.turn_fractions import half_turn, pi_multiple
 from jaxent.times import PiFraction
 
 __all__ = ["Look", "look_at", "look_seconds", "outcome_bins"]

@@ -4,9 +4,9 @@ import math
 import re
 from typing import Any
 
-from jaxent.console import time_number
 from jaxent.explorer.question import Question
 from jaxent.messages import shown
+from jaxent.time_texts import time_number
 
 __all__ = ["LONGEST", "MOST_ATOMS", "asked", "bounded", "parse_count", "parse_number"]
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from jaxent.chain import Chain
-from jaxent.dephasing import end_to_end_log_negativity
 from jaxent.explorer.question import Question
-from jaxent.routes import ImpossibleOutcomes, Problem
+from jaxent.noise.dephasing import end_to_end_log_negativity
+from jaxent.protocol.dispatch import ImpossibleOutcomes, Problem
+from jaxent.protocol.window_error import entropy_with_errors
 from jaxent.times import PiFraction
-from jaxent.truncation import entropy_with_errors
 
 __all__ = ["values_at"]
 

@@ -4,10 +4,17 @@ import dataclasses
 import fractions
 import math
 
-from jaxent.console import parse_time, time_number
 from jaxent.explorer.reading import bounded, parse_number
 from jaxent.messages import shown
-from jaxent.rationals import nearest, pi_multiple, simplest_between, simplest_in_order, time_text, turns_of
+from jaxent.protocol.turn_fractions import (
+    nearest,
+    pi_multiple,
+    simplest_between,
+    simplest_in_order,
+    time_text,
+    turns_of,
+)
+from jaxent.time_texts import parse_time, time_number
 from jaxent.times import PiFraction
 
 __all__ = ["WHOLE", "View", "asked_view"]

@@ -5,7 +5,6 @@ keeps it as one file; the same call goes on where an earlier one was stopped. `o
 labelled dataset.
 """
 
-from jaxent.sweep.canonical import QuestionError, Span
 from jaxent.sweep.check import SweepCheck, check_sweep
 from jaxent.sweep.dataset import open_sweep
 from jaxent.sweep.devices import accelerator_advice, describe_devices, versions
@@ -14,9 +13,10 @@ from jaxent.sweep.files import output_folder, save
 from jaxent.sweep.grid import Report, entropy_over_grid, estimated_seconds
 from jaxent.sweep.plan import Plan
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.question import Sweep
-from jaxent.sweep.reading import read_sweep
 from jaxent.sweep.run import Progress, SweepRun, plan_sweep, run_sweep
+from jaxent.sweep.spec import Sweep
+from jaxent.sweep.toml_file import read_sweep
+from jaxent.sweep.validation import QuestionError, Span
 
 __all__ = [
     "QUANTITIES",

@@ -11,7 +11,7 @@ from jaxent.messages import shown
 from jaxent.sweep.devices import commit, versions
 from jaxent.sweep.lock import holders
 from jaxent.sweep.plan import Tiles, cut, points_of_group
-from jaxent.sweep.question import Sweep, asked
+from jaxent.sweep.spec import Sweep, asked
 from jaxent.sweep.store import (
     Finished,
     computed_by,

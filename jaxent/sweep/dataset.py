@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxent.sweep.canonical import is_axis
 from jaxent.sweep.evaluate import filling
 from jaxent.sweep.plan import cut, points_of_group
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.question import AXES, KNOBS, Sweep, asked
+from jaxent.sweep.spec import AXES, KNOBS, Sweep, asked
 from jaxent.sweep.store import Finished, computed_by, finished_tiles, folder_layout, read_tile
 from jaxent.sweep.tiles import DTYPES, question_text
+from jaxent.sweep.validation import is_axis
 from jaxent.times import BondTimes, PiFraction, time_value
 
 if TYPE_CHECKING:

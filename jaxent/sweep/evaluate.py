@@ -19,14 +19,15 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxent import execution, memory, programs, threads, truncation
 from jaxent.chain import Chain
-from jaxent.dephasing import EnsembleRates
-from jaxent.routes import ImpossibleOutcomes, Problem
-from jaxent.sweep.canonical import length
+from jaxent.noise.dephasing import EnsembleRates
+from jaxent.protocol import window_error
+from jaxent.protocol.dispatch import ImpossibleOutcomes, Problem
+from jaxent.runtime import execution, memory, programs, threads
 from jaxent.sweep.plan import Plan, Tile
 from jaxent.sweep.quantities import IMPOSSIBLE, QUANTITIES, Point, Variable, is_planned
-from jaxent.sweep.question import KNOBS, Sweep
+from jaxent.sweep.spec import KNOBS, Sweep
+from jaxent.sweep.validation import length
 
 __all__ = ["Answer", "Evaluator", "Failure", "filling"]
 
@@ -308,7 +309,7 @@ class Evaluator:
         chain, settings = self.plan.groups[self._group].chain, self.sweep.settings
         arguments = (chain, point.time, point.outcomes, point.phase_offset)
         if name == "entropy":
-            found = truncation.entropy_with_errors(*arguments, tolerance=settings.tolerance)
+            found = window_error.entropy_with_errors(*arguments, tolerance=settings.tolerance)
             return {"entropy": np.asarray(found.entropy), "entropy_error": np.asarray(found.total)}
         found = Problem.of(*arguments).entropies(settings.alpha, settings.tolerance)
         return {"renyi_entropy": np.asarray(found.entropy)}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxent import interrupts
+from jaxent.runtime import interrupts
 from jaxent.sweep.owners import runs, this_process
 
 __all__ = [

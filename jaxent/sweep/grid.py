@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from jaxent import arguments
 from jaxent.chain import Chain
-from jaxent.swapping import end_to_end_entropy
+from jaxent.protocol.ends import end_to_end_entropy
 from jaxent.times import PiFraction, Time
 
 __all__ = ["Report", "entropy_over_grid", "estimated_seconds"]

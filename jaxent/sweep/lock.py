@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxent import interrupts
 from jaxent.messages import shown
+from jaxent.runtime import interrupts
 from jaxent.sweep.files import read_regular, write_whole
 from jaxent.sweep.owners import Owner, runs, this_process
 

@@ -14,10 +14,10 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from jaxent import memory
 from jaxent.chain import Chain
+from jaxent.runtime import memory
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.question import KNOBS, Sweep
+from jaxent.sweep.spec import KNOBS, Sweep
 
 __all__ = ["MOST_TILES", "Group", "Plan", "Tile", "Tiles", "cut", "make_plan", "points_of_group"]
 

@@ -16,8 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import averages, band, dephasing, pairs, product, routes, sampling, swapping, truncation
+from jaxent import band
 from jaxent.chain import Chain
+from jaxent.noise import dephasing, kernels
+from jaxent.outcomes import averages, sampling
+from jaxent.protocol import dense, dispatch, ends, window_error
 
 __all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_planned"]
 
@@ -93,8 +96,8 @@ def is_planned(name: str, chain: Chain, settings: Settings, top: bool, real: boo
 # ---------------------------------------------------------------------- noise-free
 
 
-def _problem(chain: Chain, point: Point) -> routes.Problem:
-    return routes.Problem.of(chain, point.time, point.outcomes, point.phase_offset)
+def _problem(chain: Chain, point: Point) -> dispatch.Problem:
+    return dispatch.Problem.of(chain, point.time, point.outcomes, point.phase_offset)
 
 
 def _impossible(chain: Chain, point: Point, settings: Settings) -> jax.Array:
@@ -106,20 +109,20 @@ def _entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     value, log_probability = problem.dense_entropy(None)
     error = jnp.zeros_like(value)
     if chain.dimension <= chain.n_atoms and _is_short(chain, settings):
-        error = truncation.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
+        error = window_error.entropy_error_bound(chain, point.time, point.outcomes, point.phase_offset)
     elif chain.dimension <= chain.n_atoms:
         error = jnp.full_like(value, jnp.nan)
-    return {"entropy": value, "entropy_error": error, IMPOSSIBLE: log_probability < routes.UNLIKELY}
+    return {"entropy": value, "entropy_error": error, IMPOSSIBLE: log_probability < dispatch.UNLIKELY}
 
 
 def _renyi_entropy(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     value, log_probability = _problem(chain, point).dense_entropy(settings.alpha)
-    return {"renyi_entropy": value, IMPOSSIBLE: log_probability < routes.UNLIKELY}
+    return {"renyi_entropy": value, IMPOSSIBLE: log_probability < dispatch.UNLIKELY}
 
 
 def _schmidt_coefficients(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     coefficients, log_probability = _problem(chain, point).schmidt()
-    return {"schmidt_coefficients": coefficients, IMPOSSIBLE: log_probability < routes.UNLIKELY}
+    return {"schmidt_coefficients": coefficients, IMPOSSIBLE: log_probability < dispatch.UNLIKELY}
 
 
 def _ideal(name: str, function: Callable) -> Callable[[Chain, Point, Settings], dict[str, Any]]:
@@ -203,7 +206,7 @@ def _amplitude_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
 
 def _probability_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
     matrix = (32 if chain.n_ensembles == 3 else 64) * chain.dimension**2
-    return 128 * product.largest_difference(chain) if _is_short(chain, settings) else matrix
+    return 128 * dense.largest_difference(chain) if _is_short(chain, settings) else matrix
 
 
 def _sample_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
@@ -313,7 +316,7 @@ QUANTITIES: dict[str, Quantity] = {
     "amplitudes": Quantity(
         _NOISE_FREE,
         {"amplitudes": Variable("1", "unnormalized end-to-end amplitudes A[k_1, k_M]", _ends, "c")},
-        _ideal("amplitudes", swapping.end_to_end_amplitudes),
+        _ideal("amplitudes", ends.end_to_end_amplitudes),
         _amplitude_bytes,
         _probability_seconds,
         one_chain=True,
@@ -325,14 +328,14 @@ QUANTITIES: dict[str, Quantity] = {
                 "1", "natural logarithm of the probability of the outcomes", is_answer=_not_nan
             )
         },
-        _ideal("log_outcome_probability", swapping.log_outcome_probability),
+        _ideal("log_outcome_probability", ends.log_outcome_probability),
         _probability_bytes,
         _probability_seconds,
     ),
     "outcome_probability": Quantity(
         _NOISE_FREE,
         {"outcome_probability": Variable("1", "probability of the outcomes")},
-        _ideal("outcome_probability", swapping.outcome_probability),
+        _ideal("outcome_probability", ends.outcome_probability),
         _probability_bytes,
         _probability_seconds,
     ),
@@ -357,14 +360,14 @@ QUANTITIES: dict[str, Quantity] = {
     "log_negativity": Quantity(
         _NOISY,
         {"log_negativity": Variable("bit", "log negativity of the ends")},
-        _dephased("log_negativity", pairs.log_negativity),
+        _dephased("log_negativity", kernels.log_negativity),
         _transpose_bytes,
         _transpose_seconds,
     ),
     "coherent_information": Quantity(
         _NOISY,
         {"coherent_information": Variable("bit", "coherent information of the ends")},
-        _dephased("coherent_information", pairs.coherent_information),
+        _dephased("coherent_information", kernels.coherent_information),
         _transpose_bytes,
         _transpose_seconds,
     ),

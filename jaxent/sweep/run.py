@@ -10,14 +10,15 @@ from typing import Any
 
 import jax
 
-from jaxent import arguments, memory
+from jaxent import arguments
 from jaxent.messages import shown
+from jaxent.runtime import memory
 from jaxent.sweep.devices import commit, versions
 from jaxent.sweep.evaluate import Answer, Evaluator, Failure
 from jaxent.sweep.files import output_folder
 from jaxent.sweep.lock import held
 from jaxent.sweep.plan import MOST_TILES, Plan, Tile, Tiles, make_plan
-from jaxent.sweep.question import Sweep
+from jaxent.sweep.spec import Sweep
 from jaxent.sweep.store import Finished, Store, computed_by, finished_tiles
 
 __all__ = ["Progress", "SweepRun", "plan_sweep", "run_sweep"]

@@ -27,7 +27,7 @@ from jaxent.messages import shown
 from jaxent.sweep.evaluate import Answer, Failure
 from jaxent.sweep.files import append_line, open_regular, read_regular, write_whole
 from jaxent.sweep.plan import MOST_TILES, Tile, Tiles, points_of_group
-from jaxent.sweep.question import CHAIN_AXES, FORMAT, Sweep, asked, differences, format_of, key_of
+from jaxent.sweep.spec import CHAIN_AXES, FORMAT, Sweep, asked, differences, format_of, key_of
 from jaxent.sweep.tiles import decoded, encoded, most_bytes
 
 __all__ = [

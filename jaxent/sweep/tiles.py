@@ -14,7 +14,7 @@ import numpy as np
 from jaxent.chain import Chain
 from jaxent.sweep.plan import Tile
 from jaxent.sweep.quantities import QUANTITIES, Variable
-from jaxent.sweep.question import FORMAT, Sweep
+from jaxent.sweep.spec import FORMAT, Sweep
 
 __all__ = ["DTYPES", "decoded", "encoded", "most_bytes", "question_text"]
 

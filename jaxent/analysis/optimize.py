@@ -1,0 +1,388 @@
+"""Phase offsets, and a time, that maximize the entanglement of the ends.
+
+The objectives are averages over the outcomes, exact for M = 3 and 4 and sampled by the Born rule beyond (or where a
+key is given), all differentiated exactly (`outcomes.averages`). Several starts run side by side under `vmap`; L-BFGS
+serves exact objectives and ends with Newton steps, Adam serves sampled ones.
+
+>>> from jaxent import Chain, pi_fraction
+>>> found = maximize("average_entropy", Chain(3, 20), pi_fraction(1, 2), n_starts=3)
+>>> print(f"{found.value:.6f} bits at φ = ±{abs(found.phase_offset[0]):.6f}")
+1.907993 bits at φ = ±0.391779
+"""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxent import arguments
+from jaxent.analysis.magic_times import magic_levels
+from jaxent.chain import Chain
+from jaxent.conversion import positive, whole_number
+from jaxent.messages import shown
+from jaxent.outcomes import averages
+from jaxent.protocol import ends
+from jaxent.runtime import execution, threads
+from jaxent.times import BondTimes, PiFraction, Time, time_value
+
+__all__ = ["OBJECTIVES", "History", "OptimizationError", "Optimum", "maximize", "textbook_offset"]
+
+_POLISHING_STEPS = 8
+
+
+class History(NamedTuple):
+    """What every start did at every step, on the host.
+
+    Attributes:
+        value: the objective, shape (steps, starts).
+        slope: norm of its gradient, shape (steps, starts).
+        phase_offset: φ in radians, shape (steps, starts, n), n = 1 or M-2.
+        time: t, shape (steps, starts).
+    """
+
+    value: np.ndarray
+    slope: np.ndarray
+    phase_offset: np.ndarray
+    time: np.ndarray
+
+
+class Optimum(NamedTuple):
+    """The best of all starts.
+
+    Attributes:
+        value: the objective there.
+        standard_error: of the value; 0 where it is exact.
+        phase_offset: φ in radians, shape (1,) for one offset of all ensembles, or (M-2,).
+        time: t.
+        slope: norm of the gradient there.
+        history: of all starts.
+    """
+
+    value: float
+    standard_error: float
+    phase_offset: np.ndarray
+    time: float
+    slope: float
+    history: History
+
+
+class OptimizationError(ValueError):
+    """The objective was not finite; `history` holds the steps before, as far as there were any."""
+
+    def __init__(self, message: str, history: History | None = None):
+        super().__init__(message)
+        self.history = history
+
+    def __reduce__(self):
+        return type(self), (str(self), self.history)
+
+
+# ----------------------------------------------------------------- objectives
+
+
+def _average_entropy(chain, time, phase_offset, key, n_samples):
+    return averages.average_entropy(chain, time, phase_offset, key, n_samples)
+
+
+def _average_log_negativity(chain, time, phase_offset, key, n_samples, *, dephasing_rate, collective_rate=0.0):
+    return averages.average_log_negativity(
+        chain, time, dephasing_rate, phase_offset, key, n_samples, collective_rate=collective_rate
+    )
+
+
+def _decoded_fidelity(chain, time, phase_offset, key, n_samples, *, levels, numerator=1):
+    return averages.average_decoded_fidelity(chain, levels, numerator, time, phase_offset, key, n_samples)
+
+
+def _entropy_times_probability(chain, time, phase_offset, key, n_samples, *, outcomes=None):
+    entropy = ends.end_to_end_entropy(chain, time, outcomes, phase_offset)
+    probability = ends.outcome_probability(chain, time, outcomes, phase_offset)
+    return averages.OutcomeAverage(entropy * probability, jnp.zeros_like(entropy), probability)
+
+
+OBJECTIVES: dict[str, Callable] = {
+    "average_entropy": _average_entropy,
+    "average_log_negativity": _average_log_negativity,
+    "decoded_fidelity": _decoded_fidelity,
+    "entropy_times_probability": _entropy_times_probability,
+}
+"""Objectives by name: functions (chain, time, phase_offset, key, n_samples, **settings) → OutcomeAverage."""
+
+
+def textbook_offset(time: PiFraction) -> float:
+    """The offset φ = π/(2L) that separates the outcomes at the magic time 2πp/L for large N, in radians."""
+    if not isinstance(time, PiFraction):
+        raise ValueError(f"Argument `time` must be made by jaxent.pi_fraction, but is {shown(time)}.")
+    return math.pi / (2 * float(magic_levels(time)))
+
+
+# -------------------------------------------------------------------- public
+
+
+@threads.with_one_lapack_thread
+def maximize(
+    objective: str | Callable,
+    chain: Chain,
+    time: Time,
+    phase_offset: arguments.Offsets | None = None,
+    *,
+    vary_time: bool = False,
+    per_ensemble: bool = False,
+    n_starts: int = 8,
+    n_steps: int = 100,
+    method: str | None = None,
+    learning_rate: float = 0.02,
+    tolerance: float = 1e-9,
+    key: jax.Array | None = None,
+    n_samples: int = 200,
+    callback: Callable[[int, float, float], None] = lambda step, value, slope: None,
+    **settings: Any,
+) -> Optimum:
+    """Maximize an objective over the phase offsets, and over the time if wanted.
+
+    Args:
+        objective: a name in `OBJECTIVES` ("average_entropy", "average_log_negativity", "decoded_fidelity",
+            "entropy_times_probability"), or a function of the same arguments, which JAX can differentiate.
+        chain: the chain, with M ≥ 3.
+        time: one time for all bonds.
+        phase_offset: where the first start begins, a scalar or (M-2,) values; None: starts are spread over
+            (0, π/r) at a magic time 2πp/r given as a `PiFraction`, and over (0, π) else.
+        vary_time: whether t is varied too; starts are then spread around `time` by 1/√N.
+        per_ensemble: whether every ensemble has an offset of its own, instead of one for all.
+        n_starts: number of starts.
+        n_steps: most steps of each start.
+        method: "lbfgs" for exact objectives, "adam" for any; None: what suits the objective.
+        learning_rate: first step size of Adam, in radians; it falls to nothing along a cosine.
+        tolerance: norm of the gradient at which an exact objective is taken as maximal.
+        key: PRNG key for sampled averages; required beyond M = 4, where the objective is an average.
+        n_samples: draws of each step and start.
+        callback: called on the host after each step with its number, the best value and its gradient's norm.
+        **settings: what the objective needs besides: `dephasing_rate`, `collective_rate`; `levels`, `numerator`;
+            `outcomes`.
+
+    Returns:
+        Optimum.
+
+    Raises:
+        ValueError: for an unknown objective, method or setting, and on any argument out of range.
+        OptimizationError: when the objective is finite at no start, or nowhere any more; it is a ValueError that
+            carries the history.
+    """
+    arguments.check_chain(chain)
+    function = _checked_objective(objective, settings)
+    sampled = key is not None
+    if sampled:
+        arguments.check_key(key)
+    method = method or ("adam" if sampled else "lbfgs")
+    if method not in ("adam", "lbfgs") or (sampled and method == "lbfgs"):
+        suits = "'adam', as draws change from step to step," if sampled else "'lbfgs' or 'adam'"
+        raise ValueError(f"Argument `method` must be {suits} but is {shown(method)}.")
+    n_starts, n_steps = whole_number("n_starts", n_starts, 1, 10**6), whole_number("n_steps", n_steps, 1, 10**9)
+    learning_rate, tolerance = positive("learning_rate", learning_rate), positive("tolerance", tolerance)
+    if chain.n_ensembles < 3:
+        raise ValueError(
+            "Argument `chain` must have inner ensembles, whose offsets are varied, but has n_ensembles = 2."
+        )
+    if isinstance(time, BondTimes):
+        raise ValueError("Argument `time` must be one time for all bonds here, but is BondTimes.")
+    checked_time = arguments.checked_time(time, chain.n_ensembles, single=True)
+    starts = _starts(chain, checked_time, phase_offset, vary_time, per_ensemble, n_starts)
+    keys = jax.random.key(0) if key is None else key
+
+    def evaluate(knobs, step_key):
+        offsets = jnp.broadcast_to(knobs["phase_offset"], (chain.n_ensembles - 2,))
+        at = knobs.get("time", checked_time)
+        return function(chain, at, offsets, step_key if sampled else None, n_samples, **settings)
+
+    first = jax.tree.map(lambda x: x[0], starts)
+    evaluate(first, keys)  # outside transformations, so that arguments are checked before any work starts
+    run = _Run(evaluate, method, learning_rate, n_steps, tolerance, keys, callback)
+    return run.sampled(starts, time) if sampled else run.exact(starts, time)
+
+
+def _checked_objective(objective: str | Callable, settings: dict) -> Callable:
+    if not callable(objective) and objective not in tuple(OBJECTIVES):
+        names = ", ".join(OBJECTIVES)
+        raise ValueError(f"Argument `objective` must be one of {names}, or a function, but is {shown(objective)}.")
+    if isinstance(objective, str):
+        objective = OBJECTIVES[objective]
+        known = inspect.signature(objective).parameters
+        own = {name: p for name, p in known.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        for name in settings:
+            if name not in own:
+                raise ValueError(
+                    f"Argument `{name}` is none of this objective, which takes {', '.join(own) or 'no further ones'}."
+                )
+        for name, parameter in own.items():
+            if parameter.default is inspect.Parameter.empty and name not in settings:
+                raise ValueError(f"Argument `{name}` is missing: this objective needs it.")
+    return objective
+
+
+def _starts(chain, time, phase_offset, vary_time, per_ensemble, n_starts):
+    """Knobs of all starts: offsets of shape (starts, 1 or M-2), and times of shape (starts,) if they are varied."""
+    size = chain.n_ensembles - 2 if per_ensemble else 1
+    span = math.pi / float(magic_levels(time)) if isinstance(time, PiFraction) else math.pi
+    # additive recurrence with powers of the root of x^(d+1) = x + 1: even in any number of dimensions
+    dimensions = size + 1
+    root = 2.0
+    for _ in range(60):
+        root = (1 + root) ** (1 / (dimensions + 1))
+    spread = np.mod(0.5 + np.outer(np.arange(n_starts), root ** -np.arange(1.0, dimensions + 1)), 1.0)
+    if size == 1:
+        spread[:, 0] = (np.arange(n_starts) + 0.5) / n_starts
+    offsets = span * spread[:, :size]
+    if phase_offset is not None:
+        given = arguments.checked_offsets(phase_offset, chain.n_ensembles)
+        if not per_ensemble and np.ptp(np.asarray(given)) > 0:
+            raise ValueError(
+                "Argument `phase_offset` holds different offsets, so `per_ensemble` must be True, but is False."
+            )
+        offsets[0] = np.asarray(given)[:size]
+    starts = {"phase_offset": jnp.asarray(offsets)}
+    if vary_time:
+        moved = (spread[:, -1] - 0.5) * (np.arange(n_starts) > 0) / math.sqrt(chain.n_atoms)
+        starts["time"] = jnp.asarray(_number(time) + moved)
+    return starts
+
+
+# ----------------------------------------------------------------------- runs
+
+
+class _Run(NamedTuple):
+    """One optimization of all starts."""
+
+    evaluate: Callable
+    method: str
+    learning_rate: float
+    n_steps: int
+    tolerance: float
+    key: jax.Array
+    callback: Callable
+
+    def exact(self, starts, time) -> Optimum:
+        knobs, history = self._walk(starts, time)
+        best = int(np.argmax(_last_finite(history.value)))
+        single = jax.tree.map(lambda x: x[best], knobs)
+        value, slope = history.value[-1, best], history.slope[-1, best]
+        if not slope <= self.tolerance:  # the last step, if not the one before, moved the knobs
+            single, value, slope = self._polish(single)
+        return self._optimum(single, time, value, 0.0, slope, history)
+
+    def sampled(self, starts, time) -> Optimum:
+        _, history = self._walk(starts, time)
+        half = len(history.value) // 2
+        averaged = {"phase_offset": jnp.asarray(history.phase_offset[half:].mean(axis=0))}
+        if "time" in starts:
+            averaged["time"] = jnp.asarray(history.time[half:].mean(axis=0))
+        fresh = jax.random.fold_in(self.key, self.n_steps)
+        final = _within_memory(
+            jax.jit(lambda knobs: jax.lax.map(lambda one: self.evaluate(one, fresh), knobs)), averaged
+        )
+        best = int(np.nanargmax(np.asarray(final.value)))
+        single = jax.tree.map(lambda x: x[best], averaged)
+        slope = float(history.slope[half:, best].mean())
+        return self._optimum(single, time, final.value[best], final.standard_error[best], slope, history)
+
+    def _optimum(self, knobs, time, value, error, slope, history) -> Optimum:
+        at = float(knobs["time"]) if "time" in knobs else _number(time)
+        return Optimum(float(value), float(error), np.asarray(knobs["phase_offset"]), at, float(slope), history)
+
+    def _walk(self, starts, time):
+        """All starts, step by step; each keeps its last knobs at which the objective was finite."""
+        if self.method == "lbfgs":
+            optimizer = optax.lbfgs()
+        else:
+            optimizer = optax.adam(optax.cosine_decay_schedule(self.learning_rate, self.n_steps))
+
+        def loss(knobs, key):
+            return -self.evaluate(knobs, key).value
+
+        def step(knobs, state, key):
+            value, slopes = jax.value_and_grad(loss)(knobs, key)
+            with jax.numpy_dtype_promotion("standard"):  # Optax counts its steps in two types of integers
+                if self.method == "lbfgs":
+                    updates, moved = optimizer.update(
+                        slopes, state, knobs, value=value, grad=slopes, value_fn=lambda x: loss(x, key)
+                    )
+                else:
+                    updates, moved = optimizer.update(slopes, state, knobs)
+            size = optax.tree.norm(slopes)
+            stays = ~(jnp.isfinite(value) & jnp.isfinite(size)) | (size <= self.tolerance)
+            following = optax.apply_updates(knobs, updates)
+            stays |= ~jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(following)]))
+            keep = lambda old, new: jnp.where(stays, old, new)  # noqa: E731
+            return jax.tree.map(keep, knobs, following), jax.tree.map(keep, state, moved), -value, size
+
+        advance = jax.jit(jax.vmap(step))
+        knobs, state = starts, jax.vmap(optimizer.init)(starts)
+        count = len(starts["phase_offset"])
+        rows = []
+        for number in range(self.n_steps):
+            keys = jax.random.split(jax.random.fold_in(self.key, number), count)
+            before = knobs
+            knobs, state, values, sizes = _within_memory(advance, knobs, state, keys)
+            times = before.get("time", np.full(count, _number(time)))
+            rows.append(tuple(np.asarray(x) for x in (values, sizes, before["phase_offset"], times)))
+            values, sizes = rows[-1][:2]
+            if not np.isfinite(values).any():
+                where = "at no start" if number == 0 else f"nowhere any more after {number} steps"
+                shown = np.array2string(rows[-1][2].ravel()[:4], precision=4)
+                raise OptimizationError(
+                    f"Argument `objective` is finite {where} (phase_offset = {shown} …): the outcomes may be "
+                    "impossible there; choose other starts or settings.",
+                    _history(rows),
+                )
+            best = int(np.nanargmax(values))
+            self.callback(number + 1, float(values[best]), float(sizes[best]))
+            if self.method == "lbfgs" and (sizes[np.isfinite(sizes)] <= self.tolerance).all():
+                break
+        return knobs, _history(rows)
+
+    def _polish(self, knobs):
+        """Newton's steps, as long as they bring the gradient down and do not lose value."""
+        flat, restore = jax.flatten_util.ravel_pytree(knobs)
+
+        def value_of(x):
+            return self.evaluate(restore(x), self.key).value
+
+        around = jax.jit(lambda x: (*jax.value_and_grad(value_of)(x), jax.hessian(value_of)(x)))
+        value, slopes, curvature = _within_memory(around, flat)
+        for _ in range(_POLISHING_STEPS):
+            size = jnp.linalg.norm(slopes)
+            if not size > self.tolerance or not jnp.isfinite(curvature).all():
+                break
+            step = jnp.linalg.lstsq(curvature, -slopes)[0]
+            found = _within_memory(around, flat + step)
+            if not (jnp.linalg.norm(found[1]) < size and found[0] >= value - 1e-9):
+                break
+            flat = flat + step
+            value, slopes, curvature = found
+        return restore(flat), value, jnp.linalg.norm(slopes)
+
+
+def _within_memory(program: Callable, *args: Any) -> Any:
+    what, instead = "The objective and its derivatives at all starts", "use fewer n_starts or a smaller window"
+    return execution.call(program, *args, what=what, instead=instead)
+
+
+def _number(time: Any) -> float:
+    return float(np.asarray(time_value(time)))
+
+
+def _history(rows) -> History:
+    return History(*(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def _last_finite(values: np.ndarray) -> np.ndarray:
+    """The last finite value of each start; -inf where there is none."""
+    found = np.full(values.shape[1], -np.inf)
+    for row in values:
+        found = np.where(np.isfinite(row), row, found)
+    return found

@@ -1,0 +1,106 @@
+"""A quantity and its derivatives with respect to every knob, from one reverse pass.
+
+>>> from jaxent import Chain, end_to_end_entropy
+>>> found = sensitivities(end_to_end_entropy, Chain(4, 8), 0.7)
+>>> {name: slope.shape for name, slope in found.slopes.items()}
+{'phase_offset': (2,), 'time': ()}
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxent.chain import Chain
+from jaxent.messages import shortened, shown
+from jaxent.noise.dephasing import EnsembleRates
+from jaxent.runtime import execution
+from jaxent.times import BondTimes, PiFraction, Time, time_value
+
+__all__ = ["Sensitivities", "sensitivities"]
+
+_FIXED = {"outcomes", "tolerance"}  # numbers that are no knobs, though whole floats may stand for them
+
+
+class Sensitivities(NamedTuple):
+    """A value, and its derivatives by the names of the arguments, each of the shape of its argument."""
+
+    value: jax.Array
+    slopes: dict[str, jax.Array]
+
+
+def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **knobs: Any) -> Sensitivities:
+    """Value of a public function of a chain, and its derivatives in time, offsets and rates.
+
+    A derivative has the shape of its argument. A scalar stands for all bonds or ensembles together; give `BondTimes`,
+    (M-2,) offsets or `EnsembleRates` for the derivative in each. At a `PiFraction` the derivative is taken at the
+    nearest float.
+
+    Args:
+        function: `end_to_end_entropy`, `end_to_end_log_negativity`, `average_entropy` or any other function of this
+            package that takes a chain, a time and knobs by these names and returns one number (or an average).
+        chain: the chain.
+        time: one time; None for functions that have their own.
+        **knobs: further arguments of `function`. Derivatives are taken in those that are floating-point numbers,
+            `BondTimes` or `EnsembleRates`, and in each `phase_offset` where it is left out (at 0); others
+            (`outcomes`, `key`, `levels`) are passed on.
+
+    Returns:
+        Sensitivities: the value and a dict of derivatives.
+
+    Raises:
+        ValueError: when the result is no single number, when an argument is unknown, where the derivatives do not fit
+            in memory, and as `function`.
+    """
+    if not callable(function):
+        raise ValueError(f"Argument `function` must be a function of this package, but is {shown(function)}.")
+    name = getattr(function, "__name__", repr(function))
+    known = inspect.signature(function).parameters
+    for knob in knobs:
+        if knob not in known:
+            raise ValueError(f"Argument `{shortened(knob)}` is none of {name}, which takes {', '.join(known)}.")
+    if time is not None:
+        knobs["time"] = time
+    checked = _one_number(name, function(chain, **knobs))  # with values that are known, so that they are checked
+    if "phase_offset" in known and "phase_offset" not in knobs and known["phase_offset"].default is not None:
+        knobs["phase_offset"] = np.zeros(chain.n_ensembles - 2)
+    varied = {knob: _floats(value) for knob, value in knobs.items() if knob not in _FIXED and _is_knob(value)}
+    fixed = {knob: value for knob, value in knobs.items() if knob not in varied}
+    # one program, so that its memory is known before it runs, and a new one each time: the function may have changed
+    program = jax.jit(jax.grad(lambda values: _one_number(name, function(chain, **values, **fixed))))
+    slopes = execution.call(
+        program,
+        varied,
+        what=f"The derivatives of {name} for {chain}",
+        instead="use a smaller window",
+    )
+    return Sensitivities(checked, {knob: jax.tree.leaves(slopes[knob])[0] for knob in sorted(slopes)})
+
+
+def _one_number(name: str, result: Any) -> jax.Array:
+    value = getattr(result, "value", result)
+    if np.shape(value) != ():
+        raise ValueError(
+            f"Argument `function` must give one number here, but {name} gives an array of shape {np.shape(value)}; "
+            "pass single values, and use jax.vmap for many."
+        )
+    return value
+
+
+def _is_knob(value: Any) -> bool:
+    if isinstance(value, PiFraction | BondTimes | EnsembleRates):
+        return True
+    leaves = jax.tree.leaves(value)
+    return bool(leaves) and all(jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in leaves)
+
+
+def _floats(value: Any) -> Any:
+    """The knob as floating-point arrays, exact times as their nearest floats."""
+    if isinstance(value, BondTimes):
+        return BondTimes(_floats(value.times))
+    if isinstance(value, EnsembleRates):
+        return EnsembleRates(_floats(value.rates))
+    return jnp.asarray(time_value(value), jnp.result_type(float))

@@ -1,0 +1,243 @@
+"""What the commands share: numbers and times as they are typed, tables, progress. Nothing heavy is imported here."""
+
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from jaxent.messages import shortened, shown
+from jaxent.runtime.programs import keep_compiled_programs
+from jaxent.time_texts import MOST_CHARACTERS, float_of, multiple_of_pi
+
+__all__ = [
+    "AsJson",
+    "Atoms",
+    "Ensembles",
+    "Number",
+    "Offsets",
+    "Outcomes",
+    "Rate",
+    "Rates",
+    "Switch",
+    "WholeNumber",
+    "alone",
+    "divide_processor",
+    "library",
+    "live_line",
+    "output_file",
+    "points_progress",
+    "print_table",
+    "progress",
+    "progress_by_share",
+]
+
+_MOST_OF_PATH = 160  # characters of a folder's name that a message repeats
+_WHOLE = re.compile(r"(?P<digits>[+-]?\d+(_\d+)*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
+
+
+def library():
+    """Import jaxent with float64 on: late, so that --help stays quick.
+
+    Raises:
+        ValueError: when JAX finds no device of the platforms it was told to use.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    keep_compiled_programs(jax)
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError):  # the latter where the plugin of a known platform is not installed
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        raise ValueError(
+            "Variable `JAX_PLATFORMS` must name platforms that JAX finds here (cpu is always one), but is "
+            f"{shown(wanted)}."
+        ) from None
+    import jaxent
+
+    return jaxent
+
+
+def divide_processor(n_devices: int | None) -> None:
+    """Let JAX see the processor as so many devices; before anything is computed."""
+    if n_devices is not None:
+        import jax
+
+        jax.config.update("jax_num_cpu_devices", n_devices)
+
+
+def whole_number(_, tokens) -> int:
+    """An integer as it was typed, 1000000, 1_000_000 or 1e6; 10.6 is an error, not 11."""
+    return _as_integer(tokens[0].value, "must be a whole number such as 100 or 1e6")
+
+
+def whole_numbers(_, tokens) -> list[int]:
+    """Integers as they were typed, separated by blanks."""
+    return [_as_integer(token.value, "must be whole numbers, separated by blanks") for token in tokens]
+
+
+def number(_, tokens) -> float:
+    """A number as it was typed."""
+    return _as_float(tokens[0].value, "must be a number such as 3 or 0.01")
+
+
+def numbers(_, tokens) -> list[float]:
+    """Numbers as they were typed, separated by blanks."""
+    return [_as_float(token.value, "must be numbers, separated by blanks") for token in tokens]
+
+
+def angles(_, tokens) -> list[float]:
+    """Numbers, or multiples of π such as pi/8."""
+    found = []
+    for token in tokens:
+        exact = multiple_of_pi(token.value)
+        must = "must be in radians or multiples of π like pi/8, separated by blanks"
+        found.append(math.pi * exact[0] / exact[1] if exact else _as_float(token.value, must))
+    return found
+
+
+def _as_integer(text: str, must: str) -> int:
+    match = _WHOLE.fullmatch(text) if len(text) <= MOST_CHARACTERS else None
+    if not match:
+        raise ValueError(f"{must}, but is {shown(text)}")
+    return int(match["digits"]) * 10 ** int(match["zeros"] or 0)
+
+
+def _as_float(text: str, must: str) -> float:
+    try:
+        return float_of(text)
+    except ValueError:
+        raise ValueError(f"{must}, but is {shown(text)}") from None
+
+
+WholeNumber = Annotated[int, Parameter(converter=whole_number)]
+Number = Annotated[float, Parameter(converter=number)]
+Atoms = Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=whole_number)]
+Ensembles = Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=whole_number)]
+Outcomes = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", converter=whole_numbers)]
+Offsets = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="", converter=angles)]
+Rate = Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"], converter=number)]
+Rates = Annotated[
+    list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="", converter=numbers)
+]
+Switch = Annotated[bool, Parameter(negative="")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+
+
+def alone(name: str, values):
+    """One value for all where only one is given.
+
+    Raises:
+        ValueError: where the option was typed without any.
+    """
+    if values is not None and not values:
+        raise ValueError(f"Argument `{name}` must have one or more values, separated by blanks, but has none.")
+    return values[0] if values is not None and len(values) == 1 else values
+
+
+def output_file(name: str, path: Path, endings: tuple[str, ...]) -> None:
+    """Check that a file can be written, before any work starts.
+
+    Raises:
+        ValueError: when its name ends otherwise, or it is a folder, or is in none that can be written to.
+    """
+    typed = shown(str(path))
+    if path.suffix.lower() not in endings:
+        raise ValueError(f"Argument `{name}` must end in {', '.join(endings[:-1])} or {endings[-1]}, but is {typed}.")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ValueError(
+            f"Argument `{name}` must be in a folder that exists, but is {typed}; "
+            f"make {shortened(str(folder), _MOST_OF_PATH)} first."
+        )
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        reason = (
+            "that is a folder" if path.is_dir() else f"{shortened(str(folder), _MOST_OF_PATH)} cannot be written to"
+        )
+        raise ValueError(f"Argument `{name}` must be a file that can be written, but is {typed}, and {reason}.")
+
+
+def print_table(title: str, heads: list[str], rows: list[list[str]]) -> None:
+    """Print a table, as wide as the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+@contextmanager
+def progress(total: float) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error, none where it is not a terminal; gives the function that advances it."""
+    with _bar(total) as (bar, task):
+        yield lambda amount: bar.advance(task, amount)
+
+
+@contextmanager
+def progress_by_share() -> Iterator[Callable[[float], None]]:
+    """The same bar; gives the function that sets it to a share of the whole."""
+    with _bar(1.0) as (bar, task):
+        yield lambda share: bar.update(task, completed=share)
+
+
+@contextmanager
+def _bar(total: float):
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [TextColumn("computing"), BarColumn(), TextColumn("{task.percentage:3.0f} %")]
+    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield bar, bar.add_task("computing", total=total)
+
+
+@contextmanager
+def points_progress() -> Iterator[Callable]:
+    """A bar of points done, their rate and the time left; gives what takes a `jaxent.sweep.Progress`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    text = "{task.completed:.0f} of {task.total:.0f} points  {task.fields[rate]:.3g}/s  left {task.fields[left]}"
+    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn(text)]
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("computing", total=1, rate=0.0, left="…")
+
+        def show(progress) -> None:
+            minutes, seconds = divmod(round(progress.seconds_left), 60)
+            left = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+            failed = f", {progress.n_failed} failed" if progress.n_failed else ""
+            bar.update(
+                task,
+                description=f"process {progress.process}{failed}",
+                total=progress.n_points,
+                completed=progress.points_done,
+                rate=progress.points_per_second,
+                left=left,
+            )
+
+        yield show
+
+
+@contextmanager
+def live_line() -> Iterator[Callable[[str], None]]:
+    """A line on standard error that is written over, none where it is no terminal; gives what writes it."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("compiling") as status:
+        yield status.update

@@ -1,0 +1,372 @@
+"""The command line: a thin skin over the library. It turns float64 on; the library never does."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from jaxent import time_texts
+from jaxent.cli import console, errors, grid, search
+from jaxent.messages import shortened, shown
+from jaxent.runtime import interrupts
+
+_MOST_ATOMS_BY_BOUND = 10**6
+_LONGEST_SENTENCE = 400  # characters of an error
+_GOLDEN = 0.6180339887498949  # of a step: no evenly spaced time of a curve is then a magic time of small r
+
+app = App(
+    name="jaxent",
+    help="Entanglement distributed along chains of atomic ensembles.",
+    version_flags=["--version"],
+    help_format="plaintext",
+)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run the command line; errors are one sentence on standard error and exit code 2, Ctrl-C is exit code 130.
+
+    Args:
+        words: what was typed after `jaxent`; None: the words of this process.
+    """
+    with interrupts.watched():
+        _run(words)
+
+
+def _run(words: list[str] | None) -> None:
+    try:
+        app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print(f"jaxent: {errors.explain(error, app)}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader went away, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (ValueError, OSError) as error:
+        sentence = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            sentence = f"{error.strerror}: {shown(str(error.filename))}"
+        print(f"jaxent: {shortened(sentence, _LONGEST_SENTENCE)}", file=sys.stderr)
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        print("jaxent: out of memory; ask for fewer atoms, a smaller window or fewer outcomes", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command
+def entropy(
+    time: str,
+    *,
+    n_atoms: console.Atoms,
+    n_ensembles: console.Ensembles = 3,
+    window: console.Number | None = None,
+    tolerance: console.Number | None = None,
+    outcomes: console.Outcomes = None,
+    phase_offset: console.Offsets = None,
+    as_json: console.AsJson = False,
+) -> None:
+    """Entanglement of the two ends at one time.
+
+    Parameters
+    ----------
+    time
+        Interaction time: a number, or an exact multiple of π such as 2pi/3.
+    n_atoms
+        Atoms per ensemble, N.
+    n_ensembles
+        Ensembles in the chain, M.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    tolerance
+        Choose the window for this proven error in bits instead (three ensembles only).
+    outcomes
+        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
+    phase_offset
+        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
+    as_json
+        Print one line of JSON.
+    """
+    jaxent = console.library()
+    t = time_texts.parse_time(time)
+    q = console.alone("outcomes", outcomes)
+    offsets = 0.0 if phase_offset is None else console.alone("phase_offset", phase_offset)
+    if tolerance is not None:
+        if window is not None or n_ensembles != 3:
+            raise ValueError("Argument `tolerance` must come without `window` and with n_ensembles = 3.")
+        if not tolerance > 0:
+            raise ValueError(f"Argument `tolerance` must be positive, but is {tolerance}.")
+        # the band engine of many atoms chooses its own window
+        few = n_atoms <= _MOST_ATOMS_BY_BOUND
+        chain = jaxent.chain_for_tolerance(n_atoms, t, tolerance, q, offsets) if few else jaxent.Chain(3, n_atoms)
+    else:
+        chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    found = jaxent.entropy_with_errors(chain, t, q, offsets, tolerance=tolerance or 1e-8)
+    value, error = float(found.entropy), float(found.window)
+    log_p = float(jaxent.log_outcome_probability(chain, t, q, offsets))
+    kind = "proven bound" if n_ensembles == 3 or chain.window is None else "estimate"
+    result = {
+        "entropy_bits": value,
+        "normalized_entropy": float(jaxent.normalized_entropy(value, n_atoms)),
+        "log10_probability": log_p / 2.302585092994046,
+        "window_error_bits": error,
+        "window_error_kind": kind,
+        "numerical_error_bits": float(found.total) - error,
+        "n_ensembles": n_ensembles,
+        "n_atoms": n_atoms,
+        "window": chain.window,
+        "dimension": chain.dimension,
+        "time": time,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    console.print_table(
+        f"M = {n_ensembles}, N = {n_atoms}, t = {time}",
+        ["quantity", "value"],
+        [
+            ["entanglement E", f"{value:.10g} bits"],
+            ["E / log2(N+1)", f"{result['normalized_entropy']:.6f}"],
+            ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
+            ["Dicke states per ensemble", f"{chain.dimension} of {n_atoms + 1}"],
+            [f"error of the window ({kind})", f"{error:.1e} bits"],
+            ["error of the band engine", f"{result['numerical_error_bits']:.1e} bits"],
+        ],
+    )
+
+
+@app.command
+def negativity(
+    time: str,
+    *,
+    n_atoms: console.Atoms,
+    dephasing_rate: console.Rates,
+    n_ensembles: console.Ensembles = 3,
+    collective_rate: console.Number = 0.0,
+    window: console.Number | None = None,
+    outcomes: console.Outcomes = None,
+    phase_offset: console.Offsets = None,
+    as_json: console.AsJson = False,
+) -> None:
+    """Logarithmic negativity of the two ends under dephasing, at one time.
+
+    Parameters
+    ----------
+    time
+        Interaction time: a number, or an exact multiple of π such as 2pi/3.
+    n_atoms
+        Atoms per ensemble, N.
+    dephasing_rate
+        Dephasing rate γ in units of the coupling; one for all ensembles, or one for each.
+    n_ensembles
+        Ensembles in the chain, M.
+    collective_rate
+        Rate of a dephasing that all ensembles share.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    outcomes
+        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
+    phase_offset
+        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
+    as_json
+        Print one line of JSON.
+    """
+    jaxent = console.library()
+    import numpy as np
+
+    t = time_texts.parse_time(time)
+    q = console.alone("outcomes", outcomes)
+    offsets = 0.0 if phase_offset is None else console.alone("phase_offset", phase_offset)
+    chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    rate = console.alone("dephasing_rate", dephasing_rate)
+    rate = jaxent.EnsembleRates(np.array(rate)) if isinstance(rate, list) else rate
+    arguments = (chain, t, rate, q, offsets, collective_rate)
+    value = float(jaxent.end_to_end_log_negativity(*arguments))
+    log_p = float(jaxent.dephased_log_probability(*arguments))
+    coherent = float(jaxent.end_to_end_coherent_information(*arguments))
+    result = {
+        "log_negativity_bits": value,
+        "negativity": (2**value - 1) / 2,
+        "coherent_information_bits": coherent,
+        "log10_probability": log_p / 2.302585092994046,
+        "n_ensembles": n_ensembles,
+        "n_atoms": n_atoms,
+        "window": chain.window,
+        "dimension": chain.dimension,
+        "time": time,
+        "dephasing_rate": console.alone("dephasing_rate", dephasing_rate),
+        "collective_rate": collective_rate,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    console.print_table(
+        f"M = {n_ensembles}, N = {n_atoms}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
+        ["quantity", "value"],
+        [
+            ["log negativity", f"{value:.10g} bits"],
+            ["negativity", f"{result['negativity']:.10g}"],
+            ["coherent information", f"{coherent:.10g} bits"],
+            ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
+            ["Dicke states per ensemble", f"{chain.dimension} of {n_atoms + 1}"],
+        ],
+    )
+
+
+@app.command
+def curve(
+    *,
+    n_atoms: Annotated[
+        list[int],
+        Parameter(name=["--n-atoms", "-n"], consume_multiple=True, negative="", converter=console.whole_numbers),
+    ],
+    n_ensembles: console.Ensembles = 3,
+    window: console.Number | None = None,
+    start: str = "0",
+    stop: str = "pi",
+    times: console.WholeNumber = 500,
+    out: Annotated[tuple[Path, ...], Parameter(negative="")] = (Path("curve.png"),),
+) -> None:
+    """Draw the entanglement of the two ends against time, down to the dips between the times.
+
+    Parameters
+    ----------
+    n_atoms
+        Atoms per ensemble, N; a curve for each where there are several.
+    n_ensembles
+        Ensembles in the chain, M.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    start
+        First time: a number, or an exact multiple of π such as pi/3.
+    stop
+        Last time.
+    times
+        Evenly spaced times, none of them magic; the magic time of the smallest r is added between each two.
+    out
+        PNG or PDF file, or CSV file of the numbers; may be repeated.
+    """
+    for path in out:
+        console.output_file("out", path, (".png", ".pdf", ".csv"))
+    jaxent = console.library()
+    console.alone("n_atoms", n_atoms)
+    first, last = (time_texts.time_number(text) for text in (start, stop))
+    step = (last - first) / max(times, 1)
+    edges = (first + _GOLDEN * step, last - (1 - _GOLDEN) * step)
+    chains = [jaxent.Chain(n_ensembles, n, window) for n in n_atoms]
+    curves = []
+    with console.progress_by_share() as report:
+        for number, chain in enumerate(chains):
+            share = lambda part, done=number: report((done + part) / len(chains))  # noqa: E731
+            curves.append(jaxent.entropy_curve(chain, *edges, times, report=share))
+    from jaxent.sweep import save
+
+    lines = ["n_atoms,time,entropy_bits,levels"]
+    for n, one in zip(n_atoms, curves, strict=True):
+        columns = (one.time.tolist(), one.entropy.tolist(), one.levels.tolist())
+        lines += [f"{n},{t!r},{entropy!r},{r}" for t, entropy, r in zip(*columns, strict=True)]
+    for path in out:
+        if path.suffix.lower() == ".csv":
+            save(path, lambda beside: beside.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+        else:
+            from jaxent.plot.figures import draw_curves
+
+            title = f"M = {n_ensembles}" + ("" if window is None else f", c = {window:g}")
+            save(path, draw_curves(curves, [f"N = {n}" for n in n_atoms], title, (first, last)).savefig)
+        print(f"wrote {path}")
+
+
+app.command(search.magic)
+app.command(search.optimize)
+app.command(grid.sweep)
+app.command(grid.plot)
+app.command(grid.export)
+app.command(grid.check)
+app.register_install_completion_command(
+    help="Install completion by the Tab key for your shell (bash, zsh, fish or PowerShell)."
+)
+
+
+@app.command
+def explore(*, port: console.WholeNumber = 5006, no_browser: console.Switch = False) -> None:
+    """Open a page on this machine with curves that are computed anew wherever one zooms.
+
+    Parameters
+    ----------
+    port
+        Port of the loopback address that the page is served at; 0 finds a free one.
+    no_browser
+        Only print the address.
+    """
+    console.library()
+    from jaxent.explorer import serve
+
+    with interrupts.farewell(lambda: ("the explorer has ended.", "")):
+        serve(port, not no_browser, lambda url: print(f"{url}  (Ctrl-C ends it)", flush=True))
+
+
+@app.command
+def devices() -> None:
+    """What JAX sees: devices, memory and precision; and how to let it see an accelerator that it does not use."""
+    console.library()
+    from jaxent.sweep import accelerator_advice, describe_devices, versions
+
+    entries = describe_devices()
+    console.print_table("devices", list(entries[0]), [list(entry.values()) for entry in entries])
+    found = versions()
+    print(f"jax {found['jax_version']}, jaxlib {found['jaxlib_version']}, jaxent {found['jaxent_version']}")
+    advice = accelerator_advice([entry["platform"] for entry in entries])
+    if advice:
+        print(advice)
+
+
+@app.command
+def reproduce(
+    *,
+    figure: Annotated[
+        tuple[Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "offsets"], ...], Parameter(negative="")
+    ] = (),
+    quick: console.Switch = False,
+    out: Path = Path("reproduction"),
+) -> None:
+    """Draw the paper's figures and hold its statements against the numbers.
+
+    Parameters
+    ----------
+    figure
+        Figure to draw; may be repeated. All by default. 1-large, zoom, 4-large and offsets go beyond the paper.
+    quick
+        A coarse version, in a minute or two.
+    out
+        Folder for the figures (PNG, PDF), their data (netCDF) and claims.md: statements and verdicts.
+    """
+    from jaxent.sweep import output_folder
+
+    folder = output_folder(out)
+    console.library()
+    from jaxent.paper import registry
+    from jaxent.paper.claims import claims_page, claims_table, findings_table
+    from jaxent.sweep import save
+
+    wanted = tuple(dict.fromkeys(figure)) or tuple(registry.FIGURES)
+    datasets, written = {}, []
+    kept = lambda: (f"{len(written)} files are written in {folder}; the same command starts from the beginning.", "")  # noqa: E731
+    with interrupts.farewell(kept), console.progress(registry.seconds(wanted, quick)) as report:
+        for number in wanted:
+            name = "figure_" + number.replace("-", "_")
+            data = datasets[number] = registry.FIGURES[number].compute(quick, report)
+            written.append(save(folder / f"{name}.nc", data.to_netcdf))
+            picture = registry.FIGURES[number].draw(data)
+            written += [save(folder / f"{name}.{kind}", picture.savefig) for kind in ("png", "pdf")]
+        claims = registry.claims(datasets, quick, report)
+    findings = registry.findings(datasets)
+    page = claims_page(claims, findings)
+    written.append(save(folder / "claims.md", lambda path: path.write_text(page, encoding="utf-8")))
+    if claims:
+        console.print_table("the paper's statements", *claims_table(claims))
+    if findings:
+        console.print_table("findings of our own", *findings_table(findings))
+    print("wrote " + ", ".join(str(path) for path in written))

@@ -1,0 +1,202 @@
+"""Commands that search: magic times, and optimal offsets."""
+
+import json
+import math
+from pathlib import Path
+from typing import Literal
+
+from jaxent import time_texts
+from jaxent.cli import console
+
+__all__ = ["magic", "optimize"]
+
+
+def magic(
+    *,
+    n_atoms: console.Atoms,
+    n_ensembles: console.Ensembles = 3,
+    max_levels: console.WholeNumber | None = None,
+    window: console.Number | None = None,
+    find: console.Switch = False,
+    as_json: console.AsJson = False,
+) -> None:
+    """Magic times 2πp/r: the entanglement there and the widths of their dips, or all peaks and dips of E(t).
+
+    Parameters
+    ----------
+    n_atoms
+        Atoms per ensemble, N.
+    n_ensembles
+        Ensembles in the chain, M.
+    max_levels
+        Largest r; √N, but at most 12, by default.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    find
+        Search E(t) in [0, π] for its peaks and dips instead, without using what magic times are.
+    as_json
+        Print one line of JSON.
+    """
+    jaxent = console.library()
+    chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    if find:
+        with console.progress_by_share() as report:
+            found = jaxent.find_extrema(chain, report=report)
+        result = {name: column.tolist() for name, column in found._asdict().items()}
+        heads = ["t", "kind", "E (bits)", "stands out by (bits)", "r"]
+        rows = [
+            [f"{t:.10f}", "peak" if peak else "dip", f"{e:.6f}", f"{p:.4f}", str(r) if r else ""]
+            for t, e, peak, p, r in zip(*found, strict=True)
+        ]
+    else:
+        from jaxent.analysis.magic_times import half_width_or_nan
+
+        most = max(2, min(12, int(n_atoms**0.5))) if max_levels is None else max_levels
+        times, levels, limits = jaxent.magic_times(n_atoms, most)
+        entropies = jaxent.end_to_end_entropy(chain, times)
+        different = sorted(set(levels.tolist()))
+        widths = {}
+        with console.progress(len(different)) as advance:
+            for r in different:
+                width = half_width_or_nan(chain, r)
+                widths[r] = None if math.isnan(width) else width
+                advance(1.0)
+        names = [time_texts.pi_text(int(a), int(b)) for a, b in zip(times.numerator, times.denominator, strict=True)]
+        result = {
+            "time": names,
+            "levels": levels.tolist(),
+            "limit_bits": limits.tolist(),
+            "entropy_bits": [float(e) for e in entropies],
+            "half_width": [widths[r] for r in levels.tolist()],
+        }
+        heads = ["t", "r", "log2 r", "E (bits)", "half-width of the dip, for 0.05 bits"]
+        rows = [
+            [name, str(r), f"{limit:.6f}", f"{e:.6f}", "none" if widths[r] is None else f"{widths[r]:.6g}"]
+            for name, r, limit, e in zip(names, levels.tolist(), limits, result["entropy_bits"], strict=True)
+        ]
+    if as_json:
+        print(json.dumps({"n_ensembles": n_ensembles, "n_atoms": n_atoms, "window": window} | result))
+        return
+    console.print_table(f"M = {n_ensembles}, N = {n_atoms}", heads, rows)
+
+
+def optimize(
+    time: str,
+    *,
+    n_atoms: console.Atoms,
+    n_ensembles: console.Ensembles = 3,
+    objective: Literal[
+        "average_entropy", "average_log_negativity", "decoded_fidelity", "entropy_times_probability"
+    ] = "average_entropy",
+    dephasing_rate: console.Rate = None,
+    levels: console.WholeNumber | None = None,
+    outcomes: console.Outcomes = None,
+    phase_offset: console.Offsets = None,
+    per_ensemble: console.Switch = False,
+    vary_time: console.Switch = False,
+    starts: console.WholeNumber = 8,
+    steps: console.WholeNumber = 100,
+    samples: console.WholeNumber | None = None,
+    seed: console.WholeNumber = 0,
+    window: console.Number | None = None,
+    plot: Path | None = None,
+    as_json: console.AsJson = False,
+) -> None:
+    """Find the phase offsets, and the time if wanted, that maximize the entanglement.
+
+    Parameters
+    ----------
+    time
+        Interaction time: a number, or an exact multiple of π such as 2pi/3.
+    n_atoms
+        Atoms per ensemble, N.
+    n_ensembles
+        Ensembles in the chain, M.
+    objective
+        What to maximize.
+    dephasing_rate
+        Rate γ for average_log_negativity.
+    levels
+        L of the magic time 2π/L for decoded_fidelity.
+    outcomes
+        Measured outcomes for entropy_times_probability; all N by default. One number stands for all.
+    phase_offset
+        Where the first start begins, in radians; one number, or one per inner ensemble.
+    per_ensemble
+        Vary the offset of each inner ensemble by itself.
+    vary_time
+        Vary the time too.
+    starts
+        Number of starting points.
+    steps
+        Most steps of each start.
+    samples
+        Draw this many outcomes in each step instead of summing over all; needed beyond M = 4.
+    seed
+        Seed of the draws.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    plot
+        File for a plot of all steps, PNG or PDF by its ending.
+    as_json
+        Print one line of JSON.
+    """
+    if plot is not None:
+        console.output_file("plot", plot, (".png", ".pdf"))
+    if n_ensembles > 4 and samples is None and objective != "entropy_times_probability":
+        raise ValueError(
+            f"Argument `samples` must be given for n_ensembles = {n_ensembles}, as all outcomes can be summed for at "
+            "most 4; 200 are a good start."
+        )
+    jaxent = console.library()
+    import jax
+
+    chain, t = jaxent.Chain(n_ensembles, n_atoms, window), time_texts.parse_time(time)
+    typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": console.alone("outcomes", outcomes)}
+    with console.live_line() as show:
+        found = jaxent.maximize(
+            objective,
+            chain,
+            t,
+            None if phase_offset is None else console.alone("phase_offset", phase_offset),
+            per_ensemble=per_ensemble,
+            vary_time=vary_time,
+            n_starts=starts,
+            n_steps=steps,
+            key=None if samples is None else jax.random.key(seed),
+            n_samples=2 if samples is None else samples,
+            callback=lambda step, value, slope: show(f"step {step} of {steps}: {value:.8f}, gradient {slope:.1e}"),
+            **{name: value for name, value in typed.items() if value is not None},
+        )
+    if plot is not None:
+        from jaxent.plot.figures import draw_history
+        from jaxent.sweep import save
+
+        save(plot, draw_history(found.history, objective).savefig)
+    result = {
+        "objective": objective,
+        "value": found.value,
+        "standard_error": found.standard_error,
+        "phase_offset": found.phase_offset.tolist(),
+        "time": found.time,
+        "gradient_norm": found.slope,
+        "steps": len(found.history.value),
+        "n_ensembles": n_ensembles,
+        "n_atoms": n_atoms,
+        "window": window,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    error = f" ± {found.standard_error:.1e}" if found.standard_error else ""
+    console.print_table(
+        f"M = {n_ensembles}, N = {n_atoms}, best of {starts} starts",
+        ["quantity", "value"],
+        [
+            [objective.replace("_", " "), f"{found.value:.10g}{error}"],
+            ["phase offset φ", " ".join(f"{x:.8g}" for x in found.phase_offset) + " rad"],
+            ["time t", f"{found.time:.10g}" if vary_time else time],
+            ["norm of the gradient", f"{found.slope:.1e}"],
+            ["steps", str(len(found.history.value))],
+        ],
+    )

@@ -1,0 +1,312 @@
+"""Measures of bipartite entanglement, in bits (logarithms to base 2).
+
+A pure state of two ensembles is its amplitude matrix A[k_1, k_M], normalized or not: its singular values, normalized,
+are the Schmidt coefficients σ_i, and σ_i² the eigenvalues of either reduced density matrix. A mixed state of one
+system is a Hermitian matrix ρ[k, k']; one of two systems has the index order ρ[k_1, k_2, k_1', k_2']. Their trace may
+be anything positive: measures divide by it. The measures of mixed states of two systems begin with `state_`.
+
+What is no state (zero, not finite, not Hermitian, of no positive trace) is refused; under a transformation its measures
+are NaN (`entanglement.states`).
+
+A negativity that the rounding of the spectrum cannot tell from 0, below about 2e-15·√n for n singular values or
+eigenvalues, is 0.
+
+>>> bell = jnp.eye(2)
+>>> print(f"{entanglement_entropy(bell):.6f} {log_negativity(bell):.6f}")
+1.000000 1.000000
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from jaxent import arguments, spectral
+from jaxent.conversion import whole_number
+from jaxent.entanglement import renyi, states
+from jaxent.messages import shown
+from jaxent.numerics import algebra, rounding
+from jaxent.runtime import memory, threads
+
+__all__ = [
+    "coherent_information",
+    "entanglement_entropy",
+    "entropy_difference",
+    "log_negativity",
+    "negativity",
+    "normalized_entropy",
+    "purity",
+    "renyi_entropy",
+    "schmidt_coefficients",
+    "shannon_entropy",
+    "state_fidelity",
+    "state_log_negativity",
+    "state_negativity",
+    "state_renyi_entropy",
+    "von_neumann_entropy",
+]
+
+
+# -------------------------------------------------- from an amplitude matrix
+
+
+@threads.with_one_lapack_thread
+def schmidt_coefficients(amplitudes: ArrayLike) -> Float[Array, " rank"]:
+    """Schmidt coefficients σ_i of a pure bipartite state, decreasing, Σσ_i² = 1.
+
+    Args:
+        amplitudes: array of shape (m, n), normalized or not.
+
+    Returns:
+        real array of shape (min(m, n),).
+
+    Raises:
+        ValueError: when `amplitudes` is not a finite matrix or is zero (checked outside transformations).
+    """
+    return spectral.svdvals(states.normalized(amplitudes))
+
+
+@threads.with_one_lapack_thread
+def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
+    """Von Neumann entropy of either half of a pure state, E = -Σ σ_i² log2 σ_i², equation (26), in bits.
+
+    Args and errors: as `schmidt_coefficients`. Returns a scalar.
+    """
+    return spectral.of_singular_values(_entropy_of_coefficients, [states.squared(amplitudes)])
+
+
+@threads.with_one_lapack_thread
+def renyi_entropy(amplitudes: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
+    """Rényi entropy S_α = log2(Σ σ_i^(2α)) / (1 - α) of either half of a pure state, in bits.
+
+    Args:
+        amplitudes: as `schmidt_coefficients`.
+        alpha: order α ≥ 0; 1 is the von Neumann entropy, inf the min-entropy, 0 the log of the Schmidt rank. It may
+            be traced (a negative one then gives NaN), and the derivative in it is as `end_to_end_renyi_entropy` says.
+
+    Raises:
+        ValueError: when `alpha` is negative or NaN, and as `schmidt_coefficients`.
+    """
+    order = renyi.as_data(renyi.check_order(alpha))
+    return spectral.of_singular_values(_renyi_of_coefficients, [states.squared(amplitudes)], (order,))
+
+
+@threads.with_one_lapack_thread
+def log_negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
+    """Logarithmic negativity of a pure state, log2 ‖|ψ⟩⟨ψ|^(T_1)‖_1 = 2 log2 Σ σ_i, in bits.
+
+    Args and errors: as `schmidt_coefficients`. Returns a scalar.
+    """
+    blocks = [states.squared(amplitudes)]
+    return beyond_rounding(2 * jnp.log2(spectral.of_singular_values(jnp.sum, blocks)), blocks)
+
+
+@threads.with_one_lapack_thread
+def negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
+    """Negativity of a pure state, (‖|ψ⟩⟨ψ|^(T_1)‖_1 - 1)/2 = ((Σσ_i)² - 1)/2.
+
+    Args and errors: as `schmidt_coefficients`. Returns a scalar.
+    """
+    blocks = [states.squared(amplitudes)]
+    return beyond_rounding((spectral.of_singular_values(jnp.sum, blocks) ** 2 - 1) / 2, blocks)
+
+
+# --------------------------------------------------- from a density matrix
+
+
+@threads.with_one_lapack_thread
+def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
+    """Von Neumann entropy -Tr ρ log2 ρ of a density matrix, in bits.
+
+    Args:
+        rho: Hermitian positive array of shape (n, n); divided by its trace.
+
+    Returns:
+        scalar.
+
+    Raises:
+        ValueError: when `rho` is not a finite Hermitian matrix of positive trace (checked outside transformations).
+    """
+    return _of_density(shannon_entropy, rho)
+
+
+@threads.with_one_lapack_thread
+def state_renyi_entropy(rho: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
+    """Rényi entropy log2(Tr ρ^α) / (1 - α) of a density matrix, in bits.
+
+    Arguments and errors: `rho` as `von_neumann_entropy`, `alpha` as `renyi_entropy`.
+    """
+    return _of_density(_renyi_of_eigenvalues, rho, renyi.as_data(renyi.check_order(alpha)))
+
+
+def purity(rho: ArrayLike) -> Float[Array, ""]:
+    """Purity Tr ρ² / (Tr ρ)² of a density matrix.
+
+    Args:
+        rho: Hermitian array of shape (n, n), or of two systems (m, n, m, n).
+
+    Returns:
+        scalar between 1/rank and 1.
+
+    Raises:
+        ValueError: as `von_neumann_entropy`.
+    """
+    rho = arguments.as_numbers("rho", rho)
+    checked = states.checked_state(rho) if rho.ndim == 4 else states.checked_density(rho)
+    return jnp.sum(jnp.abs(checked) ** 2)
+
+
+# ------------------------------------------- from a state of two systems
+
+
+@threads.with_one_lapack_thread
+def state_log_negativity(rho: ArrayLike) -> Float[Array, ""]:
+    """Logarithmic negativity log2 ‖ρ^(T_1)‖_1 of a state of two systems, in bits.
+
+    Its derivative is exact at degenerate spectra; where an eigenvalue of ρ^(T_1) is zero the trace norm has a kink,
+    and the derivative is the subgradient without it.
+
+    Args:
+        rho: Hermitian array of shape (m, n, m, n), index order (k_1, k_2, k_1', k_2'); divided by its trace.
+
+    Returns:
+        scalar, at least 0.
+
+    Raises:
+        ValueError: when `rho` is not a finite Hermitian array of that shape and positive trace.
+
+    References:
+        G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002).
+    """
+    blocks = [_transposed(rho)]
+    return beyond_rounding(jnp.log2(spectral.trace_norm(blocks)), blocks)
+
+
+@threads.with_one_lapack_thread
+def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
+    """Negativity (‖ρ^(T_1)‖_1 - 1)/2 of a state of two systems.
+
+    Arguments and errors as `state_log_negativity`.
+    """
+    blocks = [_transposed(rho)]
+    return beyond_rounding((spectral.trace_norm(blocks) - 1) / 2, blocks)
+
+
+@threads.with_one_lapack_thread
+def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
+    """Coherent information S(ρ_2) - S(ρ) of a state of two systems, in bits; it may be negative.
+
+    It bounds the entanglement that can be distilled with one-way communication from below.
+
+    Arguments and errors as `state_log_negativity`.
+
+    References:
+        I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005).
+    """
+    rho = states.checked_state(rho)
+    size = rho.shape[0] * rho.shape[1]
+    second = jnp.einsum("abac->bc", rho)
+    return spectral.of_eigenvalues(
+        functools.partial(entropy_difference, second.shape[0]), [second, rho.reshape(size, size)]
+    )
+
+
+def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
+    """Fidelity ⟨ψ|ρ|ψ⟩ of a state of two systems with a pure state, both normalized here.
+
+    Args:
+        rho: as `state_log_negativity`.
+        amplitudes: A[k_1, k_2] of |ψ⟩, shape (m, n); for the noise-free state `jaxent.end_to_end_amplitudes`, for the
+            decoded one `jaxent.decoded_target`.
+
+    Returns:
+        scalar between 0 and 1.
+
+    Raises:
+        ValueError: as `state_log_negativity` and `schmidt_coefficients`, and when the shapes do not belong together.
+    """
+    rho, psi = states.checked_state(rho), states.normalized(amplitudes)
+    if psi.shape != rho.shape[:2]:
+        raise ValueError(f"Argument `amplitudes` must have shape {rho.shape[:2]}, but has {shown(psi.shape)}.")
+    bra, rho, ket = algebra.alike(psi.conj(), rho, psi)
+    return jnp.einsum("ab,abcd,cd->", bra, rho, ket, precision="highest").real
+
+
+def _transposed(rho: ArrayLike) -> jax.Array:
+    """The partial transpose of a checked state, as a matrix."""
+    rho = states.checked_state(rho)
+    size = rho.shape[0] * rho.shape[1]
+    return jnp.transpose(rho, (2, 1, 0, 3)).reshape(size, size)
+
+
+# ------------------------------------------------------------ from numbers
+
+
+def normalized_entropy(entropy: ArrayLike, n_atoms: int) -> Float[Array, "..."]:
+    """E / E_max with E_max = log2(N + 1), equation (28).
+
+    Args:
+        entropy: E in bits, any shape.
+        n_atoms: N.
+    """
+    entropy = arguments.as_numbers("entropy", entropy)
+    what = f"{entropy.size} normalized entropies"
+    memory.check_memory(entropy.size * entropy.dtype.itemsize, what, "pass fewer at once")
+    return entropy / math.log2(whole_number("n_atoms", n_atoms, 1) + 1)
+
+
+def shannon_entropy(probabilities: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+    """-Σ p log2 p over the last axis, in bits; 0 log 0 = 0, and tiny negative p (rounding) count as 0."""
+    zero = probabilities <= rounding.smallest(probabilities.dtype) ** 0.5  # 1/p² of derivatives: no overflow
+    log = jnp.log2(jnp.where(zero, 1.0, probabilities))  # NaN is not zero, and stays
+    return renyi.not_negative(-jnp.sum(jnp.where(zero, 0.0, probabilities * log), axis=-1))
+
+
+def beyond_rounding(measure: jax.Array, blocks: Sequence[jax.Array]) -> jax.Array:
+    """A negativity, or 0 where it is no more than the rounding of the spectrum of the blocks, of Σ|b|² ≤ 1.
+
+    A backward stable solver gives the spectrum of a matrix that differs by a few ε in Frobenius norm, and a trace norm
+    of n values by √n of that. The derivative is not touched.
+    """
+    size = sum(block.shape[-1] for block in blocks)
+    least = 8 * math.sqrt(size) * rounding.epsilon(measure.dtype)
+    return measure - jax.lax.stop_gradient(jnp.where(measure <= least, measure, 0.0))
+
+
+def entropy_difference(size: int, probabilities: Float[Array, " n"]) -> Float[Array, ""]:
+    """Entropy of the first `size` probabilities less that of the others, in bits."""
+    return shannon_entropy(probabilities[:size]) - shannon_entropy(probabilities[size:])
+
+
+def _entropy_of_coefficients(coefficients: jax.Array) -> jax.Array:
+    return shannon_entropy(coefficients**2)
+
+
+def _renyi_of_coefficients(coefficients: jax.Array, alpha: Any) -> jax.Array:
+    noise = rounding.epsilon(coefficients.dtype) * coefficients.shape[-1]
+    return renyi.of_probabilities(coefficients**2, alpha, noise**2)
+
+
+def _renyi_of_eigenvalues(eigenvalues: jax.Array, alpha: Any) -> jax.Array:
+    return renyi.of_probabilities(eigenvalues, alpha, rounding.epsilon(eigenvalues.dtype) * eigenvalues.shape[-1])
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _of_density(function: Callable, rho: ArrayLike, *parameters: jax.Array) -> jax.Array:
+    """A function of the eigenvalues of a checked density matrix, which must be positive, and of parameters."""
+
+    def with_smallest(eigenvalues, *parameters):
+        return jnp.stack([function(eigenvalues, *parameters), jax.lax.stop_gradient(jnp.min(eigenvalues))])
+
+    value, smallest = spectral.of_eigenvalues(with_smallest, [states.checked_density(rho)], parameters)
+    host = arguments.concrete(smallest)
+    if host is not None and host < -states.TOLERANCE:
+        raise ValueError(f"Argument `rho` must be positive, but has the eigenvalue {host:.3g} at trace one.")
+    return value * jnp.where(smallest < -states.TOLERANCE, jnp.nan, 1.0)

@@ -1,0 +1,115 @@
+"""What is a state: matrices of amplitudes and density matrices, checked, at a scale of one and normalized.
+
+Known values that are no state are refused, traced ones become NaN. Any scale is taken, from the largest number to the
+smallest subnormal one; under a transformation, where XLA takes subnormal numbers as zero, down to 1e-290 (1e-30 in
+float32). Arrays of less than 32 bits are taken as JAX's default precision.
+
+>>> print(normalized(jnp.eye(4) * 1e308)[0, 0])
+0.5
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxent import arguments
+from jaxent.runtime import memory
+
+__all__ = ["TOLERANCE", "checked_density", "checked_state", "normalized", "squared"]
+
+_COPIES = 3.7  # of a matrix that its normalization and decomposition hold at once, measured
+TOLERANCE = 1e-6  # of the largest element, or of the trace, by which a density matrix may miss being one
+
+
+def checked_state(rho: ArrayLike) -> jax.Array:
+    """A state of two systems, Hermitian to the last digit and of trace one."""
+    rho = arguments.as_numbers("rho", rho)
+    if rho.ndim != 4 or rho.shape[:2] != rho.shape[2:] or 0 in rho.shape:
+        raise ValueError(
+            f"Argument `rho` must have the shape (m, n, m, n), but has {rho.shape}; the measures of amplitudes are "
+            "called entanglement_entropy, log_negativity and negativity."
+        )
+    size = rho.shape[0] * rho.shape[1]
+    return checked_density(rho.reshape(size, size)).reshape(rho.shape)
+
+
+def checked_density(rho: ArrayLike) -> jax.Array:
+    """A density matrix, Hermitian to the last digit and of trace one; NaN where a traced one is none."""
+    rho = _scaled_matrix("rho", rho)
+    if rho.shape[0] != rho.shape[1]:
+        raise ValueError(f"Argument `rho` must be a square matrix, but has shape {rho.shape}.")
+    host = arguments.concrete(rho)
+    if host is not None and host.any():
+        deviation = abs(host - host.conj().T).max()
+        if not deviation <= TOLERANCE:
+            raise ValueError(
+                "Argument `rho` must be Hermitian, but differs from its adjoint by "
+                f"{deviation:.3g} of its largest element."
+            )
+    if host is not None and not np.trace(host).real > 0:
+        raise ValueError(
+            f"Argument `rho` must have a positive trace, but it is {np.trace(host).real:.6g} of its largest element."
+        )
+    trace = jnp.trace(rho).real
+    admissible = (trace > 0) & (jnp.max(jnp.abs(rho - rho.conj().T)) <= TOLERANCE)
+    rho = rho / jnp.where(admissible, trace, jnp.nan).astype(rho.dtype)
+    return (rho + rho.conj().T) / 2
+
+
+def normalized(amplitudes: ArrayLike) -> jax.Array:
+    """An amplitude matrix divided by its norm; NaN where a traced one is zero."""
+    scaled = _scaled_matrix("amplitudes", amplitudes)
+    host = arguments.concrete(scaled)
+    if host is not None and not host.any():
+        raise ValueError("Argument `amplitudes` must be a state, but is zero everywhere.")
+    total = jnp.sum(jnp.abs(scaled) ** 2)
+    return scaled / jnp.sqrt(jnp.where(total > 0, total, jnp.nan)).astype(scaled.dtype)
+
+
+def squared(amplitudes: ArrayLike) -> jax.Array:
+    """A normalized amplitude matrix with zeros that make it square and change no Schmidt coefficient but zeros."""
+    matrix = normalized(amplitudes)
+    rows, columns = matrix.shape
+    side = max(rows, columns)
+    return jnp.pad(matrix, ((0, side - rows), (0, side - columns)))
+
+
+def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
+    """A matrix whose largest element is about one, so that no square or sum of it over- or underflows; zero as it is.
+
+    A known one is checked to be finite; NaN where a traced one is not.
+    """
+    matrix = arguments.as_numbers(name, matrix)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        remedy = "the measures of two systems begin with state_" if matrix.ndim == 4 else "use jax.vmap for a batch"
+        raise ValueError(f"Argument `{name}` must be a matrix, but has shape {matrix.shape}; {remedy}.")
+    if not jnp.issubdtype(matrix.dtype, jnp.inexact) or jnp.finfo(matrix.dtype).bits < 32:
+        matrix = matrix.astype(jnp.result_type(float))
+    what = f"A measure of a matrix of {matrix.shape[0]} x {matrix.shape[1]} elements"
+    memory.check_memory(int(_COPIES * matrix.size * matrix.dtype.itemsize), what, "use fewer states")
+    host = arguments.concrete(matrix)
+    if host is not None:
+        if not np.isfinite(host).all():
+            raise ValueError(f"Argument `{name}` must be finite, but holds NaN or infinity.")
+        matrix = jnp.asarray(_without_subnormals(host))
+    parts = jnp.maximum(jnp.abs(matrix.real), jnp.abs(matrix.imag))  # |a + ib| may overflow where a and b do not
+    scale = jax.lax.stop_gradient(jnp.max(parts))
+    scale = jnp.where(scale > 0, jnp.where(scale < jnp.inf, scale, jnp.nan), 1.0 + 0.0 * scale)
+    # XLA may divide by multiplying by the reciprocal, which for a large scale is subnormal, and so zero; no scale is
+    # so large where float64 has the range of float32, as on a TPU
+    limits = jnp.finfo(scale.dtype)
+    shrink = jnp.where(scale > 2.0 ** (limits.maxexp // 2), 2.0 ** (limits.minexp // 2), 1.0).astype(scale.dtype)
+    return (matrix * shrink.astype(matrix.dtype)) / (scale * shrink).astype(matrix.dtype)
+
+
+def _without_subnormals(host: np.ndarray) -> np.ndarray:
+    """The matrix, or a multiple of it by a power of two where its elements are so small that XLA takes them as zero."""
+    real, imaginary = np.real(host), np.imag(host)
+    largest = max(abs(real).max(), abs(imaginary).max())
+    limits = np.finfo(host.dtype)
+    if not 0 < largest < limits.tiny / limits.eps:
+        return host
+    exponent = -np.frexp(largest)[1]
+    parts = [np.ldexp(part, exponent) for part in (real, imaginary)]
+    return parts[0] + 1j * parts[1] if np.iscomplexobj(host) else parts[0]

@@ -1,0 +1,353 @@
+"""The ends of a chain under S_z dephasing, in closed form: their mixed state and its entanglement.
+
+The public layer over the kernels of `noise.kernels`. The noise is that of equation (29): each ensemble j dephases by
+itself at a rate γ_j during the interaction,
+
+    dρ/dt = -i[H, ρ] - (γ_j/2) [(S_j^z)² ρ - 2 S_j^z ρ S_j^z + ρ (S_j^z)²],
+
+and, beside it or instead, all ensembles share one noise of rate Γ, with Σ_j S_j^z in place of S_j^z.
+
+Arrays of times and rates are broadcast against each other; `EnsembleRates` gives each ensemble a rate of its own.
+Entanglement is in bits, rates are in units of the coupling, times in 1/coupling. Everything is differentiable in times
+and rates, at γ = 0 too. Results are refused where the outcomes are so unlikely (p < 1e-12) that rounding is all there
+is.
+
+>>> from jaxent import Chain, pi_fraction
+>>> print(f"{end_to_end_log_negativity(Chain(3, 30), pi_fraction(1, 2), 0.01):.4f}")
+1.9798
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Complex, Float
+
+from jaxent import arguments
+from jaxent.chain import Chain
+from jaxent.messages import shown
+from jaxent.noise import coherence_sum, kernels
+from jaxent.protocol.dispatch import ImpossibleOutcomes
+from jaxent.runtime import execution, memory
+from jaxent.times import BondTimes, Time, batch_shape, time_value
+
+__all__ = [
+    "EnsembleRates",
+    "Rate",
+    "dephased_log_probability",
+    "end_to_end_coherent_information",
+    "end_to_end_log_negativity",
+    "end_to_end_state",
+]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class EnsembleRates:
+    """A dephasing rate of its own for each ensemble 1…M.
+
+    Attributes:
+        rates: γ_1…γ_M, of shape (..., M); leading axes are a batch.
+    """
+
+    rates: Any
+
+
+Rate = ArrayLike | EnsembleRates
+
+
+# ------------------------------------------------------------------- public
+
+
+def end_to_end_state(
+    chain: Chain,
+    time: Time,
+    dephasing_rate: Rate,
+    outcomes: arguments.Outcomes | None = None,
+    phase_offset: arguments.Offsets = 0.0,
+    collective_rate: ArrayLike = 0.0,
+) -> Complex[Array, "D D D D"]:
+    """Density matrix of the two ends after dephasing and all measurements, with all phases.
+
+    Args:
+        chain: the chain.
+        time: one time for all bonds, at least 0; a float or a `PiFraction`.
+        dephasing_rate: γ, a scalar, or one rate for each ensemble as (M,) values or `EnsembleRates`.
+        outcomes: q_2…q_(M-1), an int or (M-2,) ints; None: all N.
+        phase_offset: φ in radians, a scalar or (M-2,) values.
+        collective_rate: Γ of a noise that all ensembles share, a scalar.
+
+    Returns:
+        array ρ[k_1, k_M, k_1', k_M'], trace one. Its weight, the probability of the outcomes, is
+        `dephased_log_probability`.
+
+    Raises:
+        ValueError: on any argument out of range, where the array does not fit in memory, and for impossible outcomes.
+    """
+    if not isinstance(dephasing_rate, EnsembleRates) and np.ndim(dephasing_rate) == 1:
+        dephasing_rate = EnsembleRates(dephasing_rate)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
+    problem.refuse_batch()
+    problem.refuse_large_state()
+    state, log_probability = problem.run(kernels.whole_state)
+    problem.refuse_unlikely(log_probability)
+    return state
+
+
+def dephased_log_probability(
+    chain: Chain,
+    time: Time,
+    dephasing_rate: Rate,
+    outcomes: arguments.Outcomes | None = None,
+    phase_offset: arguments.Offsets = 0.0,
+    collective_rate: ArrayLike = 0.0,
+) -> Float[Array, "*batch"]:
+    """Natural logarithm of the probability of the outcomes under dephasing.
+
+    For three ensembles a sum over the coherences of the measured one (`noise.coherence_sum`), at any number of atoms;
+    for others the trace of the state. Arguments as `end_to_end_log_negativity`.
+
+    Returns:
+        array of the shape of the times and rates.
+
+    Raises:
+        ValueError: on any argument out of range, where the sum or the state does not fit in memory, and where the
+            outcomes cannot occur or the sum cancels to less than eight digits (estimated beside it). Under a
+            transformation it is NaN instead.
+    """
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense=False)
+    log_probability = problem.log_probability()
+    problem.refuse_unlikely(
+        log_probability,
+        f"or rounding leaves less than eight digits of its probability at n_atoms = {chain.n_atoms}",
+    )
+    return log_probability
+
+
+def end_to_end_log_negativity(
+    chain: Chain,
+    time: Time,
+    dephasing_rate: Rate,
+    outcomes: arguments.Outcomes | None = None,
+    phase_offset: arguments.Offsets = 0.0,
+    collective_rate: ArrayLike = 0.0,
+) -> Float[Array, "*batch"]:
+    """Logarithmic negativity log2 ‖ρ^(T_1)‖_1 of the two ends under dephasing, in bits.
+
+    For M = 3 the partial transpose is real symmetric and is split by parity (φ known to be 0) and by the exchange of
+    the ends (one rate for all): four blocks of about D²/4, two for φ ≠ 0.
+
+    Where eigenvalues of the transpose vanish (a pure state, t = 0) the trace norm has a kink; derivatives are then the
+    one-sided ones towards more noise, so that d/dγ is right at γ = 0. Second derivatives are not supported there.
+
+    Args:
+        chain: the chain.
+        time: t ≥ 0 for all bonds, a float or a `PiFraction` of any shape.
+        dephasing_rate: γ ≥ 0, a scalar or an array that broadcasts with `time`, or `EnsembleRates`.
+        outcomes: q_2…q_(M-1), an int or (M-2,) ints; None: all N.
+        phase_offset: φ in radians, a scalar or (M-2,) values.
+        collective_rate: Γ ≥ 0 of a noise that all ensembles share; broadcasts likewise.
+
+    Returns:
+        real array of the broadcast shape of times and rates.
+
+    Raises:
+        ValueError: on any argument out of range, where the matrices do not fit in memory, and for outcomes of
+            probability zero, or so small that the state cancels to less than eight digits (estimated beside it). Under
+            a transformation their log negativity is NaN instead.
+    """
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
+    value, log_probability = problem.run(kernels.log_negativity)
+    problem.refuse_unlikely(log_probability)
+    return value
+
+
+def end_to_end_coherent_information(
+    chain: Chain,
+    time: Time,
+    dephasing_rate: Rate,
+    outcomes: arguments.Outcomes | None = None,
+    phase_offset: arguments.Offsets = 0.0,
+    collective_rate: ArrayLike = 0.0,
+) -> Float[Array, "*batch"]:
+    """Coherent information S(ρ_M) - S(ρ) of the two ends, in bits: a lower bound on the distillable entanglement.
+
+    Arguments, errors and shape as `end_to_end_log_negativity`. It may be negative. Where noise sets in on a pure state
+    (γ = 0, or t = 0 with γ > 0) its slope towards more noise is -∞, as that of x log x at 0; the derivative that is
+    returned there is finite and means nothing.
+
+    References:
+        I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
+    """
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
+    value, log_probability = problem.run(kernels.coherent_information)
+    problem.refuse_unlikely(log_probability)
+    return value
+
+
+# ------------------------------------------------ batches, arguments, checks
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets):
+    """Apply a kernel to each time and rate of a batch."""
+    shape = batch_shape(time)
+
+    def single(point):
+        result = kernel(static, *point, outcomes, offsets)
+        return result if static.top else arguments.nan_unless_possible(result, outcomes, static.chain.n_atoms)
+
+    if not shape:
+        return single((time, strengths, shared))
+    flat = jax.tree.map(lambda x: jnp.reshape(x, (-1, *jnp.shape(x)[len(shape) :])), (time, strengths, shared))
+    result = execution.over_points(single, flat, tile)
+    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), result)
+
+
+@dataclasses.dataclass
+class Problem:
+    """Checked arguments of one call, times and rates broadcast to one shape."""
+
+    static: kernels.Static
+    time: Any
+    strengths: Any  # γ_j t, (..., M)
+    shared: Any  # Γ t
+    outcomes: Any
+    offsets: Any
+
+    @classmethod
+    def of(cls, chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense: bool = True) -> "Problem":
+        arguments.check_chain(chain)
+        if isinstance(time, BondTimes):
+            raise ValueError(
+                "Argument `time` must be one time for all bonds here, but is BondTimes: how long each ensemble "
+                "dephases would be undefined; use jaxent.evolve_density."
+            )
+        arguments.check_precision(chain.n_atoms, time)
+        time = arguments.checked_time(time, chain.n_ensembles)
+        offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
+        equal = not isinstance(dephasing_rate, EnsembleRates)
+        shared_known_zero = arguments.is_zero(collective_rate)
+        local = arguments.checked_rate("dephasing_rate", dephasing_rate if equal else dephasing_rate.rates)
+        shared = arguments.checked_rate("collective_rate", collective_rate)
+        if not equal and local.shape[-1:] != (chain.n_ensembles,):
+            raise ValueError(
+                f"Argument `dephasing_rate` must have a last axis of n_ensembles = {chain.n_ensembles} rates, "
+                f"but has shape {local.shape}."
+            )
+        rates = jnp.broadcast_to(local[..., None], (*local.shape, chain.n_ensembles)) if equal else local
+        arguments.refuse_negative("time", time)
+        try:
+            shape = np.broadcast_shapes(batch_shape(time), rates.shape[:-1], shared.shape)
+        except ValueError:
+            raise ValueError(
+                f"Arguments `time`, `dephasing_rate` and `collective_rate` must broadcast, but have the shapes "
+                f"{batch_shape(time)}, {rates.shape[:-1]} and {shared.shape}; use EnsembleRates for a rate of each "
+                "ensemble."
+            ) from None
+        duration = jnp.broadcast_to(jnp.asarray(time_value(time), rates.dtype), shape)
+        values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+        top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+        problem = cls(
+            kernels.Static(chain, top, arguments.is_zero(phase_offset), equal, not shared_known_zero),
+            jax.tree.map(lambda x: jnp.broadcast_to(x, shape), time),
+            jnp.broadcast_to(rates, (*shape, chain.n_ensembles)) * duration[..., None],
+            jnp.broadcast_to(shared, shape) * duration,
+            values,
+            offsets,
+        )
+        if dense:
+            problem.refuse_large_blocks()
+        return problem
+
+    def log_probability(self) -> jax.Array:
+        """Log probability of the outcomes for each time and rate, NaN where its digits are lost."""
+        if self.static.chain.n_ensembles != 3:
+            self.refuse_large_state()
+            return self.run(kernels.log_probability)
+        chain = self.static.chain
+        what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
+        instead = "use fewer atoms" if chain.window is None else "use a smaller window, or none"
+        memory.check_memory(coherence_sum.host_bytes(chain), what, "use fewer atoms", on_host=True)
+        if not execution.is_traced((self.time, self.strengths, self.shared, self.outcomes, self.offsets)):
+            found = self.run(coherence_sum.log_probability_over_hops, (what, instead))
+            if not (coherence_sum.pairs_are_few(chain) and np.isnan(found).any()):
+                return found
+        return self.run(coherence_sum.log_probability, (what, instead))
+
+    def run(self, kernel: Callable, words: tuple[str, str] | None = None):
+        """A kernel for each time and rate; `words`: what needs the memory, and what to use instead."""
+        tile = max(1, 2**20 // self.static.chain.dimension**4)
+        what, instead = words or (self._blocks() if self._by_blocks else self._state())
+        return execution.call(
+            _over_batch,
+            *(kernel, self.static, tile, self.time, self.strengths, self.shared, self.outcomes, self.offsets),
+            what=what,
+            instead=instead,
+        )
+
+    def refuse_batch(self) -> None:
+        if batch_shape(self.time):
+            raise ValueError(
+                f"Arguments `time` and `dephasing_rate` must be single values here, but have the shape "
+                f"{batch_shape(self.time)}; use jax.vmap for many."
+            )
+
+    def refuse_large_state(self) -> None:
+        memory.check_memory(16 * self.static.chain.dimension**4, *self._state())
+
+    def refuse_large_blocks(self) -> None:
+        if not self._by_blocks:
+            self.refuse_large_state()
+            return
+        n_blocks = (2 if self.static.real else 1) * (2 if self.static.equal else 1)
+        memory.check_memory(16 * n_blocks * self._largest_block**2, *self._blocks())
+
+    @property
+    def _by_blocks(self) -> bool:
+        """Whether the partial transpose is formed block by block, and the state never."""
+        return self.static.chain.n_ensembles == 3 and not self.static.shared
+
+    @property
+    def _largest_block(self) -> int:
+        static, dimension = self.static, self.static.chain.dimension
+        return dimension**2 // ((2 if static.real else 1) * (2 if static.equal else 1)) + dimension
+
+    def _state(self) -> tuple[str, str]:
+        """What needs the memory, and what to use instead."""
+        chain = self.static.chain
+        return (
+            f"The density matrix of two ends of {chain.dimension} states each (n_atoms = {chain.n_atoms}, "
+            f"window = {chain.window})",
+            "use a smaller window, or jaxent.end_to_end_log_negativity, which for three ensembles never forms it",
+        )
+
+    def _blocks(self) -> tuple[str, str]:
+        chain = self.static.chain
+        return (
+            f"The partial transpose for n_atoms = {chain.n_atoms} and window = {chain.window} in blocks of "
+            f"{self._largest_block} states",
+            "use a smaller window, or jaxent.estimate_log_negativity",
+        )
+
+    def refuse_unlikely(
+        self,
+        log_probability: jax.Array,
+        reason: str = "or so seldom that the state cancels to less than float64 resolves",
+    ) -> None:
+        """Raise `ImpossibleOutcomes` where p is 0, or its digits are lost (NaN)."""
+        host = arguments.concrete(log_probability)
+        if host is None:
+            return
+        unlikely = np.asarray(~(host > -np.inf))
+        if unlikely.any():
+            raise ImpossibleOutcomes(
+                f"Argument `outcomes` = {shown(np.asarray(self.outcomes).tolist())} cannot occur at one of the times, "
+                f"{reason}; choose outcomes that can occur (jaxent.sample_outcomes draws some).",
+                unlikely,
+            )

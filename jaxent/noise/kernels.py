@@ -1,0 +1,351 @@
+"""One case of the dephased protocol: the mixed state of the two ends, as a product over pairs of Dicke states.
+
+H and every S_z are diagonal in the Dicke basis, so the master equation (29) multiplies each element of ρ by
+
+    exp(-2 t Σ_j γ_j (k_j - k'_j)²),
+
+and one phase noise shared by all ensembles (rate Γ) by exp(-2 Γ t (Σ_j (k_j - k'_j))²). For the ends that is all. A
+measured ensemble j sees a random offset, normal with standard deviation s = 2 √(γ_j t): for even j
+
+    g(α, α') = E_ξ[f_q(α + sξ) f_q(α' + sξ)] = Σ_mm' c_m c_m' e^(i(mα - m'α')) e^(-s² (m-m')²/2),
+
+f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ √w_m, m = k - N/2 (see
+`noise.measured_ensemble`). A chain is a product of such matrices over pairs (k, k').
+
+Every function takes one time, the strengths γ_j t of shape (M,) and Γ t, outcomes and offsets of shape (M-2,), and the
+`Static` facts that decide which symmetries hold. Nothing is checked here. Cost: O(D^4) for M = 3 and its eigenvalues,
+O(M D^6) beyond, D the number of Dicke states kept per ensemble.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxent import dicke, spectral
+from jaxent.chain import Chain
+from jaxent.entanglement.measures import beyond_rounding, entropy_difference
+from jaxent.noise import measured_ensemble, pair_symmetry
+from jaxent.numerics.algebra import (
+    between_diagonals,
+    complex_type,
+    matmul,
+    multiply,
+    pairwise_differences,
+    scaled_columns,
+)
+from jaxent.protocol import dense, matrix_product
+from jaxent.runtime import execution
+from jaxent.times import time_value, turns_of_products, unit
+
+__all__ = [
+    "Static",
+    "coherent_information",
+    "log_negativity",
+    "log_probability",
+    "lost_of_table",
+    "rounded_log_negativity",
+    "whole_state",
+]
+
+# --------------------------------------------------------------- quantities
+
+
+class Static(NamedTuple):
+    """What is known when a kernel is traced."""
+
+    chain: Chain
+    top: bool  # all outcomes are N
+    real: bool  # all offsets are zero
+    equal: bool  # one rate for all ensembles
+    shared: bool  # there is a collective noise
+
+
+def log_probability(static, time, strengths, shared, outcomes, offsets):
+    """Logarithm of the probability of the outcomes, NaN where the digits of the state are lost; M = 3 has another."""
+    _, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+    log_p = dense.without_slope_at_zero(log_trace, log_trace, time, strengths, shared, offsets)
+    return dense.guarded(log_p, log_p, lost)[1]
+
+
+def log_negativity(static, time, strengths, shared, outcomes, offsets):
+    """Log negativity in bits and log p, NaN where the digits of the state are lost; the former also where p = 0."""
+    return dense.guarded(*rounded_log_negativity(static, time, strengths, shared, outcomes, offsets))
+
+
+def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
+    """Log negativity in bits and log p, whatever rounding left of them, and the relative error of the state."""
+
+    def blocks(strengths, shared):
+        found = _entries(static, time, strengths, shared, outcomes, offsets)
+        # transposed in the first end
+        transposed = _blocks(static, lambda a, b, c, d: found.entry(c, b, a, d))
+        return transposed, found.log_trace, found.lost
+
+    # where eigenvalues vanish (no noise, no time) the derivative is the one-sided one, towards more noise: shared noise
+    # if there is any, but at t = 0, where time brings in every noise and the signs of all agree, all of them
+    local = jnp.asarray(time_value(time) == 0, strengths.dtype) if static.shared else 1.0
+    more = (jnp.ones_like(strengths) * local, jnp.full_like(shared, static.shared))
+    (matrices, log_trace, lost), (growths, *_) = jax.jvp(blocks, (strengths, shared), more)
+    growths = jax.lax.stop_gradient(growths)
+    norm = spectral.trace_norm(matrices, growths)
+    return beyond_rounding(jnp.log2(norm), matrices), log_trace, lost
+
+
+def coherent_information(static, time, strengths, shared, outcomes, offsets):
+    """Coherent information in bits and log p, NaN as `log_negativity`."""
+    found = _entries(static, time, strengths, shared, outcomes, offsets)
+    difference = functools.partial(entropy_difference, static.chain.dimension)
+    bits = spectral.of_eigenvalues(difference, [found.last(), *_blocks(static, found.entry)])
+    return dense.guarded(bits, found.log_trace, found.lost)
+
+
+def _blocks(static, entry):
+    """The blocks of a matrix over pairs of ends that has the symmetries of the end-to-end state.
+
+    The parity of all ensembles together is a symmetry of every chain without offsets. The exchange of the ends is one
+    where the matrices are real: for three ensembles that dephase alike, each by itself; with offsets, only together
+    with the parity.
+    """
+    alike = static.chain.n_ensembles == 3 and static.equal and not static.shared
+    size, real = static.chain.dimension, static.real
+    found = pair_symmetry.sectors(size, parity=real, exchange=real and alike, mirror=alike)
+    return [pair_symmetry.block(sector, entry) for sector in found]
+
+
+class _Entries(NamedTuple):
+    """The normalized state of the ends, element by element."""
+
+    entry: Callable  # of the indices of k_1, k_M, k_1', k_M'
+    log_trace: jax.Array
+    lost: jax.Array  # relative error by rounding
+    last: Callable  # the state of the last end
+
+
+def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
+    """The state without local phases. For M = 3 without a collective noise no array of D^4 elements is formed."""
+    chain = static.chain
+    if chain.n_ensembles != 3 or static.shared:
+        state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+        return _Entries(lambda a, b, c, d: state[a, c, b, d], log_trace, lost, lambda: jnp.einsum("aabd->bd", state))
+    table = measured_ensemble.even_table(chain, time, strengths[1], outcomes[0], offsets[0], static.top)
+    size = chain.dimension
+    weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
+    index = jax.lax.iota(int, size)
+    pairs = pairwise_differences(index)
+    difference = pairs + (size - 1)  # k_1 - k_3, as an index into the table
+    diagonal = jnp.diagonal(table)[difference]
+    trace = jnp.einsum("a,b,ab->", weights, weights, diagonal)
+    safe = jnp.where(trace > 0, trace, 1.0)
+    root = jnp.sqrt(weights)
+    first, third = (between_diagonals(root, measured_ensemble.damping(pairs, strengths[j]), root) for j in (0, 2))
+
+    def entry(a, b, c, d):
+        return table[a - b + (size - 1), c - d + (size - 1)] * first[a, c] * third[b, d] / safe
+
+    def last():
+        mixed = jnp.einsum("a,abd->bd", weights, table[difference[:, :, None], difference[:, None, :]])
+        return mixed * third / safe
+
+    lost = lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], static.top)
+    return _Entries(entry, jnp.where(trace > 0, jnp.log(safe), -jnp.inf), lost, last)
+
+
+def lost_of_table(chain, table, time, strength, outcome, offset, top):
+    """Relative error, by rounding, of the state of three ensembles whose middle one has that `even_table`."""
+    time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
+    wrong = measured_ensemble.even_table(chain, time, strength, outcome, offset, top, wrong=True)
+    _, pairs = dense.pair_weights(chain)
+    weights = jnp.asarray(pairs, table.dtype)
+    return jnp.maximum(
+        matrix_product.lost_by_values(jnp.diagonal(table), jnp.diagonal(wrong), weights),
+        matrix_product.lost_by_values(table, wrong, weights[:, None] * weights[None, :]),
+    )
+
+
+def _reduced_state(static, time, strengths, shared, outcomes, offsets):
+    """The normalized state without local phases (k_1, k_1', k_M, k_M'), log of its trace, and its relative error."""
+    chain = static.chain
+    if not static.shared:
+        state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets, static.top)
+    else:
+        states = chain.states
+
+        def at(angle):
+            state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets + angle, static.top)
+            phase = unit(jnp.asarray(np.subtract.outer(states, states), angle.dtype) * (angle / (2 * jnp.pi)))
+            trace = jnp.exp(log_trace)
+            error = trace * jnp.minimum(lost, 1.0)
+            first = multiply(multiply(state, trace), phase[:, :, None, None])
+            return {"state": first * phase[None, None, :, :], "error": error}
+
+        found = shared_average(chain, shared, at)
+        state, log_trace = normalized(found["state"])
+        lost = jax.lax.stop_gradient(found["error"] * jnp.exp(-log_trace))
+    if static.real and chain.n_ensembles % 2 and not static.shared:
+        state = state.real
+    return state, log_trace, lost
+
+
+def whole_state(static, time, strengths, shared, outcomes, offsets):
+    """The state with all phases, index order (k_1, k_M, k_1', k_M'), and log p, NaN as `log_negativity`."""
+    state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+    left, right, _ = matrix_product.local_phases(static.chain, time, outcomes, offsets)
+    frame = unit(left)[:, None] * unit(right)[None, :]
+    state = multiply(jnp.transpose(state, (0, 2, 1, 3)), frame[:, :, None, None]) * frame.conj()[None, None, :, :]
+    return dense.guarded(state, log_trace, lost)
+
+
+# ------------------------------------------------------------------ the state
+
+
+class _Factors:
+    """The factors of the state as a product along the chain, or (wrong) what they may be by rounding."""
+
+    def __init__(self, chain, time, strengths, top, wrong):
+        if wrong:
+            time, strengths = jax.lax.stop_gradient((time, strengths))
+        self.chain, self.time, self.strengths, self.top, self.wrong = chain, time, strengths, top, wrong
+        self.doubled = 2 * chain.states - chain.n_atoms
+        self.root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
+        self.pairs = np.subtract.outer(chain.states, chain.states)
+
+    def _changed(self, values):
+        return matrix_product.roundings(values) if self.wrong else values
+
+    def end(self, ensemble):
+        """√w √w' with its damping, over (k, k')."""
+        return self._changed(
+            between_diagonals(self.root, measured_ensemble.damping(self.pairs, self.strengths[ensemble - 1]), self.root)
+        )
+
+    def even(self, strength, outcome, offset):
+        """(k, k', l, l') → g(k - l, k' - l')."""
+        table = measured_ensemble.even_table(self.chain, self.time, strength, outcome, offset, self.top, self.wrong)
+        index = jax.lax.iota(int, self.chain.dimension)
+        difference = pairwise_differences(index) + (self.chain.dimension - 1)
+        return table[difference[:, None, :, None], difference[None, :, None, :]]
+
+    def odd(self, strength, outcome, offset):
+        """√w ⟨q|k⟩ e^(i m φ) of k, times its adjoint of k', with its damping."""
+        chain = self.chain
+        basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
+        if self.wrong and not self.top:
+            basis = basis + matrix_product.row_error(chain.n_atoms, basis)
+        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
+        vector = multiply(self.root * basis, unit(phase))
+        return self._changed(between_diagonals(vector, measured_ensemble.damping(self.pairs, strength), vector.conj()))
+
+    def last_bond(self):
+        """(k, k', l, l') → e^(i m_k m_l t - i m_k' m_l' t)."""
+        bond = unit(turns_of_products(self.doubled, self.doubled, self.time, 2))
+        return self._changed(bond[:, None, :, None] * bond.conj()[None, :, None, :])
+
+
+def local_state(chain, time, strengths, outcomes, offsets, top):
+    """Unnormalized state of the ends under dephasing of each ensemble by itself, without local phases.
+
+    What is left out are the phases of `reduced.local_phases`, diagonal unitaries of the ends. Real for φ = 0 and
+    odd M, in value though not in type beyond M = 3. A twin tells the error as in `protocol.matrix_product`.
+
+    Args:
+        chain: the chain.
+        time: one time for all bonds.
+        strengths: γ_1 t … γ_M t, shape (M,).
+        outcomes: shape (M-2,).
+        offsets: shape (M-2,).
+        top: whether all outcomes are known to be N.
+
+    Returns:
+        array of shape (D, D, D, D) in the order (k_1, k_1', k_M, k_M'), trace one, the logarithm of its trace, and its
+        relative error by rounding.
+    """
+    n_ensembles, dimension = chain.n_ensembles, chain.dimension
+    both = [_Factors(chain, time, strengths, top, wrong) for wrong in (False, True)]
+    true = both[0]
+    if n_ensembles == 2:
+        first, second = true.end(1)[:, :, None, None], true.end(2)[None, None, :, :]
+        return *normalized(multiply(multiply(first, true.last_bond()), second)), jnp.zeros(())
+    even = (strengths[1 : n_ensembles - 1 : 2], outcomes[0::2], offsets[0::2])
+    odd = (strengths[2 : n_ensembles - 1 : 2], outcomes[1::2], offsets[1::2])
+
+    def flat(factor):
+        return factor.reshape(dimension**2, dimension**2)
+
+    def along(carry, diagonals, following):
+        """The carry times a diagonal over (k, k') and a factor, of the true and of the wrong ones."""
+        matrix, twin, log_norm = carry
+        matrix, twin = (scaled_columns(part, d.reshape(-1)) for part, d in zip((matrix, twin), diagonals, strict=True))
+        return matrix_product.onwards(
+            (matrix, twin, log_norm), *(flat(factor).astype(matrix.dtype) for factor in following)
+        )
+
+    signs = jnp.asarray(matrix_product.signs_of((matrix_product.N_SIGNS, dimension**2)), true.root.dtype)
+    starts = [flat(one.end(1)[:, :, None, None] * one.even(*(x[0] for x in even))) for one in both]
+    kind = starts[0].dtype if n_ensembles == 3 else complex_type(starts[0].dtype)
+    matrix, log_norm = matrix_product.normalized(starts[0].astype(kind))
+    carry = matrix, matrix_product.divided(matmul(signs, starts[1]).astype(kind), log_norm), log_norm
+
+    def step(carry, factors):
+        odd_here, even_next = factors
+        return along(carry, [one.odd(*odd_here) for one in both], [one.even(*even_next) for one in both]), None
+
+    following = jax.tree.map(lambda x: x[1:], even)
+    count = following[0].shape[0]
+    carry, _ = execution.scan(step, carry, (jax.tree.map(lambda x: x[:count], odd), following))
+    if n_ensembles % 2 == 0:
+        diagonals = [one.odd(*(x[-1] for x in odd)) for one in both]
+        carry = along(carry, diagonals, [one.last_bond() for one in both])
+    matrix, twin, log_norm = carry
+    ends = [one.end(n_ensembles).reshape(-1) for one in both]
+    matrix, twin = (scaled_columns(part, end) for part, end in zip((matrix, twin), ends, strict=True))
+    state, log_trace = normalized(matrix.reshape((dimension,) * 4))
+    # the matrix was divided by the root of e^log_norm
+    return state, log_trace + log_norm / 2, matrix_product.apart(matrix, twin, signs)
+
+
+def normalized(state):
+    """A state of index order (k_1, k_1', k_M, k_M') divided by its trace, and the logarithm of that."""
+    trace = jnp.einsum("aabb->", state).real
+    safe = jnp.where(trace > 0, trace, 1.0)
+    return state / safe.astype(state.dtype), jnp.where(trace > 0, jnp.log(safe), -jnp.inf)
+
+
+def shared_average(chain, strength, kernel):
+    """Average of kernel(θ) over the phase θ = 2 √(Γ t) ξ that a collective noise writes on every ensemble.
+
+    The kernel is a trigonometric polynomial in θ of degree F = Σ_j max |k_j - k_j'|, so 2F + 1 nodes on the circle
+    with the weights (1/L) Σ_n e^(-2Γt n²) e^(-inθ) give its average exactly, for any Γ t.
+
+    Args:
+        chain: the chain.
+        strength: Γ t, scalar.
+        kernel: function of θ (radians) that returns arrays, in any tree.
+
+    Returns:
+        the tree of averages.
+    """
+    degree = _shared_degree(chain)
+    length = 2 * degree + 1
+    frequencies = np.arange(-degree, degree + 1)
+    cosines = np.cos(2 * np.pi * (np.outer(np.arange(length), frequencies) % length) / length) / length
+    weights = jnp.asarray(cosines, strength.dtype) @ measured_ensemble.damping(frequencies, strength)
+    angles = jnp.asarray(2 * np.pi * np.arange(length) / length, strength.dtype)
+    shapes = jax.eval_shape(kernel, angles[0])
+
+    def step(total, node):
+        weight, angle = node
+        return jax.tree.map(lambda sum_, term: sum_ + multiply(weight, term), total, kernel(angle)), None
+
+    return jax.lax.scan(step, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), (weights, angles))[0]
+
+
+def _shared_degree(chain: Chain) -> int:
+    """Largest |Σ_j (k_j - k_j')| over the states that are kept (ends and odd ones) or summed (even measured ones)."""
+    n_even = (chain.n_ensembles - 1) // 2
+    return n_even * (len(measured_ensemble.summed_states(chain.n_atoms)[0]) - 1) + (chain.n_ensembles - n_even) * (
+        chain.dimension - 1
+    )

@@ -1,0 +1,62 @@
+"""The paper's figures and claims by number, each from its section's module.
+
+Paper: S. Li et al., Macroscopic entanglement distribution with atomic ensembles, arXiv:2603.06085 (2026).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import xarray as xr
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from jaxent.paper import best_offsets, claims_five, claims_four, large_n, section_five, section_four
+from jaxent.paper.claims import Claim, Finding, silent
+from jaxent.plot import figures
+from jaxent.sweep import Report
+
+__all__ = ["FIGURES", "Figure", "claims", "findings", "seconds"]
+
+
+class Figure(NamedTuple):
+    """How to compute a figure's data, compute(quick, report), and how to draw them."""
+
+    compute: Callable[[bool, Report], xr.Dataset]
+    draw: Callable[[xr.Dataset], MatplotlibFigure]
+
+
+FIGURES = {
+    "1": Figure(section_four.figure_one, figures.draw_figure_one),
+    "1-large": Figure(large_n.figure_large, figures.draw_figure_large),
+    "zoom": Figure(large_n.figure_zoom, figures.draw_zoom),
+    "2": Figure(section_four.figure_two, figures.draw_figure_two),
+    "3": Figure(section_five.figure_three, figures.draw_figure_three),
+    "4": Figure(section_five.figure_four, figures.draw_figure_four),
+    "4-large": Figure(section_five.figure_four_large, figures.draw_figure_four),
+    "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
+}
+
+
+def seconds(numbers: tuple[str, ...], quick: bool) -> float:
+    """Estimated seconds that the figures and their claims will report."""
+    parts = (section_four, claims_four, large_n, section_five, best_offsets)
+    return sum(part.seconds(numbers, quick) for part in parts)
+
+
+def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
+    """The paper's statements about the figures at hand, each with its numbers.
+
+    Args:
+        datasets: results of `FIGURES`, by figure number.
+        quick: fewer atoms where dips are counted.
+        report: called with estimated seconds of work done.
+    """
+    return claims_four.claims(datasets, quick, report) + claims_five.claims(datasets)
+
+
+def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
+    """Our own questions about the figures at hand, each with its numbers.
+
+    Args:
+        datasets: results of `FIGURES`, by figure number.
+    """
+    return [one for part in (claims_four, large_n, claims_five, best_offsets) for one in part.findings(datasets)]

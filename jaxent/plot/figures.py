@@ -1,0 +1,304 @@
+"""Drawings of the paper's data, at journal widths, for print and for colour-blind readers."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jaxent.protocol.curve import EntropyCurve
+
+__all__ = [
+    "DOUBLE_COLUMN",
+    "STYLE",
+    "draw_curves",
+    "draw_figure_four",
+    "draw_figure_large",
+    "draw_figure_one",
+    "draw_figure_three",
+    "draw_figure_two",
+    "draw_history",
+    "draw_offsets",
+    "draw_zoom",
+]
+
+STYLE: Any = {
+    "font.size": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 0.9,
+    "legend.frameon": False,
+    "figure.dpi": 300,  # kept by the figure, as `savefig.dpi` would not be: it is read when the figure is saved
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "pdf.fonttype": 42,
+}
+DOUBLE_COLUMN = 7.0  # inches
+_TIME_LABEL = "interaction time t (units of π / coupling)"
+
+
+def _label(n_atoms: int) -> str:
+    exponent = round(math.log10(n_atoms))
+    return f"$10^{{{exponent}}}$" if n_atoms >= 1000 and n_atoms == 10**exponent else str(n_atoms)
+
+
+def draw_figure_one(data: xr.Dataset) -> Figure:
+    """Fig. 1: E(t), and E(t) / log2(N+1), for every N of the data."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2, sharex=True)
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        marks = []
+        for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+            curve = data.sel(n_atoms=n_atoms)
+            keep = np.isfinite(curve.time.values)
+            time, entropy = curve.time.values[keep] / np.pi, curve.entropy.values[keep]
+            left.plot(time, entropy, color=colour)
+            right.plot(time, entropy / np.log2(n_atoms + 1.0), color=colour, lw=0.7)
+            marks.append((float(np.quantile(entropy, 0.8)) if n_atoms > 20 else entropy[-1], n_atoms, colour))
+        _label_curves(left, marks, data)
+        right.axhline(0.5, color="0.2", lw=0.8, ls="--", zorder=5, label="$E_{\\mathrm{norm}} = 1/2$")
+        left.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", xlim=(0, 1), ylim=(0, None))
+        right.set(xlabel=_TIME_LABEL, ylabel="$E\\,/\\,\\log_2(N+1)$", ylim=(0, 0.8))
+        right.legend(loc="upper left")
+        for axes, letter in ((left, "(a)"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _label_curves(axes, marks, data) -> None:
+    """Name each curve at its right end, pushed apart where they are close."""
+    heights = sorted((height, n_atoms, colour) for height, n_atoms, colour in marks)
+    spacing = 0.045 * max(height for height, _, _ in heights)
+    placed = -math.inf
+    for height, n_atoms, colour in heights:
+        placed = max(height, placed + spacing)
+        chain = data.sel(n_atoms=n_atoms)
+        text = f"N = {_label(int(n_atoms))}  (D = {int(chain.dimension)})"
+        axes.annotate(
+            text, (1.0, placed), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7
+        )
+
+
+def draw_figure_large(data: xr.Dataset) -> Figure:
+    """E(t), and E(t) / log2(N+1), for large N: lines through evenly spaced times, dots at the magic times between."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2, sharex=True)
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+            curve = data.sel(n_atoms=n_atoms)
+            keep = np.isfinite(curve.time.values)
+            time, entropy, magic = (curve[name].values[keep] for name in ("time", "entropy", "levels"))
+            for axes, scale in ((left, 1.0), (right, math.log2(n_atoms + 1))):
+                even, dips = magic == 0, magic > 0
+                name = f"N = {_label(int(n_atoms))}"
+                axes.plot(time[even] / np.pi, entropy[even] / scale, color=colour, lw=0.8, label=name)
+                axes.plot(time[dips] / np.pi, entropy[dips] / scale, ".", color=colour, ms=2.5)
+        left.plot([], [], ".", color="0.3", ms=2.5, label="at 2πp/r")
+        right.axhline(0.5, color="0.2", lw=0.8, ls="--", zorder=5)
+        right.annotate("1/2", (1.0, 0.5), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
+        left.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", xlim=(0, 1), ylim=(0, None))
+        right.set(xlabel=_TIME_LABEL, ylabel="$E\\,/\\,\\log_2(N+1)$", ylim=(0, 0.7))
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=7)
+        for axes, letter in ((left, "(a)"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def draw_zoom(data: xr.Dataset) -> Figure:
+    """E(t) around the dip at π/2 at three depths, with its magic times, and the floor of the dip for several N."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.6), layout="constrained")
+        panels = figure.subplots(2, 2).ravel()
+        for axes, half_width in zip(panels, data.half_width.values, strict=False):
+            one = data.sel(half_width=half_width)
+            keep = np.isfinite(one.distance.values)
+            exponent = math.floor(math.log10(half_width))
+            distance = one.distance.values[keep] / 10.0**exponent
+            entropy, levels = one.entropy.values[keep], one.levels.values[keep].astype(int)
+            magic = levels > 0
+            axes.plot(distance, entropy, color="0.55", lw=0.7)
+            axes.plot(distance[~magic], entropy[~magic], ".", ms=3, color="#0072B2", label="evenly spaced")
+            axes.plot(distance[magic], entropy[magic], "v", ms=3, color="#D55E00", label="magic times 2πp/r")
+            _name_deepest(axes, distance[magic], entropy[magic], levels[magic])
+            axes.set(xlabel=f"t − π/2  ($10^{{{exponent}}}$ / coupling)", ylabel="E (bits)", ylim=(0, 16))
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=7)
+        floor = panels[3]
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        for colour, style, n_atoms in zip(colours, ("-", "--", "-.", ":"), data.n_atoms.values, strict=False):
+            line = data.floor_entropy.sel(n_atoms=n_atoms)
+            floor.plot(data.scaled_distance, line, style, color=colour, lw=1.4, label=f"N = {_label(int(n_atoms))}")
+        floor.set(xlabel="N (t − π/2)  (1 / coupling)", ylabel="E (bits)", ylim=(1.9, None))
+        floor.legend(loc="upper center", fontsize=7)
+        titles = [f"(a)  N = {_label(int(data.attrs['n_atoms_zoomed']))}", "(b)", "(c)", "(d)"]
+        for axes, title in zip(panels, titles, strict=True):
+            axes.set_title(title, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _name_deepest(axes, distance, entropy, levels) -> None:
+    """Write r below the deepest dips, where there is room for it."""
+    named: list[float] = []
+    for index in np.argsort(levels, kind="stable"):
+        if min((abs(distance[index] - x) for x in named), default=math.inf) < 0.12 * np.ptp(distance):
+            continue
+        named.append(distance[index])
+        axes.annotate(
+            f"r = {levels[index]}" if index == np.argmin(levels) else str(levels[index]),
+            (distance[index], entropy[index]),
+            xytext=(0, -4),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=6,
+            color="#D55E00",
+        )
+
+
+def draw_figure_two(data: xr.Dataset) -> Figure:
+    """Fig. 2: E(t) in windows of several sizes, and their errors."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2, sharex=True)
+        time = data.time.values / np.pi
+        styles = ["-", "--", "-.", ":"]
+        colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7"]  # Okabe and Ito's colour-blind safe set
+        left.plot(time, data.exact_entropy, color="k", lw=1.6, alpha=0.35, label="exact (full basis)")
+        for window, style, colour in zip(data.window.values, styles, colours, strict=True):
+            one = data.sel(window=window)
+            left.plot(time, one.entropy, style, color=colour, label=f"c = {window:g}")
+            right.semilogy(time, one.error, style, color=colour, lw=0.8)
+            right.semilogy(data.magic_time / np.pi, one.error_at_magic_times, "o", ms=3, color=colour, clip_on=False)
+        left.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", xlim=(0, 1), ylim=(0, None))
+        right.set(xlabel=_TIME_LABEL, ylabel="error |E$_{window}$ − E| (bits)", ylim=(2e-8, 3))
+        left.legend(loc="lower right", ncols=2, fontsize=7, title=None)
+        right.plot([], [], "ko", ms=3, label="magic times π/3, π/2, 2π/3, π")
+        right.legend(loc="lower right", fontsize=7)
+        for axes, letter in ((left, "(a)  N = 100"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def draw_figure_three(data: xr.Dataset) -> Figure:
+    """Fig. 3: logarithmic negativity against time for several dephasing rates."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.0), layout="constrained")
+        axes = figure.subplots()
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["dephasing_rate"]))
+        time = data.time.values / np.pi
+        for colour, rate in zip(colours, data.dephasing_rate.values, strict=True):
+            one = data.sel(dephasing_rate=rate)
+            axes.plot(time, one.log_negativity, color=colour, label=f"γ = {_rate_label(rate)}")
+            axes.plot(
+                data.magic_time / np.pi, one.log_negativity_at_magic_times, "o", ms=3, color=colour, clip_on=False
+            )
+        axes.set(xlabel=_TIME_LABEL, ylabel="log negativity (bits)", xlim=(0, 1), ylim=(0, None))
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="M = 3, N = 30\ndots: magic times")
+        return figure
+
+
+def draw_figure_four(data: xr.Dataset) -> Figure:
+    """Fig. 4: logarithmic negativity against the dephasing rate at four magic times."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.2), layout="constrained")
+        panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        marks = "os^Dv"
+        names = ("π/3", "π/2", "2π/3", "π")
+        for number, (axes, name) in enumerate(zip(panels, names, strict=True)):
+            for colour, mark, n_atoms in zip(colours, marks, data.n_atoms.values, strict=False):
+                one = data.sel(n_atoms=n_atoms)
+                keep = np.isfinite(one.dephasing_rate.values) & (one.dephasing_rate.values > 0)
+                rate = one.dephasing_rate.values[keep]
+                value = one.log_negativity.values[number][keep]
+                axes.semilogx(rate, value, color=colour, marker=mark, ms=2.5, label=f"N = {_label(int(n_atoms))}")
+            axes.set_title(f"({'abcd'[number]})  t = {name}", loc="left", fontsize=8, fontweight="bold")
+        panels[0].set(ylim=(0, None), xlim=(1e-4, 1.0))
+        for axes in panels[2:]:
+            axes.set_xlabel("dephasing rate γ (units of the coupling)")
+        for axes in panels[::2]:
+            axes.set_ylabel("log negativity (bits)")
+        panels[1].legend(loc="upper right")
+        return figure
+
+
+def draw_offsets(data: xr.Dataset) -> Figure:
+    """The gain of the best phase offset over the textbook's, and both offsets, in four directions."""
+    labels = {
+        "n_atoms": "atoms per ensemble N",
+        "n_ensembles": "ensembles M",
+        "dephasing_rate": "rate γ (coupling)",
+        "time": "time t (1/coupling)",
+    }
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.4), layout="constrained")
+        panels = figure.subplots(2, 4, sharex="col")
+        for column, (direction, label) in enumerate(labels.items()):
+            gain_axes, offset_axes = panels[:, column]
+            at = data[direction].values
+            gain = data[f"best_{direction}"].values - data[f"textbook_{direction}"].values
+            line = (
+                "o" if direction == "time" else "o-"
+            )  # between two times the best offset jumps from maximum to maximum
+            gain_axes.errorbar(at, 1e3 * gain, 1e3 * data[f"error_{direction}"].values, fmt=line, ms=3, color="C0")
+            gain_axes.axhline(0, color="0.6", lw=0.6)
+            offset_axes.plot(at, data[f"best_offset_{direction}"], line, ms=3, color="C0", label="best")
+            offset_axes.plot(at, data[f"textbook_offset_{direction}"], "--", color="0.3", label="textbook, t/4")
+            offset_axes.margins(y=0.15)
+            offset_axes.set(xlabel=label, ylim=(0, None))
+            gain_axes.set_title(f"({'abcd'[column]})", loc="left", fontsize=8, fontweight="bold")
+            if direction == "dephasing_rate":
+                gain_axes.set_xscale("log")
+        panels[0, 0].set_ylabel("gain of the best offset ($10^{-3}$ bits)")
+        panels[1, 0].set_ylabel("phase offset φ (rad)")
+        panels[1, 0].legend(loc="lower right")
+        return figure
+
+
+def draw_curves(
+    curves: Sequence[EntropyCurve], names: Sequence[str], title: str, limits: tuple[float, float]
+) -> Figure:
+    """E(t) of several chains between two times: lines through evenly spaced times, dots at the magic times between."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.4), layout="constrained")
+        axes = figure.subplots()
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(curves)))
+        for colour, curve, name in zip(colours, curves, names, strict=True):
+            time, even = curve.time / np.pi, curve.levels == 0
+            axes.plot(time[even], curve.entropy[even], color=colour, label=name)
+            axes.plot(time[~even], curve.entropy[~even], ".", color=colour, ms=3)
+        axes.plot([], [], ".", color="0.3", ms=3, label="at 2πp/r")
+        axes.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", ylim=(0, None))
+        axes.set_xlim(limits[0] / np.pi, limits[1] / np.pi)
+        axes.set_title(title, loc="left", fontsize=8)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=7)
+        return figure
+
+
+def draw_history(history, objective: str) -> Figure:
+    """The objective and the norm of its gradient at every step of every start of an optimization."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 2.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        steps = np.arange(1, len(history.value) + 1)
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, history.value.shape[1]))
+        for colour, value, slope in zip(colours, history.value.T, history.slope.T, strict=True):
+            left.plot(steps, value, color=colour, marker=".", ms=3)
+            right.semilogy(steps, np.where(slope > 0, slope, np.nan), color=colour, marker=".", ms=3)
+        left.set(xlabel="step", ylabel=objective.replace("_", " "))
+        right.set(xlabel="step", ylabel="norm of its gradient")
+        for axes, letter in ((left, "(a)"), (right, "(b)")):
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        return figure
+
+
+def _rate_label(rate: float) -> str:
+    return "0" if rate == 0 else f"$10^{{{round(math.log10(rate))}}}$"

@@ -1,0 +1,312 @@
+"""The end-to-end matrix of one case as a product along the chain, with an estimate of the digits it lost.
+
+    A[k_1, k_M] = diag(√w) Ω_2 diag(√w ω_3) Ω_4 diag(√w ω_5) …
+
+as `protocol.dense` explains, without its local phases. The sum over an odd ensemble may cancel: for an outcome that can
+hardly occur all terms together leave 10^-16 of each, which is rounding. So beside the product runs a *twin*: the same
+chain, applied to a few rows of signs only, with every factor changed by what it may be wrong by. How far both are
+apart is the relative error of the product in the Frobenius norm, to a factor of about two, at a cost of O(M D²).
+
+References: J. Vignes, Math. Comput. Simul. 35, 233 (1993), stochastic arithmetic; M. F. Hutchinson, Commun. Stat.
+Simul. Comput. 18, 1059 (1989), norms from random signs.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxent import arguments, dicke
+from jaxent.numerics import rounding
+from jaxent.numerics.algebra import log_magnitude, matmul, multiply, pairwise_differences, scaled_columns
+from jaxent.runtime import execution
+from jaxent.times import BondTimes, PiFraction, cos_sin_turns, turns, turns_of_products, unit
+
+__all__ = [
+    "N_SIGNS",
+    "Reduced",
+    "angle_error",
+    "apart",
+    "divided",
+    "even_values",
+    "local_phases",
+    "lost_by_values",
+    "normalized",
+    "onwards",
+    "overlap",
+    "reduced_matrix",
+    "root_weights",
+    "roundings",
+    "row_error",
+    "signs_of",
+    "toeplitz",
+    "turns_size",
+    "vanish_exactly",
+]
+
+N_SIGNS = 8  # rows that the twin is applied to
+
+
+class Reduced(NamedTuple):
+    """A normalized matrix, log Σ|A|² of what it was, and its relative error."""
+
+    matrix: jax.Array
+    log_norm: jax.Array
+    lost: jax.Array
+
+
+def reduced_matrix(chain, time, outcomes, offsets, top, real) -> Reduced:
+    """Normalized amplitudes without local phases; real for no offset, one time and odd M.
+
+    Arguments as the kernels of `protocol.dense`.
+    """
+    true, other = (_Factors(chain, time, outcomes, offsets, top, real, wrong) for wrong in (False, True))
+    if chain.n_ensembles == 2:
+        return Reduced(*normalized(multiply(true.root[:, None], true.last_bond())), jnp.zeros(()))
+    first, even = jax.tree.map(lambda x: x[0], true.even), jax.tree.map(lambda x: x[1:], true.even)
+    signs = jnp.asarray(signs_of((N_SIGNS, chain.dimension)), true.root.dtype)
+    start = true.root[:, None] * true.even_factor(first)
+    twin = matmul(scaled_columns(signs, other.root), other.even_factor(first))
+    if chain.n_ensembles == 3:
+        return compared(scaled_columns(start, true.root), scaled_columns(twin, other.root), signs, jnp.zeros(()))
+    diagonals, other_diagonals = (jax.vmap(factors.odd_diagonal)(factors.odd) for factors in (true, other))
+
+    def step(carry, factors):
+        matrix, twin, log_norm = carry
+        diagonal, other_diagonal, following = factors
+        carry = scaled_columns(matrix, diagonal), scaled_columns(twin, other_diagonal), log_norm
+        return onwards(carry, true.even_factor(following), other.even_factor(following)), None
+
+    matrix, log_norm = normalized(start.astype(diagonals.dtype))
+    carry = matrix, divided(twin.astype(diagonals.dtype), log_norm), log_norm
+    count = even[0].shape[0]
+    carry, _ = execution.scan(step, carry, (diagonals[:count], other_diagonals[:count], even))
+    if chain.n_ensembles % 2:
+        matrix, twin, log_norm = carry
+        return compared(scaled_columns(matrix, true.root), scaled_columns(twin, other.root), signs, log_norm)
+    matrix, twin, log_norm = carry
+    carry = scaled_columns(matrix, diagonals[-1]), scaled_columns(twin, other_diagonals[-1]), log_norm
+    matrix, twin, log_norm = onwards(carry, true.last_bond(), other.last_bond())
+    return Reduced(matrix, log_norm, apart(matrix, twin, signs))
+
+
+def onwards(carry, factor, other_factor):
+    """A step along the chain: the normalized product, its twin divided by the same norm, and the log of all norms².
+
+    Args:
+        carry: matrix, twin, and the logarithm of what the matrix was divided by, squared.
+        factor: that the matrix is multiplied by.
+        other_factor: that the twin is multiplied by.
+
+    Returns:
+        carry of the next step.
+    """
+    matrix, twin, log_norm = carry
+    matrix, gained = normalized(matmul(matrix, factor))
+    return matrix, divided(matmul(twin, other_factor), gained), log_norm + gained
+
+
+def compared(matrix, twin, signs, log_norm) -> Reduced:
+    matrix, gained = normalized(matrix)
+    return Reduced(matrix, log_norm + gained, apart(matrix, divided(twin, gained), signs))
+
+
+def divided(twin, log_norm):
+    """The twin of a matrix that was divided by the root of e^log_norm."""
+    return jax.lax.stop_gradient(multiply(twin, jnp.exp(-jnp.where(log_norm > -jnp.inf, log_norm, 0.0) / 2)))
+
+
+def apart(matrix, twin, signs):
+    """‖S A - twin‖ / ‖S A‖: the relative error of A; 1 where A is zero and its twin is not."""
+    of_matrix = matmul(signs, jax.lax.stop_gradient(matrix))
+    difference, size = jnp.linalg.norm(of_matrix - twin), jnp.linalg.norm(of_matrix)
+    apart = difference / jnp.where(size > 0, size, 1.0)
+    return jnp.where(difference == 0, 0.0, jnp.where(size > 0, apart, 1.0))
+
+
+class _Factors:
+    """The factors of the product, or (wrong) what they may be in the worst case of rounding."""
+
+    def __init__(self, chain, time, outcomes, offsets, top, real, wrong):
+        if wrong:
+            time, offsets = jax.lax.stop_gradient((time, offsets))
+        self.chain, self.time, self.top, self.real, self.wrong = chain, time, top, real, wrong
+        self.uniform = not isinstance(time, BondTimes)
+        self.doubled = 2 * chain.states - chain.n_atoms  # 2m = 2k - N
+        self.root = self._changed(root_weights(chain))
+        self.even, self.odd = (self._parameters(outcomes, offsets, first) for first in (0, 1))
+
+    def _parameters(self, outcomes, offsets, first):
+        """Of every second ensemble: outcome, offset and, if they differ, the times of both its bonds."""
+        chosen = (outcomes[first::2], offsets[first::2])
+        if self.uniform:
+            return chosen
+        return *chosen, *(_bonds(self.time, bond, len(chosen[0])) for bond in (first, first + 1))
+
+    def even_factor(self, parameters):
+        outcome, offset, *around = parameters
+        if self.uniform:
+            return toeplitz(even_values(self.chain, self.time, outcome, offset, self.top, wrong=self.wrong))
+        before, after = around
+        states = self.chain.states
+        half_angle = turns(states, before, 1)[:, None] - turns(states, after, 1)[None, :] + offset / (4 * jnp.pi)
+        if self.wrong:
+            sizes = [turns_size(states, time) for time in around]
+            half_angle = half_angle + angle_error(half_angle, sum(sizes), offset)
+        return self._changed(overlap(self.chain.n_atoms, outcome, half_angle, self.top))
+
+    def odd_diagonal(self, parameters):
+        outcome, offset, *around = parameters
+        chain = self.chain
+        basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
+        if self.wrong and not self.top:
+            basis = basis + row_error(chain.n_atoms, basis)
+        if self.real and self.uniform:
+            return self._changed(self.root * basis)
+        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
+        if not self.uniform:
+            before, after = around
+            multiples = self.doubled * chain.n_atoms
+            phase = phase + turns(multiples, after, 2) - turns(multiples, before, 2)
+        return self._changed(multiply(self.root * basis, unit(phase)))
+
+    def last_bond(self):
+        """e^(i m m' t) √w_m' of an even chain."""
+        bond = arguments.bond_time(self.time, self.chain.n_ensembles - 2)
+        return self._changed(scaled_columns(unit(turns_of_products(self.doubled, self.doubled, bond, 2)), self.root))
+
+    def _changed(self, values):
+        """The values themselves, or each changed by its rounding."""
+        return roundings(values) if self.wrong else values
+
+
+def roundings(values):
+    """Values changed by two roundings each, and by those of their logarithms, up or down."""
+    size = 2 - jnp.minimum(log_magnitude(values), 0.0)
+    signs = jnp.asarray(signs_of(values.shape, 2), size.dtype)
+    return multiply(values, 1 + rounding.epsilon(size.dtype) * size * signs)
+
+
+@functools.lru_cache(maxsize=64)
+def signs_of(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Signs without a pattern, the same at each call."""
+    signs = np.random.default_rng([seed, *shape]).integers(0, 2, shape, dtype=np.int8) * 2 - 1
+    signs.flags.writeable = False
+    return signs
+
+
+def row_error(n_atoms, row):
+    """What a row of `jaxent.dicke.x_basis` may be wrong by: N / 2 roundings of its norm in all (measured)."""
+    size = jnp.linalg.norm(row) * (n_atoms / 2 / np.sqrt(row.size))
+    return rounding.epsilon(row.dtype) * size * jnp.asarray(signs_of(row.shape, 1), row.dtype)
+
+
+def turns_size(multiples, time):
+    """Largest |n t / 4π|, up to half a turn: the size of the numbers that a phase is rounded among."""
+    if isinstance(time, PiFraction):  # reduced in integers: what is left is rounded relative to itself
+        return 0.0
+    return jnp.minimum(float(np.abs(multiples).max()) * jnp.abs(time) / (4 * jnp.pi), 0.5)
+
+
+def angle_error(half_angle, size, offset):
+    """What half angles of differences may be wrong by, up or down."""
+    eps = rounding.epsilon(half_angle.dtype)
+    error = eps * (jnp.abs(half_angle) + size + jnp.abs(offset) / (4 * jnp.pi))
+    return error * jnp.asarray(signs_of(half_angle.shape, 3), half_angle.dtype)
+
+
+def _bonds(time, first, count):
+    """Times of `count` bonds, every second one from `first` on."""
+    return jax.tree.map(lambda x: x[first::2][:count], time.times)
+
+
+def local_phases(chain, time, outcomes, offsets):
+    """What `reduced_matrix` leaves out, in turns: phases of k_1, of k_M, and of the whole.
+
+    With m = k - N/2: e^(i N m_1 t_1/2), e^(∓ i N m_M t_(M-1)/2) (minus for odd M), and
+    Σ_j N φ_j/2 + Σ_(even j) (N - q_j) π/2 + (N²/4) Σ_b (-1)^(b+1) t_b.
+    """
+    n_ensembles, n_atoms = chain.n_ensembles, chain.n_atoms
+    multiples = n_atoms * (2 * chain.states - n_atoms)
+    left = turns(multiples, arguments.bond_time(time, 0), 2)
+    right = turns(multiples, arguments.bond_time(time, n_ensembles - 2), 2)
+    if n_ensembles % 2:
+        right = -right
+    square = np.array([n_atoms**2], dtype=object if n_atoms > 10**9 else int)
+    if isinstance(time, BondTimes):
+        bonds = [turns(square, arguments.bond_time(time, bond), 2)[0] for bond in range(n_ensembles - 1)]
+        interaction = sum(bonds[0::2]) - sum(bonds[1::2])
+    else:
+        interaction = turns(square, time, 2)[0] if n_ensembles % 2 == 0 else 0.0
+    quarter_turns = jnp.sum((n_atoms - outcomes[0::2]) % 4) % 4
+    offset = n_atoms * jnp.sum(offsets) / (4 * jnp.pi)
+    overall = quarter_turns / 4 + offset + interaction
+    return left, right, overall - jnp.round(overall)
+
+
+# ------------------------------------------------ one time, Toeplitz factors
+
+
+def even_values(chain, time, outcome, offset, top, differences=None, wrong=False):
+    """f_q(d t + φ) for the differences d, -(D-1)…D-1 unless given; `wrong`: what they may be by rounding."""
+    if differences is None:
+        differences = np.arange(1 - chain.dimension, chain.dimension)
+    half_angle = _half_angles(time, offset, differences)
+    if wrong:
+        half_angle = half_angle + angle_error(half_angle, turns_size(differences, time), offset)
+    values = overlap(chain.n_atoms, outcome, half_angle, top)
+    return roundings(values) if wrong else values
+
+
+def vanish_exactly(time, offset, differences):
+    """Whether every f_q(d t + φ) is 0 or ±1 as it stands; a row of zeros elsewhere has underflowed."""
+    cos, sin = cos_sin_turns(_half_angles(time, offset, differences))
+    return jnp.all((cos == 0) | (sin == 0))
+
+
+def _half_angles(time, offset, differences):
+    return turns(differences, time, 1) + offset / (4 * jnp.pi)
+
+
+def lost_by_values(values, wrong_values, weights):
+    """Relative error of a matrix whose elements are values, each as often as its weight says."""
+    scale = jnp.max(jnp.abs(values))
+    scale = jnp.where(scale > 0, scale, 1.0)
+    total = jnp.sum(weights * (values / scale) ** 2)
+    apart = jnp.sum(weights * ((values - wrong_values) / scale) ** 2) / jnp.where(total > 0, total, 1.0)
+    # values that vanish whatever is rounded, such as those of q < N at t = 0, have lost nothing
+    return jax.lax.stop_gradient(jnp.where((total > 0) | (apart == 0), jnp.sqrt(apart), 1.0))
+
+
+def overlap(n_atoms, outcome, half_angle, top):
+    """f_q(α) of equation (23), by the shorter way where q is known to be N."""
+    return dicke.cos_power(n_atoms, half_angle) if top else dicke.x_overlap(n_atoms, outcome, half_angle)
+
+
+def toeplitz(values):
+    """The matrix T[i, j] = values[i - j + D - 1]."""
+    size = (values.shape[0] + 1) // 2
+    row = jax.lax.iota(int, size)
+    return values[pairwise_differences(row) + (size - 1)]
+
+
+# ------------------------------------------------------------------ helpers
+
+
+def root_weights(chain):
+    """√w_k of the window."""
+    return jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
+
+
+def normalized(tree):
+    """A matrix, or several, divided by the root of the sum of all squares; and the logarithm of that sum."""
+    leaves = jax.tree.leaves(tree)
+    largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(x)) for x in leaves])
+    scale = jax.lax.stop_gradient(jnp.where(largest > 0, largest, 1.0))
+    total = sum(jnp.sum(jnp.abs(x / scale.astype(x.dtype)) ** 2) for x in leaves)
+    safe = jnp.where(total > 0, total, 1.0)
+    norm = scale * jnp.sqrt(safe)
+    log_norm = jnp.where(total > 0, jnp.log(safe) + 2 * jnp.log(scale), -jnp.inf)
+    return jax.tree.map(lambda x: x / norm.astype(x.dtype), tree), log_norm

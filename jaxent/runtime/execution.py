@@ -1,0 +1,57 @@
+"""How the library runs its programs: compiled ones within memory, with LAPACK on one thread; loops of any length."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+
+from jaxent.runtime import memory, threads
+
+__all__ = ["call", "is_traced", "over_points", "scan"]
+
+
+def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
+    """Call a jitted function, or refuse what it would allocate.
+
+    Inside a transformation the surrounding program decides what is allocated and when it runs, and nothing is checked.
+
+    Args:
+        program: a function made by `jax.jit`.
+        args: its arguments.
+        what: the thing that needs the memory, with the numbers that make it large.
+        instead: what to use instead.
+
+    Returns:
+        what the function returns, computed.
+
+    Raises:
+        ValueError: when the call would allocate more than is free.
+    """
+    if is_traced(args):
+        return program(*args)
+    with threads.one_lapack_thread():
+        if not jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
+            memory.check_memory(memory.needed_by(program, *args), what, instead)
+        return jax.block_until_ready(program(*args))
+
+
+def over_points(function: Callable, points: Any, at_once: int) -> Any:
+    """`jax.lax.map` over the leading axis; one at a time is no batch, in which `jax.lax.cond` runs both branches."""
+    return jax.lax.map(function, points, batch_size=at_once if at_once > 1 else None)
+
+
+def scan(step: Callable, start: Any, steps: Any, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+    """`jax.lax.scan`, of no steps as well, which that refuses under `jax.disable_jit`."""
+    if length or any(len(leaf) for leaf in jax.tree.leaves(steps)):
+        return jax.lax.scan(step, start, steps, length, reverse)
+    first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), steps)
+    _, found = jax.eval_shape(step, start, first)
+    return start, jax.tree.map(lambda x: jnp.zeros((0, *x.shape), x.dtype), found)
+
+
+def is_traced(args: Any) -> bool:
+    """Whether a transformation is under way: in the arguments, or around the call."""
+    leaves = (*jax.tree.leaves(args), jnp.zeros(()))  # under `jit` known numbers become part of the program, too
+    return any(isinstance(leaf, Tracer) for leaf in leaves)
