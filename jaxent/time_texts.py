@@ -18,6 +18,7 @@ __all__ = [
     "is_negative_multiple_of_pi",
     "multiple_of_pi",
     "parse_time",
+    "pi_symbols",
     "pi_text",
     "time_number",
 ]
@@ -26,7 +27,7 @@ _MOST_NUMERATOR, _MOST_DENOMINATOR = 2**62, 2**28  # of a `PiFraction`
 MOST_CHARACTERS = 100  # of a number
 # possessive, so that no text is read twice
 _TIME = re.compile(
-    r"\s*+(?P<sign>-?)(?P<factor>\d++\.?\d*+|\.\d++|)\s*+\*?\s*+(?:pi|π)\s*+(?:/\s*+(?P<denominator>\d++))?\s*+"
+    r"\s*+(?P<sign>[-−]?)(?P<factor>\d++\.?\d*+|\.\d++|)\s*+\*?\s*+(?:pi|π)\s*+(?:/\s*+(?P<denominator>\d++))?\s*+"
 )
 
 
@@ -83,6 +84,14 @@ def multiple_of_pi(text: str) -> tuple[int, int] | None:
 def is_negative_multiple_of_pi(word: str) -> bool:
     """Whether a word is a time that the parser takes for an option."""
     return word.startswith("-") and multiple_of_pi(word) is not None
+
+
+def pi_symbols(numerator: int, denominator: int) -> str:
+    """A multiple of π as one writes it: 0, π, 2π/3, −π/2."""
+    if not numerator:
+        return "0"
+    factor = "" if abs(numerator) == 1 else str(abs(numerator))
+    return ("−" if numerator < 0 else "") + factor + "π" + ("" if denominator == 1 else f"/{denominator}")
 
 
 def pi_text(numerator: int, denominator: int) -> str:

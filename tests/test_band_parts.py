@@ -13,8 +13,9 @@ from jaxent import pi_fraction
 from jaxent.band import blocks
 from jaxent.band.factor import log_determinant
 from jaxent.band.phases import multiples, reduced, resonances
-from jaxent.band.plan import distance_for, entropy_change
+from jaxent.band.plan import distance_for
 from jaxent.band.quadrature import FLOOR, fitted_rule
+from jaxent.entanglement.continuity import entropy_change
 
 # -------------------------------------------------------------------------- phases
 
@@ -217,5 +218,5 @@ def test_blocks_mix_no_ranks_and_no_types_in_batches():
 
 def test_the_distance_for_an_entropy_change_is_its_inverse():
     for bits in (1e-12, 1e-9, 1e-3):
-        assert entropy_change(distance_for(bits, 10**6), 10**6) == pytest.approx(bits, rel=1e-9)
+        assert entropy_change(np, distance_for(bits, 10**6), 10**6) == pytest.approx(bits, rel=1e-9)
     assert distance_for(100.0, 10) == 0.5

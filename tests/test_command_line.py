@@ -40,7 +40,8 @@ def test_entropy_of_a_point_agrees_with_brute_force(jaxent_command):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("pi/2", 2.0), ("2pi/3", 1.58496), ("π", 1.0), ("0.5pi", 2.0), ("--time=-2*pi/3", 1.58496)]
+    ("text", "value"),
+    [("pi/2", 2.0), ("2pi/3", 1.58496), ("π", 1.0), ("0.5pi", 2.0), ("--time=-2*pi/3", 1.58496), ("−2π/3", 1.58496)],
 )
 def test_times_may_be_exact_multiples_of_pi(jaxent_command, text, value):
     code, out, _ = jaxent_command("entropy", text, "-n", "100", "--window", "6", "--json")

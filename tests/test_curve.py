@@ -34,6 +34,13 @@ def test_between_two_times_lies_the_deepest_dip():
         assert -1e-6 <= inside[1:-1][is_dip].min() - entropy <= 0.02  # the bottom lies a little beside, N being finite
 
 
+@pytest.mark.parametrize(("chain", "outcome"), [(Chain(3, 10**6), None), (Chain(3, 60), 57), (Chain(4, 9), None)])
+def test_the_probability_comes_with_the_entropy(chain, outcome):
+    found = jaxent.entropy_with_errors(chain, 0.7, outcome)
+    expected = jaxent.log_outcome_probability(chain, 0.7, outcome)
+    assert float(found.log_probability) == pytest.approx(float(expected), abs=1e-11)
+
+
 def test_simplest_fractions_agree_with_a_search():
     rng = np.random.default_rng(3)
     for _ in range(100):

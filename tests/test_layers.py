@@ -34,7 +34,7 @@ LAYERS = [
 PACKAGES = {
     "runtime": ["programs", "interrupts", "threads", "memory", "execution"],
     "numerics": ["algebra", "rounding", "angles", "diagonals", "binomials", "jacobi", "decompositions"],
-    "entanglement": ["states", "renyi", "measures"],
+    "entanglement": ["continuity", "states", "renyi", "measures"],
     "band": ["phases", "thinning", "quadrature", "blocks", "factor", "plan", "engine", "batches"],
     "protocol": [
         "matrix_product",

@@ -174,7 +174,7 @@ def test_different_values_read_differently_and_what_is_read_can_be_typed(name, v
     [
         ("n_atoms", [20, 123456, 10**6, 10**6 + 1], ["N = 20", "N = 123456", "N = 10⁶", "N = 1000001"]),
         ("window", [math.inf, 1.5], ["full basis", "c = 1.5"]),
-        ("time", [0.0, -math.pi, 2 * math.pi / 3, 18.0], ["t = 0", "t = -π", "t = 2π/3", "t = 5.730 π"]),
+        ("time", [0.0, -math.pi, 2 * math.pi / 3, 18.0], ["t = 0", "t = −π", "t = 2π/3", "t = 5.730 π"]),
         ("phase_offset", [0.1 * 3, 1e-3], ["φ = 0.3", "φ = 0.001"]),
         ("dephasing_rate", ["0.01 0.02 0", "0.1"], ["γ = 0.01 0.02 0", "γ = 0.1"]),
     ],

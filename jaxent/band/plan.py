@@ -32,6 +32,7 @@ import scipy.optimize
 from jaxent import dicke
 from jaxent.band.thinning import Members, States, every_few, gauss_nodes
 from jaxent.chain import Chain
+from jaxent.entanglement.continuity import entropy_change
 from jaxent.runtime import memory
 
 __all__ = ["BandPlan", "make_plan", "window_for"]
@@ -250,17 +251,11 @@ def _bucket(size: int, ratio: float) -> int:
 # ---------------------------------------------------------------- errors in bits
 
 
-def entropy_change(distance: float, n_atoms: int) -> float:
-    """Fannes-Audenaert bound on the change of an entropy in bits by a trace distance T ≤ 1/2: T log2 N + h(T)."""
-    binary = -(distance * math.log2(distance) + (1 - distance) * math.log1p(-distance) / math.log(2))
-    return distance * math.log2(n_atoms) + binary
-
-
 def distance_for(bits: float, n_atoms: int) -> float:
-    """The trace distance whose `entropy_change` is `bits`; at most 1/2."""
-    if entropy_change(0.5, n_atoms) <= bits:
+    """The trace distance whose `entanglement.continuity.entropy_change` is `bits`; at most 1/2."""
+    if entropy_change(np, 0.5, n_atoms) <= bits:
         return 0.5
-    return math.exp(_root(lambda log_t: entropy_change(math.exp(log_t), n_atoms) - bits, -600.0, math.log(0.5)))
+    return math.exp(_root(lambda log_t: entropy_change(np, math.exp(log_t), n_atoms) - bits, -600.0, math.log(0.5)))
 
 
 def edge_effect(window: float | None) -> float:

@@ -15,7 +15,6 @@ from jaxent.runtime import interrupts
 
 _MOST_ATOMS_BY_BOUND = 10**6
 _LONGEST_SENTENCE = 400  # characters of an error
-_GOLDEN = 0.6180339887498949  # of a step: no evenly spaced time of a curve is then a magic time of small r
 
 app = App(
     name="jaxent",
@@ -106,7 +105,7 @@ def entropy(
         chain = jaxent.Chain(n_ensembles, n_atoms, window)
     found = jaxent.entropy_with_errors(chain, t, q, offsets, tolerance=tolerance or 1e-8)
     value, error = float(found.entropy), float(found.window)
-    log_p = float(jaxent.log_outcome_probability(chain, t, q, offsets))
+    log_p = float(found.log_probability)
     kind = "proven bound" if n_ensembles == 3 or chain.window is None else "estimate"
     result = {
         "entropy_bits": value,
@@ -252,18 +251,19 @@ def curve(
     for path in out:
         console.output_file("out", path, (".png", ".pdf", ".csv"))
     jaxent = console.library()
+    from jaxent.paper.claims import GOLDEN
+    from jaxent.sweep import save
+
     console.alone("n_atoms", n_atoms)
     first, last = (time_texts.time_number(text) for text in (start, stop))
     step = (last - first) / max(times, 1)
-    edges = (first + _GOLDEN * step, last - (1 - _GOLDEN) * step)
+    edges = (first + GOLDEN * step, last - (1 - GOLDEN) * step)  # no evenly spaced time is a magic time of small r
     chains = [jaxent.Chain(n_ensembles, n, window) for n in n_atoms]
     curves = []
     with console.progress_by_share() as report:
         for number, chain in enumerate(chains):
             share = lambda part, done=number: report((done + part) / len(chains))  # noqa: E731
             curves.append(jaxent.entropy_curve(chain, *edges, times, report=share))
-    from jaxent.sweep import save
-
     lines = ["n_atoms,time,entropy_bits,levels"]
     for n, one in zip(n_atoms, curves, strict=True):
         columns = (one.time.tolist(), one.entropy.tolist(), one.levels.tolist())

@@ -1,6 +1,7 @@
 """Measures of bipartite entanglement, in bits.
 
-`measures` are public, `states` checks and normalizes what they are given, `renyi` has the orders α.
+`measures` are public, `states` checks and normalizes what they are given, `renyi` has the orders α,
+`continuity` bounds what a nearby state has.
 
 Imports `numerics`, `spectral.py`, and what these may.
 """

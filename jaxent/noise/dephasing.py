@@ -196,17 +196,12 @@ def end_to_end_coherent_information(
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets):
     """Apply a kernel to each time and rate of a batch."""
-    shape = batch_shape(time)
 
     def single(point):
         result = kernel(static, *point, outcomes, offsets)
         return result if static.top else arguments.nan_unless_possible(result, outcomes, static.chain.n_atoms)
 
-    if not shape:
-        return single((time, strengths, shared))
-    flat = jax.tree.map(lambda x: jnp.reshape(x, (-1, *jnp.shape(x)[len(shape) :])), (time, strengths, shared))
-    result = execution.over_points(single, flat, tile)
-    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), result)
+    return execution.over_batch(single, (time, strengths, shared), batch_shape(time), tile)
 
 
 @dataclasses.dataclass

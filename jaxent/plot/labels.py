@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaxent.messages import shown
-from jaxent.time_texts import parse_time, pi_text
+from jaxent.time_texts import parse_time, pi_symbols, pi_text
 
 __all__ = ["SYMBOLS", "index_of", "some_of", "symbol", "texts"]
 
@@ -143,8 +143,7 @@ def _multiple_of_pi(time: float, digits: int) -> str:
     near = _exact_multiple(time)
     if near is None:
         return f"{_short(time / math.pi, digits)} π" if time else "0"
-    numerator = {1: "", -1: "-"}.get(near.numerator, str(near.numerator))
-    return f"{numerator}π" + ("" if near.denominator == 1 else f"/{near.denominator}")
+    return pi_symbols(near.numerator, near.denominator)
 
 
 # ------------------------------------------------------------------------ choosing

@@ -24,6 +24,7 @@ from jaxent.messages import shown
 from jaxent.numerics import rounding
 from jaxent.protocol import dense, extended_precision
 from jaxent.runtime import execution, memory
+from jaxent.time_texts import pi_symbols
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
 __all__ = ["UNLIKELY", "Entropies", "HardlyPossible", "ImpossibleOutcomes", "Problem"]
@@ -351,22 +352,17 @@ def _nth_time(time: Time, where: np.ndarray) -> str:
     index = tuple(np.argwhere(where)[0])
     inner = time.times if isinstance(time, BondTimes) else time
     if isinstance(inner, PiFraction):
-        return f"time = π·{np.asarray(inner.numerator)[index]}/{np.asarray(inner.denominator)[index]}"
+        numerator, denominator = (int(np.asarray(part)[index]) for part in (inner.numerator, inner.denominator))
+        return f"time = {pi_symbols(numerator, denominator)}"
     return f"time = {np.asarray(inner)[index]}"
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _over_times(chain, kernel, top, real, tile, time, outcomes, offsets, parameters=()):
     """Apply the kernel to each time of a batch, a tile of times at once."""
-    shape = batch_shape(time)
 
     def single(one):
         result = kernel(chain, one, outcomes, offsets, top, real, *parameters)
         return result if top else arguments.nan_unless_possible(result, outcomes, chain.n_atoms)
 
-    if not shape:
-        return single(time)
-    flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1, *jnp.shape(x)[len(shape) :])), time)
-    count = jax.tree.leaves(flat)[0].shape[0]
-    result = jax.vmap(single)(flat) if count <= tile else execution.over_points(single, flat, tile)
-    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), result)
+    return execution.over_batch(single, time, batch_shape(time), tile)

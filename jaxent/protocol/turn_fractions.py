@@ -14,6 +14,7 @@ import heapq
 import math
 
 from jaxent.band.phases import BITS, reduced
+from jaxent.time_texts import pi_symbols
 from jaxent.times import PiFraction
 
 __all__ = [
@@ -102,9 +103,4 @@ def pi_multiple(turns: fractions.Fraction) -> tuple[int, int]:
 
 def time_text(turns: fractions.Fraction) -> str:
     """The time 2π times a fraction, as one writes it."""
-    numerator, denominator = pi_multiple(turns)
-    if numerator == 0:
-        return "0"
-    sign = "−" if numerator < 0 else ""
-    factor = "" if abs(numerator) == 1 else str(abs(numerator))
-    return f"{sign}{factor}π" + ("" if denominator == 1 else f"/{denominator}")
+    return pi_symbols(*pi_multiple(turns))

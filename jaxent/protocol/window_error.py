@@ -30,6 +30,7 @@ from jaxtyping import Array, Float
 from jaxent import arguments, dicke
 from jaxent.chain import Chain
 from jaxent.conversion import positive
+from jaxent.entanglement.continuity import entropy_change
 from jaxent.numerics import rounding
 from jaxent.protocol import dense, matrix_product
 from jaxent.protocol.dispatch import Problem
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 _BYTES_PER_STATE = 64  # that the sums of the weights hold at least
+_AT_ONCE = 16  # times
 _WIDER = 2.0  # standard deviations by which the estimate widens a window
 
 
@@ -120,6 +122,7 @@ class EntropyWithErrors(NamedTuple):
         band: bound on the entries beyond the band (0 for a dense matrix, as the next two).
         coarse_graining: estimate of what leaving out members of the residue classes changes.
         quadrature: bound on the error of the quadrature rule.
+        log_probability: natural logarithm of the probability of the outcomes, computed with E.
     """
 
     entropy: jax.Array
@@ -127,6 +130,7 @@ class EntropyWithErrors(NamedTuple):
     band: jax.Array
     coarse_graining: jax.Array
     quadrature: jax.Array
+    log_probability: jax.Array
 
     @property
     def total(self) -> jax.Array:
@@ -152,7 +156,8 @@ def entropy_with_errors(
         proven = chain.n_ensembles == 3 and not isinstance(time, BondTimes)
         rule = entropy_error_bound if proven else entropy_error_estimate
         window = rule(chain, time, outcomes, phase_offset)
-    return EntropyWithErrors(found.entropy, window, found.band_error, found.coarse_error, found.quadrature_error)
+    errors = (window, found.band_error, found.coarse_error, found.quadrature_error)
+    return EntropyWithErrors(found.entropy, *errors, found.log_probability)
 
 
 def chain_for_tolerance(
@@ -205,10 +210,9 @@ def chain_for_tolerance(
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _bounds(chain, top, time, outcomes, offsets):
-    shape = batch_shape(time)
-    flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1,)), time)
-    bounds = jax.lax.map(lambda one: _bound(chain, top, one, outcomes, offsets), flat, batch_size=16)
-    return bounds.reshape(shape)
+    return execution.over_batch(
+        lambda one: _bound(chain, top, one, outcomes, offsets), time, batch_shape(time), _AT_ONCE
+    )
 
 
 def _bound(chain, top, time, outcomes, offsets):
@@ -228,15 +232,8 @@ def _bound(chain, top, time, outcomes, offsets):
     possible = in_window > 0
     epsilon_first = jnp.where(possible, lost_first / jnp.where(possible, total, 1.0), 1.0) + roundings
     epsilon_second = jnp.where(possible, lost_second / jnp.where(possible, after_first, 1.0), 1.0) + roundings
-    bound = _fannes_audenaert(epsilon_first, chain.n_atoms) + _fannes_audenaert(epsilon_second, chain.n_atoms)
+    bound = sum(entropy_change(jnp, share, chain.n_atoms) for share in (epsilon_first, epsilon_second))
     return jnp.minimum(bound, math.log2(chain.n_atoms + 1))
-
-
-def _fannes_audenaert(distance, n_atoms):
-    """B(T) = T log2(d - 1) + h(T), d = N + 1; the trivial log2 d beyond T = 1 - 1/d, where B falls again."""
-    inside = jnp.minimum(distance, 1 - 1 / (n_atoms + 1))
-    binary = -(inside * jnp.log(inside) + (1 - inside) * jnp.log1p(-inside)) / math.log(2)
-    return inside * math.log2(n_atoms) + binary
 
 
 @functools.lru_cache(maxsize=4)

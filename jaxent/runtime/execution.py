@@ -1,5 +1,6 @@
 """How the library runs its programs: compiled ones within memory, with LAPACK on one thread; loops of any length."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from jax.core import Tracer
 
 from jaxent.runtime import memory, threads
 
-__all__ = ["call", "is_traced", "over_points", "scan"]
+__all__ = ["call", "is_traced", "over_batch", "over_points", "scan"]
 
 
 def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
@@ -35,6 +36,22 @@ def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
         if not jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             memory.check_memory(memory.needed_by(program, *args), what, instead)
         return jax.block_until_ready(program(*args))
+
+
+def over_batch(function: Callable, points: Any, shape: tuple[int, ...], at_once: int) -> Any:
+    """A function of one point at each point of a batch; results have the batch's axes first.
+
+    Args:
+        function: of one point.
+        points: a tree of arrays whose leading axes are the batch.
+        shape: of the batch; () for one point.
+        at_once: points computed together; more are cut into parts, one after the other.
+    """
+    if not shape:
+        return function(points)
+    flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1, *jnp.shape(x)[len(shape) :])), points)
+    found = jax.vmap(function)(flat) if 1 < math.prod(shape) <= at_once else over_points(function, flat, at_once)
+    return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), found)
 
 
 def over_points(function: Callable, points: Any, at_once: int) -> Any:
