@@ -3,6 +3,8 @@
 # make package    build the wheel and the source archive into dist/ and try them
 # make reproduce  set up .venv and draw the paper's figures into reproduction/
 # make docs       set up .venv and build the pages into docs/_build/html
+# make benchmarks-compare  what the benchmarks of now took more than the committed ones
+# make test-matrix  the tests on the newest and the oldest promised versions of Python and JAX, in .venv-matrix
 # make accelerators  set up .venv-accelerators and compile for a GPU and TPUs, of which none is needed
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +14,7 @@ TESTARGS ?= -n 2
 OUT ?= reproduction
 AHEAD := .venv-accelerators
 
-.PHONY: setup check format test test-all package notebooks docs reproduce benchmarks accelerators clean
+.PHONY: setup check format test test-all package notebooks docs reproduce benchmarks benchmarks-compare accelerators test-matrix test-version clean
 
 setup: $(STAMP)
 
@@ -58,7 +60,24 @@ reproduce: $(STAMP)
 	$(BIN)/jaxent reproduce --out $(OUT) $(ARGS)
 
 benchmarks: $(STAMP)
-	for script in $(filter-out benchmarks/accelerators.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/accelerators.py benchmarks/compare.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+
+benchmarks-compare: $(STAMP)
+	$(BIN)/python benchmarks/compare.py
+
+# the suite on other versions: the newest JAX on the newest Python, and the oldest that is promised
+MATRIX ?= 3.13:newest 3.11:0.7.0
+test-matrix:
+	for pair in $(MATRIX); do version=$${pair%:*}; \
+	  python=$$(ls $(HOME)/.pyenv/versions/$$version*/bin/python 2>/dev/null | tail -n 1); \
+	  $(MAKE) test-version PYTHON=$${python:-python$$version} JAX=$${pair#*:} || failed=1; done; exit $$failed
+
+test-version:
+	$(PYTHON) -m venv --clear .venv-matrix
+	.venv-matrix/bin/python -m pip install --quiet --upgrade pip
+	.venv-matrix/bin/python -m pip install --quiet --editable '.[test,docs]' \
+	  $(if $(filter newest,$(JAX)),jax jaxlib,jax==$(JAX) jaxlib==$(JAX))
+	OPENBLAS_NUM_THREADS=1 .venv-matrix/bin/python -m pytest $(TESTARGS)
 
 # the newest JAX, which wants a newer Python; the CUDA plug-in without the CUDA libraries (3 GB), as nothing is run
 $(AHEAD)/.installed: pyproject.toml
@@ -75,4 +94,4 @@ accelerators: $(AHEAD)/.installed
 	$(AHEAD)/bin/python benchmarks/accelerators.py $(ARGS)
 
 clean:
-	rm -rf .venv $(AHEAD) dist reproduction docs/_build docs/_notebooks
+	rm -rf .venv .venv-matrix $(AHEAD) dist reproduction docs/_build docs/_notebooks

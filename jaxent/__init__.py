@@ -4,6 +4,24 @@ The public names are listed in `__init__.pyi` beside this file. Each is imported
 jaxent` and `jaxent --help` wait for nothing that they do not need.
 """
 
+from typing import Any
+
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_imported, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported; `__version__` of the installed package."""
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("jaxent")
+    try:
+        return _imported(name)
+    except AttributeError:
+        import difflib
+
+        near = difflib.get_close_matches(name, __all__, 1)
+        hint = f"did you mean {near[0]}?" if near else "dir(jaxent) lists them all."
+        raise AttributeError(f"jaxent has no name {name}; {hint}") from None

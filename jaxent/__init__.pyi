@@ -67,6 +67,8 @@ from .protocol.window_error import (
 from .sweep import Span, Sweep, check_sweep, open_sweep, read_sweep, run_sweep
 from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 
+__version__: str
+
 __all__ = [
     "BandPlan",
     "BondTimes",

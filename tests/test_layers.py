@@ -1,6 +1,7 @@
 """The layers of the package: imports point up these lists only. Each room is a module, or a package of modules."""
 
 import ast
+import importlib.metadata
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,18 @@ def test_the_stub_lists_the_public_names():
     imported = [name.name for node in tree.body if isinstance(node, ast.ImportFrom) for name in node.names]
     (listed,) = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]
     assert sorted(imported) == listed == jaxent.__all__
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(
+        AttributeError, match=r"^jaxent has no name end_to_end_entrop; did you mean end_to_end_entropy\?$"
+    ):
+        jaxent.end_to_end_entrop  # noqa: B018
+    with pytest.raises(AttributeError, match=r"^jaxent has no name xyzzy; dir\(jaxent\) lists them all\.$"):
+        jaxent.xyzzy  # noqa: B018
+    assert not hasattr(jaxent, "__wrapped__")
+
+
+def test_the_version_is_that_of_the_package():
+    assert jaxent.__version__ == importlib.metadata.version("jaxent")
+    assert (FOLDER / "py.typed").is_file()  # annotations are for users, too

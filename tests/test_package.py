@@ -60,7 +60,8 @@ def test_the_wheel_holds_the_package_alone(archives):
     names = zipfile.ZipFile(archives[0]).namelist()
     (information,) = {name.split("/")[0] for name in names} - {"jaxent"}
     assert information.endswith(".dist-info")
-    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "jaxent").rglob("*.py*") if path.suffix != ".pyc"}
+    files = [path for path in (ROOT / "jaxent").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    sources = {str(path.relative_to(ROOT)) for path in files}
     assert {name for name in names if name.startswith("jaxent/")} == sources
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
