@@ -399,3 +399,15 @@ def test_a_tile_beyond_the_free_memory_is_halved_before_it_runs(tmp_path, monkey
     np.testing.assert_allclose(
         open_sweep(tmp_path / "halved").amplitudes, open_sweep(tmp_path / "whole").amplitudes, atol=1e-14
     )
+
+
+def test_exact_times_from_texts_arrays_and_a_file_are_one_question(tmp_path):
+    times = jaxent.pi_fractions_up_to(7)
+    texts = [f"{p}pi/{r}" for p, r in zip(times.numerator.tolist(), times.denominator.tolist(), strict=True)]
+    path = tmp_path / "grid.toml"
+    path.write_text('quantities = ["entropy"]\nn_atoms = 5\ntime = { magic_up_to = 7 }\n')
+    asked = [Sweep("entropy", 5, times), Sweep("entropy", 5, texts), jaxent.read_sweep(path)]
+    assert len({one.key for one in asked}) == 1
+    assert asked[0].time[:3] == ("2pi/7", "pi/3", "2pi/5")
+    with pytest.raises(ValueError, match="must not hold a value twice"):
+        Sweep("entropy", 5, jaxent.PiFraction(np.array([1, 2]), np.array([2, 4])))

@@ -288,11 +288,12 @@ def _check_values(sweep: Sweep, name: str) -> None:
             raise QuestionError(
                 "time", "must hold either numbers or multiples of π, but holds both; write the numbers as fractions."
             )
-        latest = max(abs(value_of(one)) for one in ends(value))
+        values = [value_of(one) for one in ends(value)]
+        latest = max(map(abs, values))
         if latest > 1e6:
             raise QuestionError("time", f"must be at most 1e+06 in magnitude, but holds {latest:g}.")
         noisy = [one for one in sweep.quantities if "dephasing_rate" in QUANTITIES[one].knobs]
-        earliest = min(value_of(one) for one in ends(value))
+        earliest = min(values)
         if noisy and earliest < 0:
             raise QuestionError("time", f"must be at least 0 for {noisy[0]}, but holds {earliest:g}.")
     lengths = {"outcomes": -2, "phase_offset": -2, "dephasing_rate": 0}

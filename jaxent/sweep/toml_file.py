@@ -15,7 +15,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from jaxent import time_texts
 from jaxent.messages import shown
 from jaxent.sweep.files import read_regular
 from jaxent.sweep.spec import Sweep
@@ -79,9 +78,7 @@ def _value(key: str, value: Any) -> Any:
         most = value["magic_up_to"]
         if not isinstance(most, int) or isinstance(most, bool) or not 2 <= most <= 3000:
             raise QuestionError(key, f"must have a `magic_up_to` from 2 to 3000, but has {shown(most)}.")
-        times = pi_fractions_up_to(most)
-        pairs = zip(times.numerator.tolist(), times.denominator.tolist(), strict=True)
-        return [time_texts.pi_text(*pair) for pair in pairs]
+        return pi_fractions_up_to(most)
     if set(value) == {"bonds"} and key == "time":
         return BondTimes(value["bonds"])
     known = {"start", "stop", "count", "spacing"}

@@ -115,16 +115,23 @@ def _number(key: str, value: Any) -> float:
 
 def _time(key: str, value: Any) -> float | str:
     if isinstance(value, PiFraction) and not value.shape:
-        return time_texts.pi_text(int(value.numerator), int(value.denominator))
+        return _texts(value)[0]
     if isinstance(value, str):
+        exact = time_texts.multiple_of_pi(value)
+        if exact:
+            return time_texts.pi_text(*exact)
         try:
-            parsed = time_texts.parse_time(value)
+            value = time_texts.parse_time(value)
         except ValueError as error:
             raise QuestionError(key, re.sub(r"^Argument `\w+` ", "", str(error))) from None
-        if isinstance(parsed, PiFraction):
-            return time_texts.pi_text(int(parsed.numerator), int(parsed.denominator))
-        value = parsed
     return _number(key, value)
+
+
+def _texts(times: PiFraction) -> list[str]:
+    """Texts of exact times, in lowest terms."""
+    lowest = pi_fraction(times.numerator, times.denominator)
+    pairs = zip(np.ravel(lowest.numerator).tolist(), np.ravel(lowest.denominator).tolist(), strict=True)
+    return [time_texts.pi_text(*pair) for pair in pairs]
 
 
 def _nested(times: Any, depth: int = 2) -> Any:
@@ -148,6 +155,8 @@ def _bond_times(key: str, value: BondTimes) -> BondTimes:
 def _time_axis(key: str, value: Any) -> Any:
     """Times; beside multiples of π a zero is one, too."""
     of_bonds = isinstance(value, BondTimes)
+    if isinstance(value, PiFraction) and len(value.shape) == 1 and len(value):
+        return _distinct(key, tuple(_texts(value)))
     times = _bond_times(key, value) if of_bonds else _axis(_time, span=True, instead=_OF_BONDS)(key, value)
     if not any(isinstance(one, str) for one in ends(times)):
         return times
@@ -196,8 +205,8 @@ def _axis(
             if not span:
                 raise QuestionError(key, "must be values, not a span.")
             return _canonical_span(key, value, one)
-        if isinstance(value, PiFraction) and value.shape:
-            value = [value[index] for index in range(len(value))]
+        if isinstance(value, PiFraction) and len(value.shape) == 1:
+            value = _texts(value)
         if isinstance(value, np.ndarray | jax.Array):
             value = np.asarray(value).tolist()
         if not isinstance(value, list | tuple | range):
@@ -302,7 +311,10 @@ def ends(value: Any) -> tuple:
 
 def value_of(one: Any) -> float:
     """A time or a number as a float."""
-    return math.pi * float(_fraction(one)) if isinstance(one, str) else float(one)
+    if not isinstance(one, str):
+        return float(one)
+    numerator, denominator = _exact(one)
+    return math.pi * (numerator / denominator)
 
 
 def outcome_of(outcome: int | str, n_atoms: int) -> int:
@@ -316,10 +328,12 @@ def spread(span: Span) -> np.ndarray:
     return (np.geomspace if span.spacing == "log" else np.linspace)(start, stop, span.count)
 
 
-def _fraction(text: str) -> Fraction:
-    """A multiple of π in units of π."""
-    time: Any = time_texts.parse_time(text)
-    return Fraction(int(time.numerator), int(time.denominator))
+def _exact(text: str) -> tuple[int, int]:
+    """A multiple of π in canonical form: numerator and denominator."""
+    exact = time_texts.multiple_of_pi(text)
+    if exact is None:
+        raise ValueError(f"not a multiple of π: {shown(text)}")
+    return exact
 
 
 def times_of(value: Any) -> np.ndarray | PiFraction | BondTimes:
@@ -329,10 +343,9 @@ def times_of(value: Any) -> np.ndarray | PiFraction | BondTimes:
         return BondTimes(jax.tree.map(lambda part: part.reshape(n_rows, -1), times_of(ends(value))))
     if not all(isinstance(one, str) for one in ends(value)):
         return spread(value) if isinstance(value, Span) else np.array(listed(value), float)
-    parsed = [_fraction(one) for one in ends(value)]
     if not isinstance(value, Span):
-        return pi_fraction(np.array([one.numerator for one in parsed]), np.array([one.denominator for one in parsed]))
-    start, stop = parsed
+        return pi_fraction(*np.array([_exact(one) for one in ends(value)]).T)
+    start, stop = (Fraction(*_exact(one)) for one in ends(value))
     step = (stop - start) / (value.count - 1)
     denominator = math.lcm(start.denominator, step.denominator)
     if value.spacing == "log" or denominator > 2**28:
