@@ -9,7 +9,7 @@ from mpmath import mp, mpf
 
 import jaxent
 from jaxent import Chain, EnsembleRates
-from jaxent.noise import coherence_sum, kernels
+from jaxent.noise import coherence_sum, density_matrix
 from jaxent.protocol import dense
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 
@@ -68,7 +68,7 @@ def test_it_is_the_trace_of_the_dense_route(time, window, outcome, offset):
 
 
 def trace_of_dense_state(*arguments):
-    return kernels._entries(*arguments).log_trace
+    return density_matrix._entries(*arguments).log_trace
 
 
 @pytest.mark.parametrize(("outcome", "offset"), [(2000, 0.0), (1950, 0.1)])

@@ -50,7 +50,7 @@ PACKAGES = {
     "noise": [
         "pair_symmetry",
         "measured_ensemble",
-        "kernels",
+        "density_matrix",
         "coherence_sum",
         "dephasing",
         "stochastic",

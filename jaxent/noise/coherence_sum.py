@@ -46,7 +46,7 @@ class _Factor(NamedTuple):
 
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
-    """Log of the probability of one outcome, NaN where its digits are lost; arguments as `noise.kernels`."""
+    """Log of the probability of one outcome, NaN where its digits are lost; arguments as `noise.density_matrix`."""
     arguments = _arguments(static, time, strengths, shared, outcomes, offsets)
     log_p, lost = over_hops(*arguments)
     if pairs_are_few(static.chain):

@@ -1,6 +1,6 @@
 """The ends of a chain under S_z dephasing, in closed form: their mixed state and its entanglement.
 
-The public layer over the kernels of `noise.kernels`. The noise is that of equation (29): each ensemble j dephases by
+The public layer over `noise.density_matrix`. The noise is that of equation (29): each ensemble j dephases by
 itself at a rate γ_j during the interaction,
 
     dρ/dt = -i[H, ρ] - (γ_j/2) [(S_j^z)² ρ - 2 S_j^z ρ S_j^z + ρ (S_j^z)²],
@@ -31,7 +31,7 @@ from jaxtyping import Array, Complex, Float
 from jaxent import arguments
 from jaxent.chain import Chain
 from jaxent.messages import shown
-from jaxent.noise import coherence_sum, kernels
+from jaxent.noise import coherence_sum, density_matrix
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 from jaxent.runtime import execution, memory
 from jaxent.times import BondTimes, Time, batch_shape, time_value
@@ -94,7 +94,7 @@ def end_to_end_state(
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
     problem.refuse_batch()
     problem.refuse_large_state()
-    state, log_probability = problem.run(kernels.whole_state)
+    state, log_probability = problem.run(density_matrix.whole_state)
     problem.refuse_unlikely(log_probability)
     return state
 
@@ -162,7 +162,7 @@ def end_to_end_log_negativity(
             a transformation their log negativity is NaN instead.
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
-    value, log_probability = problem.run(kernels.log_negativity)
+    value, log_probability = problem.run(density_matrix.log_negativity)
     problem.refuse_unlikely(log_probability)
     return value
 
@@ -185,7 +185,7 @@ def end_to_end_coherent_information(
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
-    value, log_probability = problem.run(kernels.coherent_information)
+    value, log_probability = problem.run(density_matrix.coherent_information)
     problem.refuse_unlikely(log_probability)
     return value
 
@@ -208,7 +208,7 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
 class Problem:
     """Checked arguments of one call, times and rates broadcast to one shape."""
 
-    static: kernels.Static
+    static: density_matrix.Static
     time: Any
     strengths: Any  # γ_j t, (..., M)
     shared: Any  # Γ t
@@ -249,7 +249,7 @@ class Problem:
         values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
         top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
         problem = cls(
-            kernels.Static(chain, top, arguments.is_zero(phase_offset), equal, not shared_known_zero),
+            density_matrix.Static(chain, top, arguments.is_zero(phase_offset), equal, not shared_known_zero),
             jax.tree.map(lambda x: jnp.broadcast_to(x, shape), time),
             jnp.broadcast_to(rates, (*shape, chain.n_ensembles)) * duration[..., None],
             jnp.broadcast_to(shared, shape) * duration,
@@ -264,7 +264,7 @@ class Problem:
         """Log probability of the outcomes for each time and rate, NaN where its digits are lost."""
         if self.static.chain.n_ensembles != 3:
             self.refuse_large_state()
-            return self.run(kernels.log_probability)
+            return self.run(density_matrix.log_probability)
         chain = self.static.chain
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
         instead = "use fewer atoms" if chain.window is None else "use a smaller window, or none"

@@ -28,7 +28,7 @@ from matfree import decomp, stochtrace
 from jaxent import arguments, dicke, spectral
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
-from jaxent.noise import dephasing, kernels, measured_ensemble
+from jaxent.noise import density_matrix, dephasing, measured_ensemble
 from jaxent.numerics import rounding
 from jaxent.numerics.algebra import between_diagonals, complex_type, log_magnitude, matmul, scaled_columns
 from jaxent.protocol.dense import guarded
@@ -181,7 +181,7 @@ def _samples(chain, top, n_probes, depth, key, time, strengths, outcomes, offset
             length**2 * (diagonal[0] ** 2 + beside[0] ** 2) / squared - 1,
         )
 
-    lost = kernels.lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], top)
+    lost = density_matrix.lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], top)
     return jax.vmap(one)(draw(key)), guarded(trace, jnp.log(jnp.maximum(trace, 0.0)), lost)[1]
 
 

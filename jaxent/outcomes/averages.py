@@ -32,7 +32,7 @@ from jaxent import arguments
 from jaxent.chain import Chain
 from jaxent.conversion import as_whole_numbers, whole_number
 from jaxent.messages import shown
-from jaxent.noise import dephasing, kernels
+from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import decoding, sampling
 from jaxent.protocol import dense
 from jaxent.times import Time
@@ -240,7 +240,7 @@ def _entropy(chain, outcomes, time, offsets):
 
 
 def _log_negativity(static, outcomes, time, strengths, shared, offsets):
-    return kernels.rounded_log_negativity(static, time, strengths, shared, outcomes, offsets)
+    return density_matrix.rounded_log_negativity(static, time, strengths, shared, outcomes, offsets)
 
 
 # ------------------------------------------------------------------ averages

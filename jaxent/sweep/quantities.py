@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxent import band
 from jaxent.chain import Chain
-from jaxent.noise import dephasing, kernels
+from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import averages, sampling
 from jaxent.protocol import dense, dispatch, ends, window_error
 
@@ -360,14 +360,14 @@ QUANTITIES: dict[str, Quantity] = {
     "log_negativity": Quantity(
         _NOISY,
         {"log_negativity": Variable("bit", "log negativity of the ends")},
-        _dephased("log_negativity", kernels.log_negativity),
+        _dephased("log_negativity", density_matrix.log_negativity),
         _transpose_bytes,
         _transpose_seconds,
     ),
     "coherent_information": Quantity(
         _NOISY,
         {"coherent_information": Variable("bit", "coherent information of the ends")},
-        _dephased("coherent_information", kernels.coherent_information),
+        _dephased("coherent_information", density_matrix.coherent_information),
         _transpose_bytes,
         _transpose_seconds,
     ),
