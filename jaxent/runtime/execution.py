@@ -50,7 +50,9 @@ def over_batch(function: Callable, points: Any, shape: tuple[int, ...], at_once:
     if not shape:
         return function(points)
     flat = jax.tree.map(lambda x: jnp.reshape(jnp.asarray(x), (-1, *jnp.shape(x)[len(shape) :])), points)
-    found = jax.vmap(function)(flat) if 1 < math.prod(shape) <= at_once else over_points(function, flat, at_once)
+    count = math.prod(shape)
+    whole = count <= at_once and (at_once > 1 or not count)  # of one point at a time, see `over_points`
+    found = jax.vmap(function)(flat) if whole else over_points(function, flat, at_once)
     return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), found)
 
 
