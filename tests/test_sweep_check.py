@@ -78,7 +78,7 @@ def test_files_of_a_newer_jaxent_are_told(copied, part):
             found["format"] = 2
         else:
             found["question"]["format"] = "jaxent sweep 2"
-            found["key"] = sweep.question.key_of(found["question"])
+            found["key"] = sweep.spec.key_of(found["question"])
         path.write_text(json.dumps(found))
     for act in (open_sweep, check_sweep, lambda folder: run_sweep(QUESTION, folder)):
         with pytest.raises(ValueError, match=r"was written by a newer jaxent \(format 2, this one reads 1\); update"):

@@ -33,13 +33,13 @@ LAUNCHER = """
 import os, sys, warnings
 warnings.simplefilter("ignore")
 import h5netcdf, jax, jaxent, xarray
-from jaxent import cli
+from jaxent.cli import main
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
         sys.stdin.close()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        cli.main(line.split())
+        main.main(line.split())
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
