@@ -597,7 +597,7 @@ def test_arguments_out_of_range_are_refused_by_name(function, arguments, named):
     [
         (0.0, 3, 0.0, "0.0"),
         (np.array([[1.0, 2.0], [0.0, 1.0]]), 3, 0.0, "0.0"),
-        (pi_fraction([1, 2], [3, 1]), 3, 0.0, "π·2/1"),
+        (pi_fraction([1, 2], [3, 1]), 3, 0.0, "2π"),
         (0.0, None, np.pi, "0.0"),
         (BondTimes(np.zeros(2)), 0, 0.0, "[0. 0.]"),
         (2 * np.pi, 3, 0.0, "6.28"),
