@@ -6,7 +6,7 @@ no longer than two cores of a processor.
 Nothing is run: XLA compiles for the description of a device, and the compiled text tells kernels, loops and bytes (see
 `compiled_text`). From these a model predicts seconds on an H100: every kernel takes its launch, its bytes or its
 operations, whichever is longest. What decompositions by cuSOLVER take is an assumption, not a measurement, and so is
-how often a loop runs that ends on convergence (rows name it 0 among their loops).
+how often a loop runs that ends on convergence. Rows count their loops by how often these run, such ones under "0".
 
 `make accelerators` makes the environment that this needs: the newest JAX, libtpu, and the CUDA plug-in. Rows are
 written as they come; `--only PATTERN` and `--target` do some of them again, each row has its commit. `--quick` compiles
@@ -397,7 +397,7 @@ def _compiled(program: Program, devices: list) -> dict:
         "kernels": work.kernels,
         "custom_calls": work.custom_calls,
         "solvers": work.solvers,
-        "loops": work.loops,
+        "loops": {str(trips): work.loops.count(trips) for trips in sorted(set(work.loops))},
         "iterations": work.iterations,
         "collectives": work.collectives,
         "temporary_mib": round(memory.temp_size_in_bytes / 2**20, 2),
