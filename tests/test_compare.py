@@ -20,7 +20,7 @@ def compare():
 
 def results(first: float, second: float) -> dict:
     rows = [{"n_atoms": 10, "jaxent_seconds": first, "ratio": 3.0}, {"n_atoms": 20, "jaxent_seconds": second}]
-    return {"about": {"devices": "CPU", "processors": 2}, "rows": rows}
+    return {"about": {"device": "CPU", "processors": 2}, "rows": rows}
 
 
 def test_what_grew_by_more_than_a_twentieth_is_named(compare):
@@ -40,7 +40,7 @@ def test_rows_are_compared_by_what_they_are_about(compare):
     ("now", "words"),
     [
         (results(1.3, 2.0), "rows[10].jaxent_seconds"),
-        (results(1.0, 2.0) | {"about": {"devices": "GPU", "processors": 2}}, "another machine"),
+        (results(1.0, 2.0) | {"about": {"device": "GPU", "processors": 2}}, "another machine"),
         (results(0.9, 2.0), "nothing of jaxent's got slower"),
     ],
 )
