@@ -15,7 +15,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 KINDS = ("seconds", "_mib", "_gib", "_bytes")
-PEERS = ("numpy", "qutip", "dynamiqs", "lapack", "bare", "authors", "dense_seconds")
+PEERS = ("numpy", "qutip", "dynamiqs", "lapack", "authors")
 MACHINE = ("device", "precision", "processors", "platform")
 NOTICED, TOO_MUCH = 1.05, 1.1
 LEAST = 1e-5  # seconds below which a difference is the clock's
