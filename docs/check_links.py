@@ -1,4 +1,4 @@
-"""Check built pages: every local link and anchor leads somewhere, and nothing is loaded from a network.
+"""Check built pages: every local link and anchor has a target, and nothing is loaded from a network.
 
 python docs/check_links.py docs/_build/html
 """
@@ -15,7 +15,7 @@ IN_STYLE = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
 
 
 class Page(HTMLParser):
-    """Anchors of a page, and its links: each with whether the browser loads it by itself."""
+    """Collect the anchors of a page, and its links, each with a flag whether the browser loads it unasked."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -23,7 +23,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Look at one element."""
+        """Collect the anchors and links of one element."""
         found = dict(attributes)
         self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
         leads = tag == "link" and not {"stylesheet", "icon", "preload"} & set((found.get("rel") or "").split())
@@ -34,18 +34,18 @@ class Page(HTMLParser):
 
 
 def addresses_in_style(text: str) -> list[str]:
-    """What a style sheet loads."""
+    """List the addresses that a style sheet loads."""
     return [one or other for one, other in IN_STYLE.findall(text)]
 
 
 @functools.cache
 def page_of(path: Path) -> Page:
-    """A page, read once."""
+    """Read a page, once."""
     return Page(path.read_text(encoding="utf-8"))
 
 
 def broken(folder: Path) -> list[str]:
-    """What is wrong with the pages and style sheets of a folder, one line each."""
+    """List the broken links of the pages and style sheets of a folder, one line each."""
     wrong = []
     for path in sorted(folder.rglob("*.html")):
         wrong += [f"{path.relative_to(folder)}: {reason}" for reason in _broken_links(path, page_of(path).links)]

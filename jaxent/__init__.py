@@ -1,7 +1,7 @@
-"""jaxent: entanglement distributed along chains of atomic ensembles, computed with JAX.
+"""Compute entanglement distributed along chains of atomic ensembles, with JAX.
 
-The public names are listed in `__init__.pyi` beside this file. Each is imported when it is first used, so that `import
-jaxent` and `jaxent --help` wait for nothing that they do not need.
+The public names are listed in `__init__.pyi` beside this file. Each is imported at its first use, so that `import
+jaxent` and `jaxent --help` are fast.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ _imported, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported; `__version__` of the installed package."""
+    """Import a public name at its first use; `__version__` is that of the installed package."""
     if name == "__version__":
         import importlib.metadata
 

@@ -1,7 +1,7 @@
-"""Numbers as they are given: read and checked before any cast, in which large ones would wrap or lose digits.
+"""Read and check numbers as given, before any cast in which large ones would wrap or lose digits.
 
-What is a number may come as any kind of number: of Python, NumPy or JAX, a fraction, a decimal. A whole number may be
-written 1e6. True and False are no numbers.
+A number may be of any kind: of Python, NumPy or JAX, a fraction, a decimal. A whole number may be written 1e6. True and
+False are not numbers.
 
 >>> whole_number("n_atoms", 1e6, 1), real_number("alpha", decimal.Decimal("0.5"))
 (1000000, 0.5)
@@ -49,20 +49,20 @@ def _is_real(value: Any) -> bool:
 
 
 def is_integer(value: Any) -> bool:
-    """Whether a Python or NumPy scalar is an integer (True and False are not)."""
+    """Check whether a Python or NumPy scalar is an integer (True and False are not)."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def are_integers(value: Any) -> bool:
-    """Whether a value on the host is an integer, or an array of integers."""
+    """Check whether a value on the host is an integer, or an array of integers."""
     return is_integer(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """An integer from a number that is whole, such as 10, 1e6 or NumPy's and JAX's scalars.
+    """Convert a whole number, such as 10, 1e6 or a scalar of NumPy or JAX, to an integer.
 
     Raises:
-        ValueError: when it is no whole number, traced, or out of the range from `least` to `most`.
+        ValueError: when `value` is not a whole number, traced, or out of the range from `least` to `most`.
     """
     number: Any = _scalar(name, value)
     whole = _is_real(number) and _is_finite(number) and number == int(number)
@@ -76,16 +76,16 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
 def real_number(
     name: str, value: Any, must: str = "be a number", fits: Callable[[float], bool] = lambda number: True
 ) -> float:
-    """A float from any kind of real number; beyond float64's range it is infinite.
+    """Convert any kind of real number to a float; beyond the range of float64 it is infinite.
 
     Args:
-        name: of the argument.
-        value: as given.
-        must: what a message asks for, after "must".
-        fits: whether a number is in its range.
+        name: name of the argument.
+        value: the argument as given.
+        must: the requirement in the error message, after "must".
+        fits: function that checks whether a number is in its range.
 
     Raises:
-        ValueError: when it is no number, traced, or does not fit.
+        ValueError: when `value` is not a number, traced, or does not fit.
     """
     number: Any = _scalar(name, value)
     if _is_real(number):
@@ -93,7 +93,7 @@ def real_number(
             converted = float(number)
         except OverflowError:
             converted = math.inf if number > 0 else -math.inf
-        except ValueError:  # a signalling NaN of decimals
+        except ValueError:  # a signalling NaN of decimal
             converted = math.nan
         if fits(converted):
             return converted
@@ -101,28 +101,28 @@ def real_number(
 
 
 def finite(name: str, value: Any) -> float:
-    """A `real_number` that is finite."""
+    """Convert to a finite float, as `real_number`."""
     return real_number(name, value, "be a finite number", math.isfinite)
 
 
 def positive(name: str, value: Any) -> float:
-    """A finite `real_number` above 0."""
+    """Convert to a finite float above 0, as `real_number`."""
     return real_number(name, value, "be positive and finite", lambda number: 0 < number < math.inf)
 
 
 def at_least_zero(name: str, value: Any) -> float:
-    """A finite `real_number` of at least 0."""
+    """Convert to a finite float of at least 0, as `real_number`."""
     return real_number(name, value, "be finite and at least 0", lambda number: 0 <= number < math.inf)
 
 
 def _scalar(name: str, value: Any) -> Any:
-    """The one number that a value holds; None where it is none."""
+    """Extract the scalar from an array of shape (); return None for True and False, and refuse traced values."""
     if isinstance(value, Tracer):
         raise ValueError(
             f"Argument `{name}` must be known, but is traced; give a plain number, outside of jit, vmap and grad."
         )
     if isinstance(value, (np.ndarray, jax.Array)):
-        value = np.asarray(value)[()]  # NumPy's scalar, of an array of shape ()
+        value = np.asarray(value)[()]  # the NumPy scalar in an array of shape ()
     return None if isinstance(value, (bool, np.bool_)) else value
 
 
@@ -134,24 +134,24 @@ def _is_finite(number: Any) -> bool:
 
 
 def on_host(value: Any) -> bool:
-    """Whether no part of a value is an array of JAX, which may be traced."""
+    """Check that no part of a value is a JAX array, which may be traced."""
     return not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value))
 
 
 def as_given(name: str, value: Any, must: str = "be a number, or numbers", remedy: str = "") -> np.ndarray | jax.Array:
-    """An array on the host of what is given there, and JAX's array of what is JAX's: not yet in JAX's dtypes.
+    """Convert numbers to a NumPy array, or to a JAX array if a part is one, without a cast to JAX's dtypes.
 
-    Integers beyond 64 bits stay an array of Python's; fractions, decimals and numbers of more than float64's precision
-    are rounded to it.
+    Integers beyond 64 bits become an array of Python integers; fractions, decimals and numbers of higher precision are
+    rounded to float64.
 
     Args:
-        name: of the argument.
-        value: as given.
-        must: what a message asks for, after "must".
-        remedy: what else it says.
+        name: name of the argument.
+        value: the argument as given.
+        must: the requirement in the error message, after "must".
+        remedy: end of the error message.
 
     Raises:
-        ValueError: when it is something else than numbers, such as a text, or a fraction is beyond float64's range.
+        ValueError: when `value` is not numbers but, for example, a text, or has a fraction beyond the range of float64.
     """
     refusal = f"Argument `{name}` must {must}, but is {{}}{remedy}."
     try:
@@ -165,13 +165,13 @@ def as_given(name: str, value: Any, must: str = "be a number, or numbers", remed
     if array.dtype.kind not in "biufcO":
         raise ValueError(refusal.format(shown(value)))
     if array.dtype.kind in "fc" and array.dtype.itemsize > (8 if array.dtype.kind == "f" else 16):
-        with np.errstate(all="ignore"):  # beyond float64's range it is infinite
+        with np.errstate(all="ignore"):  # infinite beyond the range of float64
             array = array.astype(np.float64 if array.dtype.kind == "f" else np.complex128)
     return array
 
 
 def _from_objects(array: np.ndarray) -> np.ndarray:
-    """Numbers from Python's objects: integers as they are, others as float64 or complex128."""
+    """Convert Python objects to numbers: integers unchanged, others to float64 or complex128."""
     values = array.ravel().tolist()
     if not all(
         isinstance(value, (numbers.Number, decimal.Decimal)) and not isinstance(value, bool) for value in values
@@ -184,10 +184,10 @@ def _from_objects(array: np.ndarray) -> np.ndarray:
 
 
 def as_numbers(name: str, value: Any, remedy: str = "") -> jax.Array:
-    """A number or numbers as an array of JAX; integers as floats, in which large ones do not wrap.
+    """Convert numbers to a JAX array, with integers as floats, in which large ones do not wrap.
 
     Raises:
-        ValueError: as `as_given`, and for integers beyond float64's range.
+        ValueError: as `as_given`, and for integers beyond the range of float64.
     """
     array = as_given(name, value, remedy=remedy)
     if isinstance(array, np.ndarray) and array.dtype.kind in "iuO":
@@ -200,10 +200,10 @@ def as_numbers(name: str, value: Any, remedy: str = "") -> jax.Array:
 
 
 def as_integers(name: str, value: Any, must: str, remedy: str = "") -> np.ndarray | jax.Array:
-    """Integers: an array on the host (of Python's where they exceed 64 bits) or, where a part is JAX's, JAX's array.
+    """Convert integers to a NumPy array (of Python integers beyond 64 bits), or to a JAX array if a part is one.
 
     Raises:
-        ValueError: when a value is no integer.
+        ValueError: when a value is not an integer.
     """
     array = as_given(name, value, must, remedy)
     if array.size and array.dtype.kind not in "iuO":
@@ -212,10 +212,10 @@ def as_integers(name: str, value: Any, must: str, remedy: str = "") -> np.ndarra
 
 
 def as_whole_numbers(name: str, value: Any, must: str) -> np.ndarray | jax.Array:
-    """`as_integers`, where known floats that are whole, such as 3.0 or 1e6, are integers as well.
+    """Convert as `as_integers`, and accept known floats that are whole numbers, such as 3.0 or 1e6.
 
     Raises:
-        ValueError: when a value is no whole number, True or False, or a traced float.
+        ValueError: when a value is not a whole number, True or False, or a traced float.
     """
     array = as_given(name, value, must)
     if any(isinstance(leaf, bool | np.bool_) for leaf in jax.tree.leaves(value)):

@@ -1,4 +1,4 @@
-"""How a message shows a value it was given: on one line, and never more of it than a reader takes in.
+"""Write values in messages, on one line and shortened to a readable length.
 
 >>> shown(10**200)
 'an integer of 201 digits'
@@ -12,8 +12,8 @@ from typing import Any
 
 __all__ = ["shortened", "shown"]
 
-_MOST = 80  # characters of a value that a message repeats
-_LONGEST_TEXT = 4 * _MOST  # of a text, before it is quoted
+_MOST = 80  # characters of a value in a message
+_LONGEST_TEXT = 4 * _MOST  # characters of a text, before it is quoted
 
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = _brief.maxlong = _LONGEST_TEXT
@@ -21,10 +21,10 @@ _brief.maxlist = _brief.maxtuple = _brief.maxdict = _brief.maxset = _MOST
 
 
 def shown(value: Any) -> str:
-    """A value as a message repeats it: its `repr` on one line, cut in the middle beyond 80 characters.
+    """Write a value for a message: its `repr` on one line, cut in the middle beyond 80 characters.
 
     Args:
-        value: anything; a large array, a long text or a huge integer costs no more than a small one.
+        value: any value; a large array, a long text or a huge integer takes no longer than a small one.
 
     Returns:
         str: at most 80 characters without a line break.
@@ -33,14 +33,15 @@ def shown(value: Any) -> str:
         return f"an integer of {_digits(value)} digits"
     try:
         text = _brief.repr(value)
-    except Exception:  # a repr of somebody else's that fails does not replace the message
+    except Exception:  # a failing `repr` of a foreign class must not replace the message
         text = f"an object of type {type(value).__name__}"
     return shortened(text)
 
 
 def shortened(text: str, most: int = _MOST) -> str:
-    """A text on one line, cut in the middle beyond `most` characters."""
-    ends = text if len(text) <= 4 * most else f"{text[: 2 * most]}…{text[-2 * most :]}"  # a long one is not read whole
+    """Write a text on one line, cut in the middle beyond `most` characters."""
+    # only the ends of a long text are read
+    ends = text if len(text) <= 4 * most else f"{text[: 2 * most]}…{text[-2 * most :]}"
     line = " ".join(ends.split())
     if len(line) <= most and len(ends) == len(text):
         return line
@@ -49,6 +50,6 @@ def shortened(text: str, most: int = _MOST) -> str:
 
 
 def _digits(value: int) -> int:
-    """Decimal digits of an integer, without writing it out (Python refuses to beyond 4300 of them)."""
+    """Count the decimal digits of an integer without writing it out, which Python refuses beyond 4300 digits."""
     estimate = int((abs(value).bit_length() - 1) * math.log10(2))
     return estimate + (abs(value) >= 10**estimate) + (abs(value) >= 10 ** (estimate + 1))

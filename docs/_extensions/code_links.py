@@ -1,4 +1,4 @@
-"""`Code` that is a public name of jaxent becomes a link to its reference, in every page and docstring.
+"""Link `code` that is a public name of jaxent to its reference, in every page and docstring.
 
 A name is written as in a program: bare (`end_to_end_entropy`), with its module (`dicke.x_basis`), or in full; with
 arguments in parentheses, too. Code that begins with `jaxent.` must exist.
@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 @functools.cache
 def targets() -> dict[str, str]:
-    """Every way to write a public name, and the name its reference has."""
+    """Map every spelling of a public name to the name in its reference."""
     jaxent = importlib.import_module("jaxent")
     found = {name: f"jaxent.{name}" for name in jaxent.__all__}
     for short in MODULES:
@@ -41,7 +41,7 @@ def targets() -> dict[str, str]:
 
 
 def exists(name: str) -> bool:
-    """Whether a full name (jaxent.module.name.attribute) can be imported or reached."""
+    """Check whether a full name (jaxent.module.name.attribute) can be imported or reached."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -62,7 +62,7 @@ class CodeLinks(SphinxTransform):
     default_priority = 5  # before references are resolved
 
     def apply(self, **kwargs) -> None:
-        """Look at every literal of a page, but not at those of titles and links."""
+        """Link every literal of a page, except in titles and links."""
         for literal in list(self.document.findall(nodes.literal)):
             match = _NAME.fullmatch(literal.astext())
             if match is None or isinstance(literal.parent, nodes.title | nodes.reference | addnodes.pending_xref):

@@ -1,4 +1,4 @@
-"""Docstrings are plain text with a few conventions; this makes reStructuredText of them.
+"""Convert docstrings, which are plain text with a few conventions, to reStructuredText.
 
 `Names` in single backticks become code, and so do public names that are returned; indented equations become literal
 blocks; signs that physics is written with (|k⟩, S_-, (D,)*M) lose the meaning that they would have in markup.
@@ -17,7 +17,7 @@ _TYPE = re.compile(r"    (\w+)(?=[:,.])")
 
 
 def as_markup(lines: list[str]) -> list[str]:
-    """Lines of a docstring as reStructuredText."""
+    """Convert the lines of a docstring to reStructuredText."""
     result, in_block, in_program, section = [], False, False, ""
     for index, line in enumerate(lines):
         indented, after_blank = line.startswith("    "), index > 0 and not lines[index - 1].strip()
@@ -46,12 +46,12 @@ def _process(app, what, name, thing, options, lines) -> None:
 
 
 def _skip_fields(app, what, name, thing, skip, options) -> bool | None:
-    """Fields of named tuples are told in the docstring of the class."""
+    """Skip the fields of named tuples, which the docstring of the class describes."""
     return True if type(thing).__name__ == "_tuplegetter" else None
 
 
 def setup(app) -> dict[str, bool]:
-    """Work on docstrings before napoleon does."""
+    """Register the conversion, which must run before napoleon."""
     app.connect("autodoc-process-docstring", _process, priority=400)
     app.connect("autodoc-skip-member", _skip_fields)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

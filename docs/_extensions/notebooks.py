@@ -1,4 +1,4 @@
-"""The notebooks as pages, with the outputs that they were saved with; nothing is executed here.
+"""Turn the notebooks into pages with their saved outputs, without executing them.
 
 They lie beside docs/, where Sphinx does not look: copies of them are put into docs/_notebooks/ before each build.
 """
@@ -16,7 +16,7 @@ _COPIES = "_notebooks"
 
 
 class NotebookParser(MystParser):
-    """Parses a notebook as the Markdown page that it makes."""
+    """Parse a notebook as a Markdown page."""
 
     supported = ("notebook",)
 
@@ -26,7 +26,7 @@ class NotebookParser(MystParser):
 
 
 def to_markdown(notebook: dict[str, Any]) -> str:
-    """Texts as they are, programs and what they printed as code, figures as images."""
+    """Convert a notebook to Markdown: texts unchanged, programs and printed output as code, figures as images."""
     blocks = []
     for cell in notebook["cells"]:
         source = "".join(cell["source"])

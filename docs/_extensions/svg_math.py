@@ -1,6 +1,6 @@
-"""Formulas as SVG, made at build time: no script, no font and no network when a page is read, alike in every browser.
+"""Draw formulas as SVG at build time, so that pages need no script, font or network and look alike in every browser.
 
-The drawings take the colour of the text around them; what they say in TeX is their label for screen readers.
+The drawings have the colour of the text around them; their TeX is the label for screen readers.
 """
 
 import functools
@@ -14,12 +14,12 @@ from ziamath.tex import tex2mml
 __all__ = ["setup"]
 
 _INLINE_SIZE, _BLOCK_SIZE = 16, 18  # pixels
-_TALLEST = 10.0  # em; parentheses that stretch inside of aligned lines have been drawn out of all proportion
+_TALLEST = 10.0  # em; stretched parentheses in aligned lines have been drawn far too tall
 
 
 @functools.cache
 def drawing(tex: str, inline: bool) -> str:
-    """The SVG element of a formula."""
+    """Draw a formula as an SVG element."""
     unknown = [word for word in tex2mml(tex).replace("<", " <").split() if "\\" in word]
     if unknown:
         raise SphinxError(f"the formula {tex!r} has what cannot be drawn: {' '.join(unknown)}")
@@ -37,13 +37,13 @@ def drawing(tex: str, inline: bool) -> str:
 
 
 def visit_inline(translator, node: nodes.math) -> None:
-    """A formula in the text."""
+    """Write a formula within the text."""
     translator.body.append(f'<span class="math">{drawing(node.astext(), True)}</span>')
     raise nodes.SkipNode
 
 
 def visit_block(translator, node: nodes.math_block) -> None:
-    """A formula by itself, which may be scrolled where the page is narrow."""
+    """Write a formula in its own block, which can be scrolled on a narrow page."""
     translator.body.append(f'<div class="math" tabindex="0">{drawing(node.astext(), False)}</div>\n')
     raise nodes.SkipNode
 

@@ -1,4 +1,4 @@
-"""Questions about the protocol: magic times, extrema of E(t), the best parameters, and slopes in all of them.
+"""Analyze the protocol: magic times, extrema of E(t), the best parameters, and derivatives in all of them.
 
-Imports `jaxent.outcomes`, `jaxent.noise`, `jaxent.protocol`, and what these may.
+Imports `jaxent.outcomes`, `jaxent.noise`, `jaxent.protocol`, and the modules that these may import.
 """

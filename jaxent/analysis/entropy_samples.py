@@ -1,4 +1,4 @@
-"""E(t), log p and their slopes in t at any times: what the search for extrema asks for."""
+"""Compute E(t), log p and their time derivatives at any times, for the search for extrema."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ from jaxent.protocol.dispatch import HardlyPossible, ImpossibleOutcomes, Problem
 
 __all__ = ["Samples"]
 
-_TILE = 64  # times of one program of dense matrices
-_TOLERANCE = 1e-9  # bits, of the band engine
+_TILE = 64  # times computed at once by a dense program
+_TOLERANCE = 1e-9  # error of the band engine, in bits
 
 
 class Samples:
-    """E, dE/dt, log p and d log p/dt at any times: of shape (4, times), NaN where the outcomes cannot occur."""
+    """Compute E, dE/dt, log p and d log p/dt at any times: shape (4, times), NaN where the outcomes cannot occur."""
 
     def __init__(self, chain: Chain, outcomes, phase_offset, ends: tuple[float, float]):
         self._arguments = (chain, outcomes, phase_offset)
@@ -23,7 +23,7 @@ class Samples:
         self._tile = max(1, min(_TILE, 2**22 // chain.dimension**2))
 
     def __call__(self, times: np.ndarray, report: Callable[[float], None] = lambda share: None) -> np.ndarray:
-        """The samples at some times; ValueError where those of the interval have lost their digits."""
+        """Compute the samples at some times; raise ValueError if digits are lost at a time in the interval."""
         found, lost = np.empty((4, len(times))), np.empty(len(times), bool)
         for first in range(0, len(times), self._tile):
             tile = slice(first, first + self._tile)
@@ -33,7 +33,7 @@ class Samples:
         return found
 
     def _at(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The samples, and where their digits are lost though the outcomes may occur."""
+        """Compute the samples, and a mask of times at which digits are lost though the outcomes may occur."""
         chain, outcomes, phase_offset = self._arguments
         problem = Problem.of(chain, times, outcomes, phase_offset)
         try:

@@ -1,8 +1,8 @@
-"""The large-N engine: entanglement of the ends at a cost that grows as √N.
+"""Compute the entropy of the ends for large N by the band engine, at a cost that grows as √N.
 
-In the order of their phases the Dicke states make the end-to-end matrix a narrow band (`plan`), whose log-determinants
-(`factor`) at some twenty shifts (`quadrature`) give the entropy (`engine`): no eigenvalues, smooth in every parameter.
-`batches` works off many times. See each module for its equations.
+With the Dicke states sorted by their phases, the end-to-end matrix is a narrow band (`plan`). Its log-determinants
+(`factor`) at about twenty shifts (`quadrature`) give the entropy (`engine`), without eigenvalues and smooth in every
+parameter. `batches` evaluates many times. The equations are in each module.
 
 >>> from jaxent import Chain
 >>> (plan,) = make_plans(Chain(3, 10**6), 1.0, None, None, tolerance=1e-8)

@@ -1,20 +1,21 @@
-"""Factors of a shifted symmetric band matrix several columns at a time, for GPUs.
+"""Factor a shifted symmetric band matrix several columns at a time, for GPUs.
 
-`jaxent.band.factor` eliminates one column after the other and then reads and writes its whole window of b × b entries.
-A processor keeps that in its cache; a GPU fetches it from memory, and starts several kernels for every column. Here w
-columns go at once. With the window and the columns that come in as [[P, Rᵀ], [R, W]], P of w × w entries,
+`jaxent.band.factor` eliminates one column at a time, and reads and writes its whole window of b × b entries for each. A
+CPU keeps the window in its cache; a GPU fetches it from memory, and starts several kernels for every column. Here w
+columns are eliminated at once. With the window and the incoming columns as [[P, Rᵀ], [R, W]], P of w × w entries,
 
     P = L D Lᵀ,    F = R L^{-T},    W → W - F D^{-1} Fᵀ,
 
 written out entry by entry for P and column by column for F, so that each is one kernel; the window passes through
-memory once for w columns. The operations are those of LDLᵀ without pivoting, and as stable: see there for which z.
+memory once for w columns. The operations are those of LDLᵀ without pivoting, stable for the z given in
+`jaxent.band.factor`.
 
 The inverse within the band follows backwards in blocks of the same size (Takahashi et al., 1973): with Z_R the entries
 that are known of the inverse, those of the rows and columns of P and R are
 
     M = F D^{-1} L^{-1},    Z_RP = -Z_R M,    Z_P = P^{-1} - Mᵀ Z_RP.
 
-Band matrices are stored as there, and nothing here chooses the platform.
+Band matrices are stored as in `jaxent.band.factor`, which also chooses between the two modules by platform.
 
 >>> columns = jnp.array([[0.0, 2.0], [1.0, 2.0]])  # [[2, 1], [1, 2]]
 >>> print(round(float(log_ratio(columns, jnp.array(1.0))), 6), round(float(np.log(2 * 4)), 6))
@@ -34,13 +35,13 @@ from jaxent.numerics.algebra import matmul
 
 __all__ = ["COLUMNS", "COLUMNS_KEPT", "log_ratio", "log_ratio_and_inverse"]
 
-COLUMNS = 6  # w: eliminated at once; the kernels' text grows as its cube
-COLUMNS_KEPT = 4  # w where the inverse is asked for: that takes more of them
-_UNROLL = 2  # steps that are compiled as one
+COLUMNS = 6  # w, columns eliminated at once; the code of the kernels grows as w³
+COLUMNS_KEPT = 4  # w if the inverse is computed as well, which takes more kernels
+_UNROLL = 2  # steps compiled as one
 
 
 def log_ratio(columns: jax.Array, shift: jax.Array) -> jax.Array:
-    """log |det(1 + A/z)|, as `jaxent.band.factor.log_determinant`.
+    """Compute log |det(1 + A/z)|, as `jaxent.band.factor.log_determinant`.
 
     Args:
         columns: A by columns, real of shape (n, b + 1), b ≥ 1.
@@ -50,7 +51,7 @@ def log_ratio(columns: jax.Array, shift: jax.Array) -> jax.Array:
 
 
 def log_ratio_and_inverse(columns: jax.Array, shift: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The same, and Z[i, i…i+b] of Z = (A + z)^{-1}, shape (n, b + 1), zero beyond the last row."""
+    """Compute log |det(1 + A/z)| and the band Z[i, i…i+b] of Z = (A + z)^{-1}, shape (n, b + 1), zero-padded."""
     size, half_bandwidth = columns.shape[0], columns.shape[1] - 1
     logs, saved = _factor(columns, shift, True)
     rows = _inverse(half_bandwidth, *saved)
@@ -58,19 +59,18 @@ def log_ratio_and_inverse(columns: jax.Array, shift: jax.Array) -> tuple[jax.Arr
 
 
 def _factor(columns: jax.Array, shift: jax.Array, keep: bool) -> tuple[jax.Array, Any]:
-    """log|d/z| summed over each step's pivots d; M and P^{-1} of each step if asked for."""
+    """Sum log|d/z| over the pivots d of each step; with `keep`, also return M and P^{-1} of each step."""
     size, half_bandwidth = columns.shape[0], columns.shape[1] - 1
     width = min(COLUMNS_KEPT if keep else COLUMNS, half_bandwidth)
     dtype = np.result_type(columns.dtype, shift.dtype)
     shift = shift.astype(dtype)
-    # b rows of z · 1 before the first let every row of the matrix come in the same way, and those after the last let
-    # the last out: none of them adds to log|d/z|
+    # b rows of z · 1 before the first row, and more after the last, make all steps alike; they add 0 to log|d/z|
     steps = -(-(size + half_bandwidth) // width)
     incoming = jnp.pad(columns, ((0, steps * width - size), (0, 0))).reshape(steps, width, half_bandwidth + 1)
 
     def step(window, rows):
-        # the window holds the rows and columns i…i+b-1 of what is left of the matrix, in its lower triangle, the only
-        # one that is read; columns i+b…i+b+w-1 come in
+        # the window holds rows and columns i…i+b-1 of the remaining matrix, in its lower triangle, the only one that
+        # is read; columns i+b…i+b+w-1 are added
         entering = _skewed(rows.astype(dtype))
         pivots, lower = _factor_entries(window[:width, :width])
         below = jnp.concatenate([window[width:, :width], entering[:, :width]])
@@ -90,7 +90,7 @@ def _factor(columns: jax.Array, shift: jax.Array, keep: bool) -> tuple[jax.Array
 
 
 def _inverse(half_bandwidth, beside_factors, inner):
-    """Z[i, i…i+b], w rows at a time from the last to the first."""
+    """Compute Z[i, i…i+b], w rows at a time from the last to the first."""
     width = inner.shape[-1]
 
     def step(window, saved):
@@ -108,11 +108,11 @@ def _inverse(half_bandwidth, beside_factors, inner):
     return found.reshape(-1, half_bandwidth + 1)
 
 
-# ------------------------------------------------- w × w entries, each an array of its own
+# ------------------------------------------------- w × w entries, each a separate array
 
 
 def _factor_entries(block):
-    """Pivots d_i of P = L D Lᵀ, and L[i][j] for j < i."""
+    """Factor P = L D Lᵀ: the pivots d_i, and L[i][j] for j < i."""
     size = block.shape[0]
     pivots, lower = [], []
     for i in range(size):
@@ -132,7 +132,7 @@ def _factor_entries(block):
 
 
 def _solved(lower, columns):
-    """The columns of F = R L^{-T} from those of R."""
+    """Compute the columns of F = R L^{-T} from those of R."""
     found = []
     for row, column in zip(lower, columns, strict=True):
         for factor, before in zip(row, found, strict=True):
@@ -142,7 +142,7 @@ def _solved(lower, columns):
 
 
 def _solved_backwards(lower, columns):
-    """The columns of G L^{-1} from those of G."""
+    """Compute the columns of G L^{-1} from those of G."""
     found = list(columns)
     for k in reversed(range(len(columns))):
         for m in range(k + 1, len(columns)):
@@ -151,7 +151,7 @@ def _solved_backwards(lower, columns):
 
 
 def _inverse_entries(pivots, lower):
-    """P^{-1} = L^{-T} D^{-1} L^{-1}."""
+    """Compute P^{-1} = L^{-T} D^{-1} L^{-1}."""
     size = len(pivots)
     inverse = {}  # of L, below the diagonal
     for k in range(size):
@@ -174,13 +174,13 @@ def _inverse_entries(pivots, lower):
 
 
 def _skewed(rows):
-    """Row c moved c places to the right: shape (w, b + 1) to (w, b + w)."""
+    """Move row c by c places to the right: shape (w, b + 1) to (w, b + w)."""
     count, length = rows.shape
     padded = jnp.pad(rows, ((0, 0), (0, count)))
     return padded.reshape(-1)[: count * (length + count - 1)].reshape(count, length + count - 1)
 
 
 def _straightened(rows):
-    """Row c moved c places to the left: shape (w, b + w) to (w, b + 1)."""
+    """Move row c by c places to the left: shape (w, b + w) to (w, b + 1)."""
     count, length = rows.shape
     return jnp.pad(rows.reshape(-1), (0, count)).reshape(count, length + 1)[:, : length - count + 1]

@@ -1,15 +1,15 @@
-"""From a plan to the entanglement: the band matrix, its log-determinants, and the entropies that follow from them.
+"""Evaluate a plan: compute its band matrix, the log-determinants, and the entropies that follow from them.
 
 With y_i the eigenvalues of the band matrix, the Schmidt probabilities are y_i^(M-1) / Σ y^(M-1) (for a `mirrored` plan
 y_i² / Σ y²), and E = log2 P - Q/P with P = Σ λ, Q = Σ λ log2 λ for λ the unnormalized ones. Rényi entropies of orders
-α = 1 + ε within 1/2 of 1 have Q = Σ λ (λ^ε - 1)/ε in place of it, S_α = log2 P - (Q/P) ℓ(ε Q/P) with the ℓ of
-`entanglement.renyi`; further off they come from Σ λ^α. Both sums come from `fitted_rule` and the log-determinants of
+α = 1 + ε within 1/2 of 1 use Q = Σ λ (λ^ε - 1)/ε instead, S_α = log2 P - (Q/P) ℓ(ε Q/P) with the ℓ of
+`entanglement.renyi`; other orders use Σ λ^α. Both sums come from `fitted_rule` and the log-determinants of
 A + z; for `mirrored` plans, whose y_i have both signs, z is imaginary and log|1 + y/(i√s)| = log(1 + y²/s)/2.
 
-The order and its rule are data: rules are laid out in sheets of nodes, as many as the longest needs, and those without
-weight are passed over. Rules with complex nodes have a program of their own.
+The order and its rule are arguments of the compiled program: rules are stored in sheets of nodes, as many as the
+longest rule needs, and sheets without weight are skipped. Rules with complex nodes are compiled separately.
 
-What is in here is pure JAX: one plan, one time. It is differentiable in the time and in the offset of a mirrored plan.
+`evaluate` is pure JAX for one plan and one time, differentiable in the time and in the offset of a mirrored plan.
 """
 
 import math
@@ -29,12 +29,12 @@ from jaxent.runtime import memory
 
 __all__ = ["BandedEntropy", "band_columns", "evaluate", "is_certain", "rule_for", "sheet_width"]
 
-_MOST_NODES = 96  # of a rule; longer ones do not count as certain
+_MOST_NODES = 96  # nodes of a rule; longer ones are not `is_certain`
 _WIDEST = 24  # nodes of a sheet
 
 
 class BandedEntropy(NamedTuple):
-    """An entropy and what bounds its error, in bits.
+    """Hold an entropy in bits, log p, and the bound on the quadrature error.
 
     Attributes:
         entropy: E (or the Rényi entropy asked for).
@@ -48,15 +48,15 @@ class BandedEntropy(NamedTuple):
 
 
 def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rule: Rule | None = None) -> BandedEntropy:
-    """Entropy of the end-to-end state from one plan.
+    """Compute the entropy of the end-to-end state from one plan.
 
     Args:
-        plan: of one time.
+        plan: the plan of one time.
         time: t, a float close to `plan.time` (within a few percent of the kernel's width over the largest |d|,
             about 1/N); None: that time itself.
         phase_offset: φ close to `plan.phase_offset`, only for a mirrored plan; None: that offset itself.
-        order: α of the Rényi entropy; 1 is the von Neumann entropy, 1/2 the log negativity. Traced, it needs its rule.
-        rule: from `rule_for` and that order; None: it is made here.
+        order: α of the Rényi entropy; 1 is the von Neumann entropy, 1/2 the log negativity. A traced α needs `rule`.
+        rule: from `rule_for` for this order; None: computed here.
 
     Returns:
         BandedEntropy: scalars.
@@ -66,7 +66,7 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
         rule = rule.in_sheets(len(rule.nodes), 1)
     power = _power(plan)
     columns = band_columns(plan, time, phase_offset)
-    scale = jax.lax.stop_gradient(jnp.max(jax.vmap(_largest_row)(columns)))  # at least the largest |y|
+    scale = jax.lax.stop_gradient(jnp.max(jax.vmap(_largest_row)(columns)))  # an upper bound on |y|
     scale = jnp.where(scale > 0, scale, 1.0)
     columns = columns / scale
     trace, square = jnp.sum(columns[..., -1]), jnp.sum(columns**2) + jnp.sum(columns[..., :-1] ** 2)
@@ -95,21 +95,21 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
 
 
 def is_close(order: Any) -> Any:
-    """Whether an order is taken as one close to 1."""
+    """Check whether an order α uses the formula for orders close to 1, |α - 1| < 1/2."""
     return abs(order - 1) < 0.5
 
 
 def rule_for(plan: BandPlan, order: float = 1.0) -> Rule:
-    """The rule of a plan in sheets, for the sums Σ λ (λ^(α-1) - 1)/(α-1) close to 1 (or Σ λ^α), and Σ λ.
+    """Fit the rule of a plan, in sheets, for Σ λ (λ^(α-1) - 1)/(α-1) if α is close to 1 (else Σ λ^α), and Σ λ.
 
-    Its shapes do not depend on the order, as long as it is `is_certain`.
+    The shapes are the same for every order that is `is_certain`.
     """
     rule, width = _rule(plan, order), sheet_width(plan)
     return rule.in_sheets(width, -(-max(_MOST_NODES, len(rule.nodes)) // width))
 
 
 def sheet_width(plan: BandPlan) -> int:
-    """How many nodes are worked off at once: those of the entropy's rule, in equal parts."""
+    """Choose the number of nodes evaluated at once: the nodes of the rule for α = 1, in equal parts."""
     nodes = len(_rule(plan, 1.0).nodes)
     return -(-nodes // -(-nodes // _WIDEST))
 
@@ -117,7 +117,7 @@ def sheet_width(plan: BandPlan) -> int:
 def _rule(plan: BandPlan, order: float) -> Rule:
     power = _power(plan)
     wanted = (float(power), power * (order - 1)) if is_close(order) else (power * order, None)
-    # the sums are compared with Σ y^power, which is the smaller, the longer the chain
+    # errors are relative to Σ y^power, which is smaller for longer chains
     share = 200 if power <= 2 else 2000
     return fitted_rule(
         wanted,
@@ -128,16 +128,16 @@ def _rule(plan: BandPlan, order: float) -> Rule:
 
 
 def is_certain(plan: BandPlan, order: float = 1.0) -> bool:
-    """Whether a quadrature rule is good enough for the plan's tolerance."""
+    """Check whether a quadrature rule is accurate enough for the tolerance of the plan."""
     if not 0 < order < math.inf:
-        return False  # the rank, and the largest eigenvalue, are no integrals
+        return False  # the rank (α = 0) and the largest eigenvalue (α = ∞) have no quadrature
     amplified = 1.0 if is_close(order) else max(1.0, 1 / abs(1 - order))
     rule = _rule(plan, order)
     return len(rule.nodes) <= _MOST_NODES and bool(amplified * rule.errors.max() <= plan.tolerance / 100)
 
 
 def _weighted_logs(columns, rule: Rule, mirrored: bool) -> jax.Array:
-    """Σ_a u_a Σ_i log|1 + x_i/z_a| over all sectors for each function of the rule; x = y, or y² if mirrored."""
+    """Sum u_a Σ_i log|1 + x_i/z_a| over nodes and sectors for each function of the rule; x = y, or y² if mirrored."""
     sheets = jnp.asarray(rule.nodes), jnp.moveaxis(jnp.asarray(rule.log_weights), 1, 0)
     if len(rule.nodes) == 1:
         return sheets[1][0] @ _log_determinants(columns, sheets[0][0], mirrored)
@@ -154,7 +154,7 @@ def _weighted_logs(columns, rule: Rule, mirrored: bool) -> jax.Array:
 
 
 def _log_determinants(columns, nodes: jax.Array, mirrored: bool) -> jax.Array:
-    """Σ_i log|1 + x_i/z| over all sectors for each node z."""
+    """Compute Σ_i log|1 + x_i/z| over all sectors for each node z."""
 
     def at(shifts):
         return jax.vmap(lambda z: jnp.sum(jax.vmap(lambda a: log_determinant(a, z))(columns)))(shifts)
@@ -167,25 +167,25 @@ def _log_determinants(columns, nodes: jax.Array, mirrored: bool) -> jax.Array:
 
 
 def _power(plan: BandPlan) -> int:
-    """Of y² (mirrored) or of y, in the Schmidt probabilities."""
+    """Return the power of y² (mirrored) or of y in the Schmidt probabilities."""
     return 1 if plan.mirrored else plan.chain.n_ensembles - 1
 
 
 def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
-    """The band matrices of all sectors by columns, shape (sectors, n, b + 1)."""
+    """Build the band matrices of all sectors, stored by columns, shape (sectors, n, b + 1)."""
     n_atoms = plan.chain.n_atoms
     phases = jnp.asarray(plan.phases)
     if time is not None:
         phases = phases + jnp.asarray(plan.slopes) * (time - plan.time)
     if phase_offset is not None and plan.mirrored:
         change = (phase_offset - plan.phase_offset) / (4 * np.pi)
-        phases = phases + (change - jnp.round(change))  # whole turns change nothing but the rounding
+        phases = phases + (change - jnp.round(change))  # whole turns would only add rounding errors
     index = jnp.arange(plan.n_states)[:, None] - jnp.arange(plan.half_bandwidth + 1)[None, ::-1]
     inside, index = index >= 0, jnp.maximum(index, 0)
     roots = jnp.asarray(plan.roots)
     frame = roots[:, None] * jnp.where(inside, roots[index], 0.0)
     here, there = phases[:, None], phases[index]
-    memory.check_angles(there, 12)  # outside a program, one operation after the other
+    memory.check_angles(there, 12)  # outside a compiled program each operation has its own array
     if not plan.mirrored:
         close, folded = (dicke.cos_power(n_atoms, (here + sign * there) / 2) for sign in (-1, 1))
         return jnp.stack([frame * (close + folded), frame * (close - folded)])
@@ -195,7 +195,7 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
 
 
 def _largest_row(columns: jax.Array) -> jax.Array:
-    """The largest sum of magnitudes in a row, which no eigenvalue exceeds."""
+    """Compute the largest sum of magnitudes in a row, an upper bound on every |eigenvalue|."""
     size, width = columns.shape
     magnitudes = jnp.abs(columns)
     offset = jnp.arange(1, width)

@@ -1,8 +1,8 @@
-"""Phases of the Dicke states on the host, and their arithmetic: winding, resonances, windows.
+"""Compute phases of the Dicke states on the host, to float64 rounding at any N, and resonances of the time.
 
-A phase d t is wanted in turns modulo 1, for d = k - N/2 up to 10^7 and more, to float64's rounding. The half time is
-reduced once, in Python's integers, to 96 binary digits of a turn; its multiples by the integers 2d then cost two
-machine multiplications, the first of them exact modulo 2^64. Nothing is lost at any N.
+A phase d t is needed in turns modulo 1, to float64 rounding, for d = k - N/2 up to 10^7 and more. The half time is
+reduced once, in Python integers, to 96 binary digits of a turn; its multiples by the integers 2d then take two machine
+multiplications, the first of them exact modulo 2^64.
 
 >>> reduced(math.pi / 2) == reduced(PiFraction(1, 2))
 False
@@ -24,7 +24,7 @@ BITS = 96
 
 
 def reduced(time: float | PiFraction) -> int:
-    """Half of a time as a phase: t/4π modulo 1, in units of 2^-96 turns."""
+    """Reduce half a time to a phase: t/4π modulo 1, in units of 2^-96 turns."""
     if isinstance(time, PiFraction):
         turn = fractions.Fraction(int(time.numerator), 4 * int(time.denominator))
         return round(turn % 1 * 2**BITS) % 2**BITS
@@ -34,12 +34,12 @@ def reduced(time: float | PiFraction) -> int:
 
 
 def time_of(half_turn: int) -> float:
-    """The time in (-2π, 2π] of a phase of `reduced`; the entanglement of the ends is 2π-periodic."""
+    """Convert a phase from `reduced` to a time in (-2π, 2π]; the entanglement of the ends is 2π-periodic."""
     return 4 * math.pi * ((half_turn + 2 ** (BITS - 1) - 1) % 2**BITS - 2 ** (BITS - 1) + 1) / 2**BITS
 
 
 def multiples(integers: np.ndarray, half_turn: int) -> np.ndarray:
-    """n times a phase of `reduced`, in turns in [-1/2, 1/2]; |n| up to 2^40."""
+    """Multiply a phase from `reduced` by integers n, |n| up to 2^40; the result is in turns in [-1/2, 1/2]."""
     high, low = half_turn >> 32, half_turn & (2**32 - 1)
     with np.errstate(over="ignore"):
         wound = integers.astype(np.int64).view(np.uint64) * np.uint64(high)  # exact modulo one turn
@@ -48,7 +48,7 @@ def multiples(integers: np.ndarray, half_turn: int) -> np.ndarray:
 
 
 def resonances(half_turn: int, largest: int) -> list[tuple[int, float]]:
-    """Denominators r ≤ `largest` of the convergents of t/2π, and how far r t is from a multiple of 2π, in radians.
+    """Find denominators r ≤ `largest` of the convergents of t/2π, with the distance of r t from multiples of 2π.
 
     Args:
         half_turn: the time, from `reduced`.

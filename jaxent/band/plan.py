@@ -1,8 +1,8 @@
-"""What one time needs: which Dicke states, in which order, how wide a band, and what that costs. All on the host.
+"""Plan one time on the host: choose the Dicke states, their order, the half-bandwidth, and estimate the cost.
 
 Three ensembles with the outcome q leave the end-to-end matrix A[d, d'] = √w_d f_q((d - d')t + φ) √w_d', d = k - N/2.
-Its kernel f_q is a narrow peak (two of them, ±α_q, for q < N), so what matters is which phases d t lie close to each
-other on the circle: in the order of the phases the matrix is a band.
+Its kernel f_q is a narrow peak (two of them, ±α_q, for q < N), so only states whose phases d t lie close to each other
+on the circle are coupled: sorted by phase, the matrix is a band.
 
 - All outcomes N, φ = 0 (`mirrored` is false). The parity d → -d splits the states into |d⟩ ± |-d⟩, d ≥ 0, and takes
   the phase θ to -θ: with θ folded to [0, π] and sorted, both sectors are plain bands,
@@ -12,12 +12,12 @@ other on the circle: in the order of the phases the matrix is a band.
 - Otherwise, M = 3 (`mirrored` is true). The columns are reversed, d' → -d': a symmetric matrix of f_q(θ + θ') with
   θ = d t + φ/2, a band in the order of |θ|.
 
-Signs (-1)^N that come with each winding of a phase are those of a diagonal matrix ±1, and change nothing.
+Each winding of a phase brings a sign (-1)^N; these signs are a diagonal matrix ±1 and do not change the spectrum.
 
 Close to a rational time 2πp/r (or to t = 0) the phases of each residue class d mod r run slowly, many fall within the
-peak, and the band grows wide. But there the matrix is smooth along each class, so fewer states give the same spectrum:
+peak, and the band becomes wide. There the matrix is smooth along each class, so fewer states give the same spectrum:
 every m-th member with the weight √m (Poisson's sum formula), or, where a narrow window cuts the weights off, the nodes
-of Gauss's quadrature for sums over a class (`jaxent.band.thinning`).
+of a Gauss quadrature for sums over a class (`jaxent.band.thinning`).
 """
 
 import dataclasses
@@ -37,32 +37,32 @@ from jaxent.runtime import memory
 
 __all__ = ["BandPlan", "make_plan", "window_for"]
 
-_BYTES_PER_STATE = 144  # that planning holds at once, measured
-_MOST_OPERATIONS = 1e14  # of a factorization, which takes days
-_WIDTH_RATIO, _SIZE_RATIO = 2**0.5, 1.25  # between the half-bandwidths, and the sizes, that programs are compiled for
+_BYTES_PER_STATE = 144  # memory of planning, measured
+_MOST_OPERATIONS = 1e14  # multiplications of a factorization; this many take days
+_WIDTH_RATIO, _SIZE_RATIO = 2**0.5, 1.25  # ratios of successive half-bandwidths, and sizes, of compiled programs
 _BAND_SHARE, _WINDOW_SHARE, _EDGE_SHARE, _QUADRATURE_SHARE = 1 / 8, 1 / 4, 1 / 2, 1 / 4  # of the tolerance
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class BandPlan:
-    """The states of one time in the order that makes the matrix a band (host arrays, n states in both sectors).
+    """Hold the states of one time in the order that makes the matrix a band (host arrays, n states per sector).
 
     Attributes:
         chain: the chain.
         outcome: q of the middle ensemble, N if not `mirrored`.
-        mirrored: which of the two forms.
+        mirrored: false for all outcomes N and φ = 0, true for the other form (see above).
         half_bandwidth: b.
-        tolerance: what the errors were planned for, in bits.
+        tolerance: error that was planned for, in bits.
         phases: θ/2π in turns, shape (n,), at the reference time.
         slopes: dθ/dt / 2π, shape (n,).
         roots: √weight, shape (n,); zero for padding.
         time: reference time; `jaxent.band.evaluate` follows the phases from there to nearby times.
         phase_offset: reference φ.
-        band_error: bound in bits on what lies outside the band.
-        coarse_error: estimate in bits of what the left-out members of the residue classes change (with a wide window
-            of the chain's, states beyond it are counted, too, and that is in it); 0 if none are.
-        window_error: bound in bits on what a window chosen by the plan leaves out; 0 for the chain's own.
+        band_error: bound in bits on the error of dropping the entries outside the band.
+        coarse_error: estimate in bits of the error of leaving out members of the residue classes; 0 if all are kept. It
+            includes the states counted beyond a wide window of the chain.
+        window_error: bound in bits on the error of a window chosen by the plan; 0 for the window of the chain.
     """
 
     chain: Chain = dataclasses.field(metadata={"static": True})
@@ -95,7 +95,7 @@ class BandPlan:
         return self.n_states * self.half_bandwidth**2 * (1 if self.mirrored else 2)
 
     def enlarged(self, n_states: int, half_bandwidth: int) -> "BandPlan":
-        """The same plan padded to a larger size, to share its compiled program."""
+        """Pad the plan to a larger size, so that plans share a compiled program."""
         padding = n_states - self.n_states
         return dataclasses.replace(
             self,
@@ -118,10 +118,10 @@ def make_plan(
     tolerance: float,
     log_probability: float,
 ) -> BandPlan:
-    """Plan one time; arguments are taken as checked.
+    """Plan one time, with arguments that are already checked.
 
     Args:
-        chain: the chain; without a window the plan chooses one.
+        chain: the chain; if it has no window, the plan chooses one.
         half_turn: the time, from `phases.reduced`.
         time: the same as a number.
         outcome: q of the middle ensemble; N unless M = 3.
@@ -130,13 +130,13 @@ def make_plan(
         log_probability: log p of the outcome, or a lower bound.
 
     Returns:
-        BandPlan: of the states and order that cost least.
+        BandPlan: the states and the order of least cost.
 
     Raises:
-        ValueError: for an outcome far from N of so many atoms that no order helps.
+        ValueError: for an outcome far from N of so many atoms that every order is too slow.
     """
     n_atoms, mirrored = chain.n_atoms, outcome != chain.n_atoms or phase_offset != 0.0
-    distance = distance_for(_BAND_SHARE * tolerance, n_atoms)  # as much for the coarse-graining
+    distance = distance_for(_BAND_SHARE * tolerance, n_atoms)  # the coarse-graining has the same share
     threshold = _kernel_threshold(chain, distance, log_probability)
     cut = _kernel_width(n_atoms, outcome, math.log(threshold)) / (2 * math.pi)
     lost = _loss_allowed(chain, distance_for(_WINDOW_SHARE * tolerance / 2, n_atoms), log_probability)
@@ -144,7 +144,7 @@ def make_plan(
     window = negligible if chain.window is None else chain.window
 
     best, coarse_error, least = None, 0.0, math.inf
-    # what is neglected counts the more, the less likely the outcome is
+    # neglected weight is divided by the probability of the outcome
     rarity = math.exp(max(0.0, -log_probability - math.log(math.pi * n_atoms) / 2))
     choices, edge = [(window, Members())], edge_effect(chain.window)
     if edge_is_negligible(chain, tolerance / rarity):
@@ -189,7 +189,7 @@ def make_plan(
 
 @dataclasses.dataclass(frozen=True)
 class _Order:
-    """States in the order of their phases, and the half-bandwidth they need."""
+    """Hold states in the order of their phases, and the half-bandwidth they need."""
 
     phases: np.ndarray
     slopes: np.ndarray
@@ -225,18 +225,18 @@ class _Order:
 
 
 def _count(n_atoms: int, window: float | None) -> int:
-    """How many states a window holds, roughly."""
+    """Estimate the number of states in a window."""
     return n_atoms + 1 if window is None else 2 * dicke.window_half_width(n_atoms, window) + 1
 
 
 def _least_cost(count: int, mirrored: bool, cut: float) -> float:
-    """What so many states cost at least, however their phases fall: some stretch of a half circle holds its share."""
+    """Bound the cost of `count` states from below: some interval of the half circle holds at least the mean number."""
     size = count if mirrored else count / 2
     return size * max(1.0, 2 * size * cut - 2) ** 2
 
 
 def _doubled_states(n_atoms: int, window: float | None) -> np.ndarray:
-    """2d = 2k - N of the states in the window."""
+    """List 2d = 2k - N of the states in the window."""
     first, last = dicke.window_ends(n_atoms, window)
     what = f"A plan over {last - first + 1} Dicke states of n_atoms = {n_atoms}"
     memory.check_memory(_BYTES_PER_STATE * (last - first + 1), what, "use a smaller window", on_host=True)
@@ -244,7 +244,7 @@ def _doubled_states(n_atoms: int, window: float | None) -> np.ndarray:
 
 
 def _bucket(size: int, ratio: float) -> int:
-    """The next of a geometric series of integers, so that many sizes share few compiled programs."""
+    """Round a size up to the next of a geometric series, so that many sizes share few compiled programs."""
     return math.ceil(8 * ratio ** math.ceil(math.log(max(size, 8) / 8, ratio) - 1e-9) - 1e-6)
 
 
@@ -252,30 +252,30 @@ def _bucket(size: int, ratio: float) -> int:
 
 
 def distance_for(bits: float, n_atoms: int) -> float:
-    """The trace distance whose `entanglement.continuity.entropy_change` is `bits`; at most 1/2."""
+    """Invert `entanglement.continuity.entropy_change`: find the trace distance, at most 1/2, for `bits`."""
     if entropy_change(np, 0.5, n_atoms) <= bits:
         return 0.5
     return math.exp(_root(lambda log_t: entropy_change(np, math.exp(log_t), n_atoms) - bits, -600.0, math.log(0.5)))
 
 
 def edge_effect(window: float | None) -> float:
-    """About what the edge of a window of c standard deviations changes in E: the weight beyond it, of both ends."""
+    """Estimate the effect on E of a window of c standard deviations: the weight beyond it, for both ends."""
     return 0.0 if window is None else 2 * math.erfc(window / math.sqrt(2))
 
 
 def edge_is_negligible(chain: Chain, tolerance: float) -> bool:
-    """Whether it makes no difference within the tolerance that states beyond the window are counted."""
+    """Check whether counting states beyond the window changes E by less than the tolerance."""
     return edge_effect(chain.window) <= _EDGE_SHARE * tolerance
 
 
 def window_for(n_atoms: int, lost: float) -> float | None:
-    """The window outside which less than `lost` of the weight lies (Hoeffding's inequality); None: the full basis."""
+    """Find a window with less than `lost` of the weight outside (Hoeffding's inequality); None: the full basis."""
     window = math.sqrt(2 * math.log(2 / lost)) + 2 / math.sqrt(n_atoms)
     return window if 2 * dicke.window_half_width(n_atoms, window) < n_atoms else None
 
 
 def _loss_allowed(chain: Chain, distance: float, log_probability: float) -> float:
-    """Weight that a window may leave out for a trace distance T of the end-to-end state.
+    """Compute the weight that a window may leave out for a trace distance T of the end-to-end state.
 
     For M = 3 the share ε of the outcome's probability that is lost is at most the weight divided by p, and T ≤ ε. For
     other M, with Y_c = ΠYΠ and ‖Y - Y_c‖_1 ≤ 2√weight, T ≤ (M-1) ‖Y - Y_c‖_1 / ‖Y‖.
@@ -286,9 +286,9 @@ def _loss_allowed(chain: Chain, distance: float, log_probability: float) -> floa
 
 
 def _kernel_threshold(chain: Chain, distance: float, log_probability: float) -> float:
-    """The kernel below which entries may be dropped for a trace distance T of the end-to-end state.
+    """Compute the kernel value below which entries may be dropped for a trace distance T of the end-to-end state.
 
-    All that is dropped, F in Frobenius norm, is at most the threshold, because the weights add up to one. For M = 3,
+    The Frobenius norm F of the dropped entries is at most the threshold, because the weights add up to one. For M = 3,
     T ≤ 2F/√p; for M = 2, T ≤ √D F; beyond, T ≤ (M-1) F / ‖Y‖ and ‖Y‖ ≥ Tr Y² ≥ 1/√(πN).
     """
     if chain.n_ensembles == 3:
@@ -299,7 +299,7 @@ def _kernel_threshold(chain: Chain, distance: float, log_probability: float) -> 
 
 
 def _kernel_width(n_atoms: int, outcome: int, log_threshold: float) -> float:
-    """Distance from α = 0 beyond which |f_q(α)| is below a threshold, at most π."""
+    """Find the distance from α = 0, at most π, beyond which |f_q(α)| is below a threshold."""
     missing = n_atoms - outcome
     if missing == 0:
         return 2 * math.asin(math.sqrt(-math.expm1(2 * log_threshold / n_atoms)))
@@ -314,12 +314,12 @@ def _kernel_width(n_atoms: int, outcome: int, log_threshold: float) -> float:
 
 
 def log_overlap(n_atoms: int, outcome: int, half_angle: Any) -> Any:
-    """log |f_q(α)| of equation (23) at angles α/2 in radians, to some 1e-16 N log N: for estimates."""
+    """Estimate log |f_q(α)| of equation (23) at angles α/2 in radians, with an error of about 1e-16 N log N."""
     missing = n_atoms - outcome
     log_binomial = math.lgamma(n_atoms + 1) - math.lgamma(outcome + 1) - math.lgamma(missing + 1)
     with np.errstate(divide="ignore"):
         log_cos, log_sin = np.log(abs(np.cos(half_angle))), np.log(abs(np.sin(half_angle)))
-    # a count of 0 leaves its factor out, wherever that vanishes
+    # a factor of power 0 is left out, even where its log is -∞
     return log_binomial / 2 + (outcome * log_cos if outcome else 0.0) + (missing * log_sin if missing else 0.0)
 
 

@@ -1,14 +1,15 @@
-"""Sums over a spectrum from its log-determinants alone: Σ_i f(x_i) ≈ Σ_a u_a Σ_i ln|1 + x_i/z_a| + Σ_j v_j Σ_i x_i^j.
+"""Fit quadrature rules that turn log-determinants into sums over a spectrum.
+
+    Σ_i f(x_i) ≈ Σ_a u_a Σ_i ln|1 + x_i/z_a| + Σ_j v_j Σ_i x_i^j.
 
 For x ≥ 0 the integral x ln x = ∫_0^∞ [x/(1+s) - x/(x+s)] ds, by parts one over ln(1 + x/s), is a sum over s = e^u by
 the trapezoidal rule, whose error falls as exp(-2π²/h) with the step h: ln(1 + x e^(-u)) is analytic for |Im u| < π.
-Here the nodes are those of that rule, and the weights are fitted, which closes both its ends and serves any f alike:
-x^m ln x for the entropy, x^p for a Rényi entropy, and between them x^m (x^q - 1)/q, which is x^m ln x at q = 0. A power
-above 2 is a polynomial in disguise, for which positive nodes need weights that cancel; there the upper nodes are laid
-on a circle around the spectrum (Cauchy's formula), and what is left of the positive ones resolves the singularity at
-x = 0.
+Here the nodes are those of that rule, and the weights are fitted, which corrects for the finite range and allows any f:
+x^m ln x for the entropy, x^p for a Rényi entropy, and between them x^m (x^q - 1)/q, which is x^m ln x at q = 0. Powers
+above 2 are nearly polynomials, for which positive nodes would need weights that cancel; the upper nodes then lie on a
+circle around the spectrum (Cauchy's formula), and the remaining positive ones resolve the singularity at x = 0.
 
-The largest error of the fit is measured, so what a rule costs a sum is known beforehand:
+The largest error of the fit is measured, which bounds the error of a sum beforehand:
 
     |Σ_i f(x_i) - rule| ≤ error · Σ_i (x_i + 0.1).
 
@@ -32,9 +33,9 @@ import numpy as np
 
 __all__ = ["FLOOR", "Rule", "fitted_rule"]
 
-FLOOR = 0.1  # errors are measured against x + FLOOR: rounding in the many x near zero costs next to nothing
+FLOOR = 0.1  # errors are relative to x + FLOOR, so that rounding in the many x near zero is cheap
 _SAMPLES = np.concatenate([[0.0], np.geomspace(1e-16, 1.0, 4000)])
-_LOWEST = (1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14)  # where the positive nodes may end
+_LOWEST = (1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14)  # candidates for the smallest positive node
 _REFINEMENTS = (1.2, 1.0, 0.85, 0.7)
 _HIGHEST = 60.0
 _RADIUS = 2.0
@@ -44,7 +45,7 @@ _ON_CIRCLE = (8, 12, 16, 20)
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A quadrature rule for k functions on [0, 1] at S nodes (host arrays, or traced ones).
+    """Hold a quadrature rule for k functions on [0, 1] at S nodes (host arrays, or traced ones).
 
     Attributes:
         nodes: z_a, shape (S,); real and positive, or complex.
@@ -59,9 +60,9 @@ class Rule:
     errors: Any
 
     def in_sheets(self, width: int, count: int) -> "Rule":
-        """The same with nodes of shape (count, width) and weights of shape (k, count, width), filled up with weight 0.
+        """Reshape nodes to (count, width) and weights to (k, count, width), padded with weight 0.
 
-        So rules of several lengths are data of one program.
+        Rules of different lengths then have the same shape and share one compiled program.
         """
         missing = count * width - len(self.nodes)
         return dataclasses.replace(
@@ -73,15 +74,15 @@ class Rule:
 
 @functools.lru_cache(maxsize=256)
 def fitted_rule(*functions: tuple[float, float | None], moments: int, tolerance: float = 1e-10) -> Rule:
-    """The shortest rule of its families that is good to `tolerance`, or the best one.
+    """Find the shortest rule with errors up to `tolerance`, or the most accurate one if none has.
 
     Args:
         functions: pairs (p, q): x^p (x^q - 1)/q, at q = 0 its limit x^p ln x; where q is None, x^p.
         moments: J, how many of the sums Σ x, Σ x², … are known.
-        tolerance: for the `errors` of all functions.
+        tolerance: largest of the `errors` of all functions.
 
     Returns:
-        Rule: its `errors` are measured; whoever needs the tolerance compares them.
+        Rule: its `errors` are measured, and may exceed the tolerance; callers compare.
     """
     values = np.stack([_values(*function) for function in functions], axis=-1)
     step = 2 * math.pi**2 / math.log(1 / tolerance)
@@ -90,7 +91,7 @@ def fitted_rule(*functions: tuple[float, float | None], moments: int, tolerance:
     def rule(on_circle: int, refinement: float, lowest: float) -> Rule:
         return _fit(values, _nodes(refinement * step, lowest, on_circle), moments)
 
-    # where the longest rule is good enough there is a shortest one; where none is, the best of all is looked for
+    # circles whose longest rule is accurate enough; if there are none, search all for the most accurate rule
     enough = [one for one in circles if rule(one, _REFINEMENTS[-1], _LOWEST[-1]).errors.max() <= tolerance]
     rules = []
     for sizes in itertools.product(enough or circles, _REFINEMENTS, _LOWEST):

@@ -1,9 +1,9 @@
-"""Measures of bipartite entanglement, in bits.
+"""Compute measures of bipartite entanglement, in bits.
 
-`measures` are public, `states` checks and normalizes what they are given, `renyi` has the orders α,
-`continuity` bounds what a nearby state has.
+`measures` is public, `states` checks and normalizes their arguments, `renyi` has the Rényi entropies of any order α,
+`continuity` bounds the change of an entropy between nearby states.
 
-Imports `numerics`, `spectral.py`, and what these may.
+Imports `numerics`, `spectral.py`, and the modules that these may import.
 """
 
 from jaxent.entanglement.measures import (

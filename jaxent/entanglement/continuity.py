@@ -1,4 +1,4 @@
-"""How much an entropy changes with its state: the Fannes-Audenaert inequality.
+"""Bound the change of an entropy between nearby states: the Fannes-Audenaert inequality.
 
 Reference: K. M. R. Audenaert, J. Phys. A 40, 8127 (2007).
 
@@ -15,7 +15,7 @@ __all__ = ["entropy_change"]
 
 
 def entropy_change(xp: ModuleType, distance: Any, n_atoms: int) -> Any:
-    """Bound B(T) = T log2(d - 1) + h(T) on the change of an entropy in bits, d = N + 1, h the binary entropy.
+    """Bound the change of an entropy in bits by B(T) = T log2(d - 1) + h(T), d = N + 1, h the binary entropy.
 
     Args:
         xp: numpy or jax.numpy.

@@ -1,15 +1,15 @@
-"""Measures of bipartite entanglement, in bits (logarithms to base 2).
+"""Compute measures of bipartite entanglement, in bits (logarithms to base 2).
 
 A pure state of two ensembles is its amplitude matrix A[k_1, k_M], normalized or not: its singular values, normalized,
 are the Schmidt coefficients σ_i, and σ_i² the eigenvalues of either reduced density matrix. A mixed state of one
 system is a Hermitian matrix ρ[k, k']; one of two systems has the index order ρ[k_1, k_2, k_1', k_2']. Their trace may
 be anything positive: measures divide by it. The measures of mixed states of two systems begin with `state_`.
 
-What is no state (zero, not finite, not Hermitian, of no positive trace) is refused; under a transformation its measures
-are NaN (`entanglement.states`).
+An array that is not a state (zero, not finite, not Hermitian, without positive trace) is refused; under a JAX
+transformation its measures are NaN (`entanglement.states`).
 
-A negativity that the rounding of the spectrum cannot tell from 0, below about 2e-15·√n for n singular values or
-eigenvalues, is 0.
+A negativity within the rounding of the spectrum, below about 2e-15·√n for n singular values or eigenvalues, is
+returned as 0.
 
 >>> bell = jnp.eye(2)
 >>> print(f"{entanglement_entropy(bell):.6f} {log_negativity(bell):.6f}")
@@ -57,7 +57,7 @@ __all__ = [
 
 @threads.with_one_lapack_thread
 def schmidt_coefficients(amplitudes: ArrayLike) -> Float[Array, " rank"]:
-    """Schmidt coefficients σ_i of a pure bipartite state, decreasing, Σσ_i² = 1.
+    """Compute the Schmidt coefficients σ_i of a pure bipartite state, decreasing, Σσ_i² = 1.
 
     Args:
         amplitudes: array of shape (m, n), normalized or not.
@@ -73,7 +73,7 @@ def schmidt_coefficients(amplitudes: ArrayLike) -> Float[Array, " rank"]:
 
 @threads.with_one_lapack_thread
 def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
-    """Von Neumann entropy of either half of a pure state, E = -Σ σ_i² log2 σ_i², equation (26), in bits.
+    """Compute the von Neumann entropy of either half of a pure state, E = -Σ σ_i² log2 σ_i², equation (26), in bits.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
     """
@@ -82,12 +82,12 @@ def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
 
 @threads.with_one_lapack_thread
 def renyi_entropy(amplitudes: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
-    """Rényi entropy S_α = log2(Σ σ_i^(2α)) / (1 - α) of either half of a pure state, in bits.
+    """Compute the Rényi entropy S_α = log2(Σ σ_i^(2α)) / (1 - α) of either half of a pure state, in bits.
 
     Args:
         amplitudes: as `schmidt_coefficients`.
         alpha: order α ≥ 0; 1 is the von Neumann entropy, inf the min-entropy, 0 the log of the Schmidt rank. It may
-            be traced (a negative one then gives NaN), and the derivative in it is as `end_to_end_renyi_entropy` says.
+            be traced (a negative one then gives NaN); for the derivative in it see `end_to_end_renyi_entropy`.
 
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `schmidt_coefficients`.
@@ -98,7 +98,7 @@ def renyi_entropy(amplitudes: ArrayLike, alpha: float | jax.Array) -> Float[Arra
 
 @threads.with_one_lapack_thread
 def log_negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
-    """Logarithmic negativity of a pure state, log2 ‖|ψ⟩⟨ψ|^(T_1)‖_1 = 2 log2 Σ σ_i, in bits.
+    """Compute the logarithmic negativity of a pure state, log2 ‖|ψ⟩⟨ψ|^(T_1)‖_1 = 2 log2 Σ σ_i, in bits.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
     """
@@ -108,7 +108,7 @@ def log_negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
 
 @threads.with_one_lapack_thread
 def negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
-    """Negativity of a pure state, (‖|ψ⟩⟨ψ|^(T_1)‖_1 - 1)/2 = ((Σσ_i)² - 1)/2.
+    """Compute the negativity of a pure state, (‖|ψ⟩⟨ψ|^(T_1)‖_1 - 1)/2 = ((Σσ_i)² - 1)/2.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
     """
@@ -121,7 +121,7 @@ def negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
 
 @threads.with_one_lapack_thread
 def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
-    """Von Neumann entropy -Tr ρ log2 ρ of a density matrix, in bits.
+    """Compute the von Neumann entropy -Tr ρ log2 ρ of a density matrix, in bits.
 
     Args:
         rho: Hermitian positive array of shape (n, n); divided by its trace.
@@ -137,7 +137,7 @@ def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
 
 @threads.with_one_lapack_thread
 def state_renyi_entropy(rho: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
-    """Rényi entropy log2(Tr ρ^α) / (1 - α) of a density matrix, in bits.
+    """Compute the Rényi entropy log2(Tr ρ^α) / (1 - α) of a density matrix, in bits.
 
     Arguments and errors: `rho` as `von_neumann_entropy`, `alpha` as `renyi_entropy`.
     """
@@ -145,7 +145,7 @@ def state_renyi_entropy(rho: ArrayLike, alpha: float | jax.Array) -> Float[Array
 
 
 def purity(rho: ArrayLike) -> Float[Array, ""]:
-    """Purity Tr ρ² / (Tr ρ)² of a density matrix.
+    """Compute the purity Tr ρ² / (Tr ρ)² of a density matrix.
 
     Args:
         rho: Hermitian array of shape (n, n), or of two systems (m, n, m, n).
@@ -166,10 +166,10 @@ def purity(rho: ArrayLike) -> Float[Array, ""]:
 
 @threads.with_one_lapack_thread
 def state_log_negativity(rho: ArrayLike) -> Float[Array, ""]:
-    """Logarithmic negativity log2 ‖ρ^(T_1)‖_1 of a state of two systems, in bits.
+    """Compute the logarithmic negativity log2 ‖ρ^(T_1)‖_1 of a state of two systems, in bits.
 
-    Its derivative is exact at degenerate spectra; where an eigenvalue of ρ^(T_1) is zero the trace norm has a kink,
-    and the derivative is the subgradient without it.
+    Its derivative is exact at degenerate spectra. Where an eigenvalue of ρ^(T_1) is zero the trace norm has a kink,
+    and the derivative is the subgradient that leaves this eigenvalue out.
 
     Args:
         rho: Hermitian array of shape (m, n, m, n), index order (k_1, k_2, k_1', k_2'); divided by its trace.
@@ -189,7 +189,7 @@ def state_log_negativity(rho: ArrayLike) -> Float[Array, ""]:
 
 @threads.with_one_lapack_thread
 def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
-    """Negativity (‖ρ^(T_1)‖_1 - 1)/2 of a state of two systems.
+    """Compute the negativity (‖ρ^(T_1)‖_1 - 1)/2 of a state of two systems.
 
     Arguments and errors as `state_log_negativity`.
     """
@@ -199,9 +199,9 @@ def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
 
 @threads.with_one_lapack_thread
 def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
-    """Coherent information S(ρ_2) - S(ρ) of a state of two systems, in bits; it may be negative.
+    """Compute the coherent information S(ρ_2) - S(ρ) of a state of two systems, in bits; it may be negative.
 
-    It bounds the entanglement that can be distilled with one-way communication from below.
+    It is a lower bound on the entanglement that can be distilled with one-way communication.
 
     Arguments and errors as `state_log_negativity`.
 
@@ -217,7 +217,7 @@ def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
 
 
 def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
-    """Fidelity ⟨ψ|ρ|ψ⟩ of a state of two systems with a pure state, both normalized here.
+    """Compute the fidelity ⟨ψ|ρ|ψ⟩ of a state of two systems with a pure state, after normalizing both.
 
     Args:
         rho: as `state_log_negativity`.
@@ -228,7 +228,7 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
         scalar between 0 and 1.
 
     Raises:
-        ValueError: as `state_log_negativity` and `schmidt_coefficients`, and when the shapes do not belong together.
+        ValueError: as `state_log_negativity` and `schmidt_coefficients`, and when the shapes do not match.
     """
     rho, psi = states.checked_state(rho), states.normalized(amplitudes)
     if psi.shape != rho.shape[:2]:
@@ -238,7 +238,7 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
 
 
 def _transposed(rho: ArrayLike) -> jax.Array:
-    """The partial transpose of a checked state, as a matrix."""
+    """Check a state and return its partial transpose as a matrix of shape (m n, m n)."""
     rho = states.checked_state(rho)
     size = rho.shape[0] * rho.shape[1]
     return jnp.transpose(rho, (2, 1, 0, 3)).reshape(size, size)
@@ -248,7 +248,7 @@ def _transposed(rho: ArrayLike) -> jax.Array:
 
 
 def normalized_entropy(entropy: ArrayLike, n_atoms: int) -> Float[Array, "..."]:
-    """E / E_max with E_max = log2(N + 1), equation (28).
+    """Divide an entropy by its maximum, E / E_max with E_max = log2(N + 1), equation (28).
 
     Args:
         entropy: E in bits, any shape.
@@ -261,17 +261,17 @@ def normalized_entropy(entropy: ArrayLike, n_atoms: int) -> Float[Array, "..."]:
 
 
 def shannon_entropy(probabilities: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
-    """-Σ p log2 p over the last axis, in bits; 0 log 0 = 0, and tiny negative p (rounding) count as 0."""
-    zero = probabilities <= rounding.smallest(probabilities.dtype) ** 0.5  # 1/p² of derivatives: no overflow
-    log = jnp.log2(jnp.where(zero, 1.0, probabilities))  # NaN is not zero, and stays
+    """Compute -Σ p log2 p over the last axis, in bits; 0 log 0 = 0, and negative p (rounding) count as 0."""
+    zero = probabilities <= rounding.smallest(probabilities.dtype) ** 0.5  # keeps 1/p² of derivatives finite
+    log = jnp.log2(jnp.where(zero, 1.0, probabilities))  # NaN is not taken as zero, and remains
     return renyi.not_negative(-jnp.sum(jnp.where(zero, 0.0, probabilities * log), axis=-1))
 
 
 def beyond_rounding(measure: jax.Array, blocks: Sequence[jax.Array]) -> jax.Array:
-    """A negativity, or 0 where it is no more than the rounding of the spectrum of the blocks, of Σ|b|² ≤ 1.
+    """Set a negativity to 0 where it is within the rounding error of the spectrum of the blocks, of Σ|b|² ≤ 1.
 
-    A backward stable solver gives the spectrum of a matrix that differs by a few ε in Frobenius norm, and a trace norm
-    of n values by √n of that. The derivative is not touched.
+    A backward stable solver gives the spectrum of a matrix that differs by a few ε in Frobenius norm; the trace norm
+    of n values then differs by up to √n times that. The derivative is unchanged.
     """
     size = sum(block.shape[-1] for block in blocks)
     least = 8 * math.sqrt(size) * rounding.epsilon(measure.dtype)
@@ -279,7 +279,7 @@ def beyond_rounding(measure: jax.Array, blocks: Sequence[jax.Array]) -> jax.Arra
 
 
 def entropy_difference(size: int, probabilities: Float[Array, " n"]) -> Float[Array, ""]:
-    """Entropy of the first `size` probabilities less that of the others, in bits."""
+    """Subtract the entropy of the other probabilities from that of the first `size` ones, in bits."""
     return shannon_entropy(probabilities[:size]) - shannon_entropy(probabilities[size:])
 
 
@@ -300,7 +300,7 @@ def _renyi_of_eigenvalues(eigenvalues: jax.Array, alpha: Any) -> jax.Array:
 
 
 def _of_density(function: Callable, rho: ArrayLike, *parameters: jax.Array) -> jax.Array:
-    """A function of the eigenvalues of a checked density matrix, which must be positive, and of parameters."""
+    """Check that a density matrix is positive, and evaluate a function of its eigenvalues and of parameters."""
 
     def with_smallest(eigenvalues, *parameters):
         return jnp.stack([function(eigenvalues, *parameters), jax.lax.stop_gradient(jnp.min(eigenvalues))])

@@ -1,21 +1,21 @@
-"""Rényi entropies of any order, the order being data: one formula for all, its limits and derivatives included.
+"""Compute Rényi entropies of any order α, with their limits and derivatives; α may be traced.
 
 With L_i = ln p_i, ε = α - 1 and Σp = 1, S_α = -K/ε (in nats) with K = ln Σ p^α = ln(1 + ε G) and
 
     G = Σ p L h(ε L),   h(x) = (e^x - 1)/x,   so that   S_α = -G ℓ(ε G),   ℓ(x) = ln(1 + x)/x.
 
-Nothing cancels where ε is small, and at ε = 0 it is the von Neumann entropy: this serves |ε| < 1/2, and
-S_α = -m - (m + ln Σ e^(αL - αm))/ε the other orders, m the largest L (0 below order 1, where no power underflows). At
+Nothing cancels where ε is small, and at ε = 0 it is the von Neumann entropy: this formula is used for |ε| < 1/2. The
+other orders use S_α = -m - (m + ln Σ e^(αL - αm))/ε, m the largest L (0 below order 1, where no power underflows). At
 α = 0 that is the log of the rank, at α = ∞ it is -m. `jax.grad` in α gives
 
     dS_α/dα = -Σ P_i ln(P_i/p_i) / ε²,   P_i = p_i^α / Σ p^α,
 
-which is -Var(L)/2 at α = 1, from the right at α = 0, and 0 at α = ∞; below order 1 only of probabilities that count.
+which is -Var(L)/2 at α = 1, from the right at α = 0, and 0 at α = ∞; below order 1 only p above `noise` contribute.
 
 >>> p = jnp.array([0.5, 0.25, 0.25])
 >>> [round(float(of_probabilities(p, alpha, 0.0)), 4) for alpha in (0.0, 1.0, 2.0, jnp.inf)]
 [1.585, 1.5, 1.415, 1.0]
->>> print(round(float(jax.grad(of_probabilities, argnums=1)(p, 1.0, 0.0) / math.log(2)), 4))  # of one bit², 1/4
+>>> print(round(float(jax.grad(of_probabilities, argnums=1)(p, 1.0, 0.0) / math.log(2)), 4))  # = -Var/2
 -0.125
 """
 
@@ -38,10 +38,10 @@ _ATANH_SERIES = [1 / (2 * n + 1) for n in range(12)]  # (1/7)^24 of the next ter
 
 
 def check_order(alpha: Any) -> float | jax.Array:
-    """The order α: a float, or a traced scalar that is NaN where it is negative.
+    """Check the order α and return it as a float, or as a traced scalar that is NaN where it is negative.
 
     Raises:
-        ValueError: when it is no number, negative, NaN, or more than one.
+        ValueError: when `alpha` is not one real number of at least 0.
     """
     if not isinstance(alpha, Tracer):
         return known_order(alpha)
@@ -55,27 +55,27 @@ def check_order(alpha: Any) -> float | jax.Array:
 
 
 def known_order(alpha: Any) -> float:
-    """The order as a float; ValueError where it is no number, negative, NaN or traced."""
+    """Convert the order to a float; ValueError when it is not a number, or negative, NaN or traced."""
     return real_number("alpha", alpha, "be a number of at least 0", lambda number: number >= 0)
 
 
 def as_data(order: Any) -> jax.Array:
-    """An order from `check_order` as an array of the default precision: an argument of programs, not a part of them."""
+    """Convert an order to an array of the default precision, so that compiled programs take it as an argument."""
     with np.errstate(over="ignore"):  # beyond float32's range it is infinite
         return jnp.asarray(order, jnp.result_type(float))
 
 
 def of_probabilities(probabilities: jax.Array, alpha: Any, noise: Any) -> jax.Array:
-    """S_α in bits over the last axis.
+    """Compute the Rényi entropy S_α over the last axis, in bits.
 
     Args:
         probabilities: p, real of shape (..., n), whose sum over the last axis is 1.
         alpha: α ≥ 0, a number or a scalar, which may be traced.
-        noise: what p may be by rounding: below order 1, where small p weigh most, those up to it count as 0.
+        noise: rounding error of p; below order 1, where small p weigh most, p up to it count as 0.
     """
     alpha = jnp.asarray(alpha).astype(probabilities.dtype)
-    least = rounding.smallest(probabilities.dtype) ** 0.5  # 1/p² of derivatives: no overflow
-    counted = ~(probabilities <= jnp.where(alpha < 1, noise, least))  # NaN counts, and stays
+    least = rounding.smallest(probabilities.dtype) ** 0.5  # so that 1/p² in derivatives does not overflow
+    counted = ~(probabilities <= jnp.where(alpha < 1, noise, least))  # NaN is counted, so that it remains
     p = jnp.where(counted, probabilities, 1.0)
     close = abs(alpha - 1) < 0.5
     value = jnp.where(
@@ -94,7 +94,7 @@ def _close_to_one(p, counted, excess):
 
 
 def _far_from_one(p, counted, alpha):
-    # beyond, where α² would overflow, orders differ from ∞ by less than rounding
+    # for larger α, where α² would overflow, S_α equals S_∞ to rounding
     alpha = jnp.minimum(alpha, rounding.smallest(p.dtype) ** (-1 / 3))
     log = jnp.log(p)
     largest = jnp.max(jnp.where(counted, log, -jnp.inf), axis=-1, keepdims=True)
@@ -105,19 +105,19 @@ def _far_from_one(p, counted, alpha):
 
 
 def not_negative(entropy: jax.Array) -> jax.Array:
-    """What p = 1 + 2e-16 made negative is 0; the derivative, which is right as it is, is not touched."""
+    """Set an entropy that rounding made negative (p = 1 + 2e-16) to 0, without changing its derivative."""
     return entropy + jax.lax.stop_gradient(jnp.maximum(-entropy, 0.0))
 
 
 def _expm1_quotient(x):
-    """(e^x - 1)/x, and its derivatives, without cancellation."""
+    """Compute (e^x - 1)/x without cancellation, in its derivatives as well."""
     small = jnp.abs(x) < 0.5
     apart = jnp.where(small, 1.0, x)
     return jnp.where(small, _polynomial(_EXPM1_SERIES, jnp.where(small, x, 0.0)), jnp.expm1(apart) / apart)
 
 
 def log1p_quotient(x: Any) -> Any:
-    """ln(1 + x)/x for x > -1, and its derivatives, without cancellation; 1 at x = 0."""
+    """Compute ln(1 + x)/x for x > -1 without cancellation, in its derivatives as well; 1 at x = 0."""
     small = jnp.abs(x) < 0.25
     near, apart = jnp.where(small, x, 0.0), jnp.where(small, 1.0, x)
     half = near / (2 + near)  # ln(1 + x) = 2 artanh(x/(2 + x))

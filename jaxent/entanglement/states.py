@@ -1,8 +1,8 @@
-"""What is a state: matrices of amplitudes and density matrices, checked, at a scale of one and normalized.
+"""Check and normalize states: matrices of amplitudes and density matrices.
 
-Known values that are no state are refused, traced ones become NaN. Any scale is taken, from the largest number to the
-smallest subnormal one; under a transformation, where XLA takes subnormal numbers as zero, down to 1e-290 (1e-30 in
-float32). Arrays of less than 32 bits are taken as JAX's default precision.
+Known values that are not a state are refused, traced ones become NaN. Elements may have any scale, from the largest
+number to the smallest subnormal one; under a JAX transformation, where XLA takes subnormal numbers as zero, down to
+1e-290 (1e-30 in float32). Arrays of less than 32 bits are converted to JAX's default precision.
 
 >>> print(normalized(jnp.eye(4) * 1e308)[0, 0])
 0.5
@@ -18,12 +18,12 @@ from jaxent.runtime import memory
 
 __all__ = ["TOLERANCE", "checked_density", "checked_state", "normalized", "squared"]
 
-_COPIES = 3.7  # of a matrix that its normalization and decomposition hold at once, measured
-TOLERANCE = 1e-6  # of the largest element, or of the trace, by which a density matrix may miss being one
+_COPIES = 3.7  # copies of a matrix held at once by normalization and decomposition, measured
+TOLERANCE = 1e-6  # allowed deviation from Hermitian (of the largest element) and from positive (of the trace)
 
 
 def checked_state(rho: ArrayLike) -> jax.Array:
-    """A state of two systems, Hermitian to the last digit and of trace one."""
+    """Check a state of two systems, and make it exactly Hermitian with trace one."""
     rho = arguments.as_numbers("rho", rho)
     if rho.ndim != 4 or rho.shape[:2] != rho.shape[2:] or 0 in rho.shape:
         raise ValueError(
@@ -35,7 +35,7 @@ def checked_state(rho: ArrayLike) -> jax.Array:
 
 
 def checked_density(rho: ArrayLike) -> jax.Array:
-    """A density matrix, Hermitian to the last digit and of trace one; NaN where a traced one is none."""
+    """Check a density matrix, and make it exactly Hermitian with trace one; an invalid traced one becomes NaN."""
     rho = _scaled_matrix("rho", rho)
     if rho.shape[0] != rho.shape[1]:
         raise ValueError(f"Argument `rho` must be a square matrix, but has shape {rho.shape}.")
@@ -58,7 +58,7 @@ def checked_density(rho: ArrayLike) -> jax.Array:
 
 
 def normalized(amplitudes: ArrayLike) -> jax.Array:
-    """An amplitude matrix divided by its norm; NaN where a traced one is zero."""
+    """Divide an amplitude matrix by its norm; a traced zero matrix becomes NaN."""
     scaled = _scaled_matrix("amplitudes", amplitudes)
     host = arguments.concrete(scaled)
     if host is not None and not host.any():
@@ -68,7 +68,7 @@ def normalized(amplitudes: ArrayLike) -> jax.Array:
 
 
 def squared(amplitudes: ArrayLike) -> jax.Array:
-    """A normalized amplitude matrix with zeros that make it square and change no Schmidt coefficient but zeros."""
+    """Normalize an amplitude matrix and pad it with zeros to a square; this adds only Schmidt coefficients of zero."""
     matrix = normalized(amplitudes)
     rows, columns = matrix.shape
     side = max(rows, columns)
@@ -76,9 +76,9 @@ def squared(amplitudes: ArrayLike) -> jax.Array:
 
 
 def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
-    """A matrix whose largest element is about one, so that no square or sum of it over- or underflows; zero as it is.
+    """Scale a matrix to a largest element of about one, so that its squares and sums do not over- or underflow.
 
-    A known one is checked to be finite; NaN where a traced one is not.
+    A zero matrix remains zero. A known matrix is checked to be finite; a traced one that is not becomes NaN.
     """
     matrix = arguments.as_numbers(name, matrix)
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -104,7 +104,7 @@ def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
 
 
 def _without_subnormals(host: np.ndarray) -> np.ndarray:
-    """The matrix, or a multiple of it by a power of two where its elements are so small that XLA takes them as zero."""
+    """Multiply a matrix by a power of two if its elements are so small that XLA would take them as zero."""
     real, imaginary = np.real(host), np.imag(host)
     largest = max(abs(real).max(), abs(imaginary).max())
     limits = np.finfo(host.dtype)

@@ -1,12 +1,12 @@
-"""The explorer: a local page on which curves are computed at the resolution of what one looks at.
+"""Run the explorer: a local web page that computes curves at the resolution of the view.
 
-`question` reads and checks the fields, `viewport` says which times are seen, `curve` computes them coarse first,
-`point` looks at one time, `export` writes what was seen as Python and as a table, `page` draws it all with Bokeh (its
-`fields` and `plots`) and `server` serves it on this machine only.
+`reading` checks the fields and makes a `question` of them, `viewport` holds the range of times in view, `curve`
+computes the curve coarse first, `point` computes the state at one time, `export` writes a curve as Python lines and as
+a table, `page` draws everything with Bokeh (with `fields` and `plots`) and `server` serves it on this machine only.
 
-Bokeh was chosen over marimo, Panel and Dash: it draws the pages of sweeps already, its ranges report every zoom and its
-server answers in Python over one connection. Panel would add a layer over the same thing, Dash a second plotting
-library of some megabytes, and marimo runs whole cells again where only a curve has changed.
+Bokeh was chosen over marimo, Panel and Dash: it already draws the pages of sweeps, its ranges report every zoom and its
+server answers in Python over one connection. Panel would add a layer over Bokeh, Dash a second plotting library of some
+megabytes, and marimo would run whole cells again when only a curve has changed.
 """
 
 from jaxent.explorer.server import serve

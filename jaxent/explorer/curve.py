@@ -1,4 +1,7 @@
-"""The curve of a view, coarse first: each pass adds points between those there are, and ends when nobody looks."""
+"""Compute the curve of a view, coarse first: each pass adds points between the previous ones.
+
+The computation stops between slices once the page no longer needs the curve.
+"""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -12,23 +15,23 @@ from jaxent.protocol.curve import CurvePoints, curve_points, entropy_curve
 
 __all__ = ["Curve", "intervals", "passes", "refined"]
 
-_PASSES = (1, 4, 16, 64)  # slices that the view is cut into
-_MOST_PASS_SECONDS = (60.0, 300.0, 600.0, 3.0)  # of each: the last is for curves that cost nothing
-_QUICK_SECONDS = 0.2  # a slice is to take no longer,
-_SLOW_SECONDS = 20.0  # or this, where points are dear
-_DEAR_SECONDS = 1.0  # a point that takes longer is computed, and shown, by itself
+_PASSES = (1, 4, 16, 64)  # number of slices of the view in each pass
+_MOST_PASS_SECONDS = (60.0, 300.0, 600.0, 3.0)  # most time for each pass; the last is for fast curves only
+_QUICK_SECONDS = 0.2  # longest time of a slice of 8 or more intervals
+_SLOW_SECONDS = 20.0  # longest time of a slice of 4 intervals, where points are slow
+_DEAR_SECONDS = 1.0  # slower points are computed and shown one by one
 
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Points by increasing distance from the centre of a view.
+    """Hold the points of a curve, sorted by their distance from the centre of a view.
 
     Attributes:
-        distance: from the centre, in units of 1/coupling.
-        value: in bits.
+        distance: time from the centre, in units of 1/coupling.
+        value: entropy or log negativity in bits.
         error: bound or estimate of its error, in bits; NaN, as the value, where the outcomes cannot occur.
         levels: r of a magic time 2πp/r, 0 elsewhere.
-        share: of the work done.
+        share: share of the work done.
     """
 
     distance: np.ndarray
@@ -39,17 +42,17 @@ class Curve:
 
     @property
     def largest_error(self) -> float:
-        """Of all points that have a value; 0 where none has."""
+        """Largest error of the points that have a value; 0 if none has."""
         known = self.error[np.isfinite(self.value)]
         return float(known.max()) if known.size else 0.0
 
     @property
     def gaps(self) -> int:
-        """How many points have no value."""
+        """Number of points without a value."""
         return int(np.isnan(self.value).sum())
 
     def joined(self, other: "Curve", width: float) -> "Curve":
-        """Points of both, one where two of them are the same."""
+        """Merge the points of both curves; of two points at the same time one is kept."""
         columns = [
             np.concatenate(pair)
             for pair in zip(
@@ -61,7 +64,7 @@ class Curve:
         order = np.argsort(columns[0], kind="stable")
         columns = [column[order] for column in columns]
         apart = np.concatenate([[True], np.diff(columns[0]) > 1e-9 * width])
-        # of two at the same place the magic one has the exact time
+        # of two points at the same place keep the magic one, whose time is exact
         twin = np.flatnonzero(~apart)
         magic = columns[3][twin] > 0
         apart[twin[magic]], apart[twin[magic] - 1] = True, False
@@ -69,7 +72,7 @@ class Curve:
 
 
 def intervals(question: Question) -> int:
-    """Intervals of a slice: as many as keep it quick."""
+    """Choose the number of intervals of a slice: as many as keep it fast."""
     seconds = question.point_seconds
     for count, most in ((16, _QUICK_SECONDS), (8, _QUICK_SECONDS), (4, _SLOW_SECONDS)):
         if (2 * count + 1) * seconds <= most:
@@ -78,7 +81,7 @@ def intervals(question: Question) -> int:
 
 
 def passes(question: Question) -> list[int]:
-    """Slices of each pass; the first is always computed."""
+    """Choose the number of slices of each pass; the first pass is always computed."""
     seconds = 2 * intervals(question) * question.point_seconds
     within = [slices * seconds <= most for slices, most in zip(_PASSES, _MOST_PASS_SECONDS, strict=True)]
     count = next((index for index, yes in enumerate(within) if not yes), len(within))
@@ -86,18 +89,18 @@ def passes(question: Question) -> list[int]:
 
 
 def refined(question: Question, view: View, is_wanted: Callable[[], bool] = lambda: True) -> Iterator[Curve]:
-    """The curve, finer and finer; the caller gets all points so far after each slice.
+    """Compute the curve on finer and finer grids, and yield all points so far after each slice.
 
     Args:
-        question: what to compute.
-        view: where.
-        is_wanted: asked between slices; no more is computed once it is false.
+        question: the quantity and its parameters.
+        view: range of times.
+        is_wanted: called between slices; the computation stops once it returns false.
 
     Yields:
         Curve.
 
     Raises:
-        ValueError: where the question cannot be answered, in one sentence.
+        ValueError: when the curve cannot be computed, in one sentence.
     """
     view = view.clipped()
     count, done = intervals(question), 0
@@ -118,7 +121,7 @@ def refined(question: Question, view: View, is_wanted: Callable[[], bool] = lamb
 
 
 def _slice(question: Question, view: View, low: float, high: float, n_times: int) -> Iterator[tuple[Curve, float]]:
-    """Points from `low` to `high`, all at once or, where they are dear, one by one; and the share of the slice done."""
+    """Compute points from `low` to `high`, slow ones one by one; yield them with the share of the slice done."""
     if question.is_plain:
         found = entropy_curve(question.chain, low, high, n_times, around=view.around, tolerance=TOLERANCE)
         yield Curve(found.distance, found.entropy, found.error, found.levels, 0.0), 1.0

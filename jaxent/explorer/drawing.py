@@ -1,4 +1,4 @@
-"""A curve as it is drawn, prepared where it may take its time: names of its points, its marks, its error in words."""
+"""Prepare a curve for drawing, in the computing thread: name its points, place its marks, word its error."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,22 +11,22 @@ from jaxent.explorer.viewport import View
 
 __all__ = ["Drawing", "prepared"]
 
-_APART = 0.045  # of the width: marks closer together lose their label, the simpler one keeps it
-_EXACT = 1e-11  # bits: rounding
+_APART = 0.045  # share of the width; of two marks closer than this only the one of smaller r is kept
+_EXACT = 1e-11  # bits; a smaller error is rounding
 
 
 class Drawing(NamedTuple):
-    """A curve as it is drawn.
+    """Hold a curve as it is drawn.
 
     Attributes:
-        curve: its points.
-        points: columns of the curve: x, y, rational (the time in words) and error.
+        curve: points of the curve.
+        points: columns of the curve: x, y, rational (the time as a text) and error.
         marks: columns of its magic times: x, y, text.
         low: bottom of the axis.
         high: top of it.
-        title: whose curve it is.
-        label: of the axis.
-        summary: its points, method and error in words.
+        title: parameters of the curve.
+        label: label of the axis.
+        summary: number of points, method and error in words.
     """
 
     curve: Curve
@@ -40,13 +40,13 @@ class Drawing(NamedTuple):
 
 
 def prepared(question: Question, view: View, curve: Curve, names: dict[float, str]) -> Drawing:
-    """Prepare a curve, all of it in height.
+    """Prepare a curve for drawing, with an axis that shows its full height.
 
     Args:
-        question: that it answers.
-        view: where it was computed.
-        curve: its points.
-        names: those of points that were named before; new ones are added.
+        question: the question of the curve.
+        view: range of times of the curve.
+        curve: points of the curve.
+        names: texts of the times by distance; those of new points are added.
 
     Returns:
         Drawing.
@@ -85,7 +85,7 @@ def _error(error: float) -> str:
 
 
 def _summary(question: Question, curve: Curve) -> str:
-    """Points, method and error."""
+    """Write the number of points, the method and the error in words."""
     error = curve.largest_error
     is_proven = question.is_bounded and not question.is_banded
     words = f"error {'at most' if is_proven else 'about'} {error:.1e} bits" if error > _EXACT else "exact to rounding"

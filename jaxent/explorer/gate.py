@@ -1,12 +1,12 @@
-"""Who may ask the explorer: whoever has its address with the token in it, from a page of this machine's own name.
+"""Check requests to the explorer: they need the token of its address, and must come from a page of this machine.
 
-Every request is checked before anything answers it, the handshake of the websocket and static files included:
+Every request is checked before it is answered, including static files and the handshake of the websocket:
 
-- its Host is one of ours, so that no name that an attacker points to 127.0.0.1 reaches the server (DNS rebinding);
-- its Origin, if it has one, is a page of ours;
+- its Host is one of `Gate.hosts`, so that names that an attacker points to 127.0.0.1 are refused (DNS rebinding);
+- its Origin, if there is one, is a page of the explorer;
 - it has the token, in its query or in the cookie that the first page sets.
 
-The cookie is kept for this port, out of reach of scripts, and not sent with requests that other sites make.
+The cookie holds for this port only, cannot be read by scripts, and is not sent with requests of other sites.
 """
 
 import hmac
@@ -25,10 +25,10 @@ _FILES = "/static/"
 
 
 class Gate:
-    """What may pass.
+    """Check requests against the hosts and the token of the explorer.
 
     Args:
-        port: that the server listens at.
+        port: port of the server.
     """
 
     def __init__(self, port: int):
@@ -47,7 +47,7 @@ class Gate:
         return f"http://{self.hosts[0]}/?token={self._token}"
 
     def refusal(self, request: HTTPServerRequest) -> str | None:
-        """Why a request may not pass, in one sentence; None where it may."""
+        """Return the reason to refuse a request, in one sentence, or None to let it pass."""
         hosts, origins = request.headers.get_list("Host"), request.headers.get_list("Origin")
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
             return f"The explorer answers at {self.hosts[0]} and {self.hosts[1]} only."
@@ -59,7 +59,7 @@ class Gate:
         return None
 
     def has_token(self, request: HTTPServerRequest) -> bool:
-        """Whether the token is in the query."""
+        """Check whether the query of a request holds the token."""
         values = request.query_arguments.get("token", [])
         return len(values) == 1 and self._is_token(values[0].decode("latin-1"))
 
@@ -68,12 +68,12 @@ class Gate:
 
 
 class GuardedTornado(BokehTornado):
-    """Bokeh's application behind a gate.
+    """Serve Bokeh's application behind a gate.
 
     Args:
-        applications: as Bokeh's.
-        gate: what every request must pass.
-        options: Bokeh's.
+        applications: as for `BokehTornado`.
+        gate: the check that every request must pass.
+        options: further arguments of `BokehTornado`.
     """
 
     def __init__(self, applications: Any, gate: Gate, **options: Any):
@@ -83,7 +83,7 @@ class GuardedTornado(BokehTornado):
         )
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any):
-        """Bokeh's handler, or one that refuses, or one that changes the token for a cookie."""
+        """Choose Bokeh's handler, one that refuses the request, or one that sets the cookie for the token."""
         reason = self._gate.refusal(request)
         if reason is not None:
             return self.get_handler_delegate(request, _Refusal, {"status": 403, "reason": reason})
@@ -95,7 +95,7 @@ class GuardedTornado(BokehTornado):
 
 
 class _Refusal(RequestHandler):
-    """One sentence, whatever is asked."""
+    """Answer any request with one sentence."""
 
     def initialize(self, status: int, reason: str) -> None:
         self._status, self._sentence = status, reason
@@ -107,7 +107,7 @@ class _Refusal(RequestHandler):
 
 
 class _Entrance(RequestHandler):
-    """The cookie, and on to the page without the token in its address."""
+    """Set the cookie, and redirect to the page without the token in its address."""
 
     def initialize(self, gate: Gate) -> None:
         self._gate = gate

@@ -1,9 +1,9 @@
-"""One tab of the explorer: fields, plots and what happens between them.
+"""Connect the fields and plots of one tab of the explorer.
 
-Nothing is computed where the page is served from: `jaxent.explorer.workers` compute each curve, step by step, look at
-points, and hand over what they have by `add_next_tick_callback`. A number tells curves apart: one that nobody waits for
-any more ends after its step. What fails, in a field or in a computation, ends in one sentence below the curve; a curve
-that is not the answer to what is asked is pale, or gone.
+Curves and states are not computed in the thread that serves the page, but step by step in `jaxent.explorer.workers`,
+which pass results on by `add_next_tick_callback`. Curves are numbered: the computation of an outdated one stops after
+its current step. An error in a field or in a computation is shown as one sentence below the curve; a curve of other
+parameters than those in the fields is drawn pale, or removed.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ from jaxent.explorer.workers import Workers
 
 __all__ = ["Page"]
 
-_SETTLED = 60  # milliseconds without another turn of the wheel
+_SETTLED = 60  # milliseconds after the last turn of the mouse wheel
 _BETWEEN_DRAWINGS = 0.15  # seconds
-_QUICK_LOOK = 0.3  # seconds: what takes longer waits for a click
+_QUICK_LOOK = 0.3  # seconds; a slower look at a point needs a click
 _DOWNLOAD = """
 const link = document.createElement("a")
 link.href = URL.createObjectURL(new Blob([outbox.data.text[0]], {type: "text/plain;charset=utf-8"}))
@@ -50,7 +50,7 @@ _HEAD = (
 
 
 def _told(method: Callable) -> Callable:
-    """A callback of the page whose exceptions become a sentence on it."""
+    """Wrap a callback of the page so that its exceptions are shown there as a sentence."""
 
     @functools.wraps(method)
     def told(self: "Page", *args):
@@ -63,18 +63,18 @@ def _told(method: Callable) -> Callable:
 
 
 class Page:
-    """One tab.
+    """Run one tab.
 
     Args:
-        document: Bokeh's, of this tab.
-        workers: who compute.
+        document: Bokeh document of this tab.
+        workers: threads that compute.
     """
 
     def __init__(self, document: Document, workers: Workers):
         self._document, self._workers = document, workers
         self._question, self._view, self._curve = Question(), WHOLE, None
         self._closed, self._turning = False, False
-        self._wanted = 0  # number of the curve that is waited for
+        self._wanted = 0  # number of the current curve
         self._pointer, self._looking = None, False
         self._fields = Fields(self._asked)
         self._plot, self._looks = CurvePlot(), LookPlots()
@@ -101,7 +101,7 @@ class Page:
         places = column(row(self._centre, self._width), row(go, whole), width=260)
         looks = row(self._looks.spectrum, self._looks.outcome, sizing_mode="stretch_width")
         exports = row(self._data, self._python)
-        head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox])  # which must belong to something
+        head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox])  # a model must own the outbox
         left = column(self._fields.layout, places, width=270)
         right = column(plot, self._status, looks, exports, self._lines, sizing_mode="stretch_width")
         document.add_root(column(head, row(left, right, sizing_mode="stretch_width"), sizing_mode="stretch_width"))
@@ -114,8 +114,8 @@ class Page:
 
     @_told
     def _asked(self) -> None:
-        """A field has changed, or the times seen."""
-        self._wanted += 1  # nobody waits for the old curve, whatever the new question is
+        """Compute anew after a change of a field or of the view."""
+        self._wanted += 1  # the old curve is outdated, even if the new fields are invalid
         try:
             question = asked(self._fields.values())
         except ValueError as error:
@@ -136,7 +136,7 @@ class Page:
 
     @_told
     def _zoomed(self, attr: str, old: float, new: float) -> None:
-        """The wheel turns: wait until it rests."""
+        """Wait for the end of a zoom by the mouse wheel before computing."""
         seen = View(self._view.centre, self._plot.figure.x_range.start, self._plot.figure.x_range.end)
         if self._turning or seen in (self._view, self._settling) or not seen.width > 0:
             return
@@ -161,9 +161,9 @@ class Page:
         self._workers.drop(self)
 
     def _hand_over(self, callback: Callable[[], None]) -> None:
-        """From a thread: call this where the page is served from, unless the tab is closed."""
+        """Schedule, from a worker, a callback in the thread of the page, unless the tab is closed."""
         if not self._closed:
-            with contextlib.suppress(AttributeError):  # it is being closed at this moment
+            with contextlib.suppress(AttributeError):  # the tab is just being closed
                 self._document.add_next_tick_callback(callback)
 
     # ----------------------------------------------------------- what is computed
@@ -181,7 +181,7 @@ class Page:
         self._workers.add(self, self._curve_steps(self._wanted, self._question, self._view))
 
     def _curve_steps(self, number: int, question: Question, view: View) -> Iterator[None]:
-        """In a thread: hand over the curve whenever there is more of it."""
+        """Compute a curve in a worker, and pass it to the page as it grows."""
         shown, names = 0.0, {}
         try:
             for curve in refined(question, view, lambda: number == self._wanted):
@@ -203,7 +203,7 @@ class Page:
             self._look_again(curve)
 
     def _look_again(self, curve: Curve) -> None:
-        """Look where the pointer was, if that is in view, else in the middle."""
+        """Look at the last place of the pointer, or at the middle if that is out of view."""
         middle = (self._view.start + self._view.stop) / 2
         if self._pointer is not None:
             _, view, distance = self._pointer
@@ -229,14 +229,14 @@ class Page:
         self._look(self._curve.distance[abs(self._curve.distance - event.x).argmin()])
 
     def _look(self, distance: float) -> None:
-        """Look at a time; one that comes while another is looked at waits, and the last of those that wait is next."""
+        """Compute the state at a time; during another such computation, only the latest request is kept."""
         self._pointer = (self._question, self._view, float(distance))
         if not self._looking:
             self._looking = True
             self._workers.add(self, self._look_steps(self._pointer))
 
     def _look_steps(self, place: tuple[Question, View, float]) -> Iterator[None]:
-        """In a thread: look at a point."""
+        """Compute the state at a point in a worker, and pass it to the page."""
         try:
             look, time_text = look_at(*place), place[1].text_of(place[2], place[0].n_atoms)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What the explorer draws: the curve with its magic times, the spectrum and the distribution of an outcome."""
+"""Draw the plots of the explorer: the curve with its magic times, the spectrum, and the distribution of an outcome."""
 
 import textwrap
 from typing import Any
@@ -13,10 +13,10 @@ from jaxent.explorer.viewport import WHOLE, View
 
 __all__ = ["CurvePlot", "LookPlots"]
 
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # told apart by colour-blind readers, too
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # distinguishable by colour-blind readers
 _PALE = 0.25
 _LINE = 44  # characters of a title
-_ZERO = 1e-18  # where the logarithmic axis of the spectrum ends
+_ZERO = 1e-18  # lower end of the logarithmic axis of the spectrum
 _SIDE: dict[str, Any] = {
     "height": 250,
     "sizing_mode": "stretch_width",
@@ -27,12 +27,12 @@ _SIDE: dict[str, Any] = {
 
 
 def _plain() -> CustomJSTickFormatter:
-    """Ticks as one writes numbers, without zeros that say nothing."""
+    """Format ticks as plain numbers without trailing zeros."""
     return CustomJSTickFormatter(code="return String(Number(tick.toPrecision(9)))")
 
 
 class CurvePlot:
-    """The curve, what marks its magic times, and what the pointer reads."""
+    """Draw the curve, the marks of magic times, and the point under the pointer."""
 
     def __init__(self):
         self.curve = ColumnDataSource({"x": [], "y": [], "rational": [], "error": []})
@@ -76,7 +76,7 @@ class CurvePlot:
         self.figure.add_tools(hover)
 
     def see(self, view: View, old: View) -> None:
-        """Turn to other times; what is drawn stays where it belongs until the new curve comes."""
+        """Move the axis to another view; the drawn points keep their times until the new curve arrives."""
         if view.centre != old.centre:
             shift = view.turns(0.0) - old.turns(0.0)
             for source in (self.curve, self.marks, self.cursor):
@@ -90,7 +90,7 @@ class CurvePlot:
         self.figure.xaxis.axis_label = view.label
 
     def draw(self, drawing: Drawing) -> None:
-        """Show a curve, all of it in height, and whose it is."""
+        """Draw a curve at its full height, with its parameters as title."""
         self.figure.yaxis.axis_label = drawing.label
         self.figure.title.text = drawing.title
         self.figure.y_range.update(start=drawing.low, end=drawing.high)
@@ -98,12 +98,12 @@ class CurvePlot:
         self._line.line_alpha = 1.0
 
     def fade(self) -> None:
-        """What is shown is not the answer to what is asked: pale, and its title says what it is."""
+        """Draw the curve pale, because it is not that of the current fields; the title keeps its parameters."""
         self._line.line_alpha = _PALE
         self.cursor.data = {"x": [], "y": []}
 
     def clear(self) -> None:
-        """There is no curve."""
+        """Remove the curve, its marks and its title."""
         self.figure.title.text = " "
         self.curve.data = {"x": [], "y": [], "rational": [], "error": []}
         self.marks.data = {"x": [], "y": [], "text": []}
@@ -111,7 +111,7 @@ class CurvePlot:
 
 
 class LookPlots:
-    """The state at one time: its spectrum, and the probabilities of an outcome."""
+    """Draw the state at one time: its spectrum, and the probabilities of an outcome."""
 
     def __init__(self):
         self.levels = ColumnDataSource({"i": [], "p": []})
@@ -151,7 +151,7 @@ class LookPlots:
         )
 
     def draw(self, look: Look, time: str = " ") -> None:
-        """Show what is seen at a time, told in words."""
+        """Draw the spectrum and the distribution at a time, which is given as a text."""
         self.spectrum.title.text = _titled(look.spectrum_note, time)
         self.outcome.title.text = _titled(look.outcome_note, time)
         self.spectrum.x_range.update(start=0.0, end=max(4, len(look.spectrum)) + 1.0)
@@ -163,6 +163,6 @@ class LookPlots:
 
 
 def _titled(note: str, time: str) -> str:
-    """A note on one or two lines (four where it is a sentence), and the time."""
+    """Join a note, wrapped to at most four lines and padded to two, with the time."""
     lines = textwrap.wrap(note, _LINE, max_lines=4, placeholder=" …") or [" "]
     return "\n".join([*lines, time, *[" "] * (2 - len(lines))])

@@ -1,13 +1,13 @@
-"""One time of the curve: the spectrum of the end-to-end state there, and the distribution of an outcome.
+"""Compute, at one time of the curve, the spectrum of the end-to-end state and the distribution of an outcome.
 
-The outcome q_2 of the first measured ensemble, whatever the others give, has the distribution
+Summed over all other outcomes, q_2 of the first measured ensemble has the distribution
 
     p(q) = Σ_d W(d) C(N, q) cos^(2q)(α/2) sin^(2(N-q))(α/2),   α = d t + φ,
 
 a binomial for each difference d = k_1 - k_3 of its neighbours, with W(d) = C(2N, N+d)/4^N (equation 23, squared).
-Dephasing at a rate γ shifts α at random by 2√(γt) ξ, ξ standard normal: a small shift is averaged over as it is, one
-that is large against the binomial's width 1/√N as a density of α/2 on the circle of circumference π, from its Fourier
-series.
+Dephasing at a rate γ shifts α at random by 2√(γt) ξ, ξ standard normal. The average over small shifts is a sum over ξ;
+for shifts larger than the width 1/√N of the binomial it is a sum over α/2 on the circle of circumference π, with a
+density from its Fourier series.
 """
 
 import dataclasses
@@ -31,25 +31,25 @@ from jaxent.times import PiFraction
 __all__ = ["Look", "look_at", "look_seconds", "outcome_bins"]
 
 _MOST_BINS = 101
-_MOST_STATES = 3100  # a dense spectrum of so many takes half a second
-_MOST_MIXED_STATES = 31  # of a density matrix of D² rows
+_MOST_STATES = 3100  # states per end; a dense spectrum of so many takes half a second
+_MOST_MIXED_STATES = 31  # states D per end, for a density matrix of D² rows
 _LEAST_WINDOW, _WIDEST = 2.0, 8.0  # standard deviations
 _REACH = 7.0  # standard deviations of d, and of the random phase
-_SHOWN = 60  # largest coefficients
-_ROUNDING = {True: 1e-15, False: 1e-18}  # of a mixed state's eigenvalues, and of squares of Schmidt coefficients
-_SMALL_SHIFT = 2.0  # of √(γt), in units of 1/√N
-_MOST_TERMS = 3 * 10**8  # of the Fourier series for all d
+_SHOWN = 60  # number of largest coefficients shown
+_ROUNDING = {True: 1e-15, False: 1e-18}  # rounding of eigenvalues of a mixed state, and of squared Schmidt coefficients
+_SMALL_SHIFT = 2.0  # largest √(γt) summed over ξ, in units of 1/√N
+_MOST_TERMS = 3 * 10**8  # terms of the Fourier series over all d
 _CHUNK = 10**5
 
 
 class Look(NamedTuple):
-    """What is seen at one time.
+    """Hold the spectrum and the distribution of q_2 at one time.
 
     Attributes:
         spectrum: squared Schmidt coefficients, or eigenvalues of a mixed state, decreasing.
-        spectrum_note: what it is, or why there is none.
-        edges: of the bins of q, one more than there are bins.
-        probabilities: of q_2 in each bin.
+        spectrum_note: description of the spectrum, or the reason why there is none.
+        edges: edges of the bins of q, one more than there are bins.
+        probabilities: probability of q_2 in each bin.
         outcome_note: the same for the outcome.
     """
 
@@ -61,12 +61,12 @@ class Look(NamedTuple):
 
     @classmethod
     def nothing(cls, why: str) -> "Look":
-        """What is seen where nothing can be computed."""
+        """Return empty results, with the reason why nothing can be computed."""
         return cls(np.empty(0), why, np.zeros(1), np.empty(0), "")
 
 
 def look_at(question: Question, view: View, distance: float) -> Look:
-    """Spectrum and distribution of q_2 at a distance from the centre of a view; a sentence where there is none."""
+    """Compute the spectrum and the distribution of q_2 at a distance from the centre of a view, or say why not."""
     try:
         spectrum, note = _spectrum(question, view, distance)
     except ValueError as error:
@@ -83,13 +83,13 @@ def look_at(question: Question, view: View, distance: float) -> Look:
 
 
 def _time(view: View, distance: float) -> float | PiFraction:
-    """The time, exactly where it is a fraction of small numbers."""
+    """Return the time at a distance, exactly if t/2π is a fraction of denominator up to 10^6."""
     turns = view.turns(distance)
     return PiFraction(*pi_multiple(turns)) if turns.denominator <= 10**6 else 2 * math.pi * float(turns)
 
 
 def _spectrum(question: Question, view: View, distance: float) -> tuple[np.ndarray, str]:
-    """The largest probabilities, decreasing, and what they are: how many of how many, in which window, how wrong."""
+    """Compute the largest probabilities, decreasing, and a note on their number, window and error."""
     of, what = (_eigenvalues, "eigenvalues of ρ") if question.is_noisy else (_schmidt_probabilities, "Schmidt σ²")
     seen = _affordable(question)
     if seen is None:
@@ -110,7 +110,7 @@ def _spectrum(question: Question, view: View, distance: float) -> tuple[np.ndarr
 
 
 def _affordable(question: Question) -> Question | None:
-    """The question in a window that a look can afford, its own where it can; None where there is none."""
+    """Return the question with a window small enough for a fast spectrum, unchanged if possible, or None."""
     most = _MOST_MIXED_STATES if question.is_noisy else _MOST_STATES
     if question.chain.dimension <= most:
         return question
@@ -130,7 +130,7 @@ def _eigenvalues(question: Question, chain: Chain, time: float | PiFraction) -> 
 
 
 def outcome_bins(question: Question, view: View, distance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of bins of q (each holds edge ≤ q < next edge), and the probability of q_2 in each."""
+    """Compute edges of bins of q (each holds edge ≤ q < next edge), and the probability of q_2 in each."""
     n_atoms = question.n_atoms
     width = -(-(n_atoms + 1) // _MOST_BINS) if n_atoms >= 2 * _MOST_BINS else 1
     edges = np.arange(0, n_atoms + 1 + width, width, dtype=float)
@@ -150,15 +150,15 @@ def outcome_bins(question: Question, view: View, distance: float) -> tuple[np.nd
 
 
 def _shifted(halves: np.ndarray, weights: np.ndarray, shift: float, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each α/2 with so many small random shifts, and their weights."""
+    """Shift each α/2 by 121 values of ξ, with the weights of a standard normal ξ."""
     nodes = np.linspace(-_REACH, _REACH, 121)
     each = np.exp(-(nodes**2) / 2)
     return (halves[:, None] + shift * nodes).ravel(), np.outer(weights, each / each.sum()).ravel()
 
 
 def _on_circle(halves: np.ndarray, weights: np.ndarray, shift: float, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """Evenly spaced α/2 as fine as the binomials are wide, and the density of the shifted ones there."""
-    n_modes = math.ceil(4.5 / shift) + 1  # beyond, e^(-2 shift² m²) is below rounding
+    """Compute the density of the shifted α/2 on an even grid, finer than the width of the binomials."""
+    n_modes = math.ceil(4.5 / shift) + 1  # for larger m, e^(-2 shift² m²) is below rounding
     if n_modes * len(halves) > _MOST_TERMS:
         raise ValueError(f"p(q₂): shown with noise up to fewer atoms than {n_atoms} at this rate and time")
     modes = np.arange(1, n_modes)
@@ -172,18 +172,18 @@ def _on_circle(halves: np.ndarray, weights: np.ndarray, shift: float, n_atoms: i
 
 
 def _shares_below(edges: np.ndarray, n_atoms: int, upper: np.ndarray) -> np.ndarray:
-    """P(q < edge) of binomials of N trials, shape (len(upper), len(edges)): summed only where an edge is near."""
+    """Compute P(q < edge) of binomials of N trials, shape (len(upper), len(edges)); far from the mean it is 0 or 1."""
     deviation = np.sqrt(n_atoms * upper * (1 - upper))[:, None]
     distance = edges - 0.5 - n_atoms * upper[:, None]
     shares = (distance > 0).astype(float)
-    near = abs(distance) < 10 * deviation + 60  # few expected counts have longer tails than a Gaussian
+    near = abs(distance) < 10 * deviation + 60  # for few expected counts the tails are longer than those of a Gaussian
     rows, columns = np.nonzero(near)
     shares[rows, columns] = scipy.stats.binom.cdf(edges[columns] - 1, n_atoms, upper[rows])
     return shares
 
 
 def look_seconds(question: Question) -> float:
-    """Rough time of a look."""
+    """Estimate the seconds of the spectrum and the distribution at one time."""
     seen = _affordable(question)
     states = 0 if seen is None else seen.chain.dimension
     outcomes = 1e-2 + 3e-6 * math.sqrt(question.n_atoms)

@@ -1,14 +1,14 @@
-"""What is asked in the explorer, as one frozen object: its knobs, the chain they mean, how it is computed, its cost.
+"""Hold a question of the explorer as one frozen object: its parameters, its chain, the method, and the cost.
 
-The ways to a number, each with its error:
+The methods, each with its error:
 
-- entropy: `jaxent.entropy_with_errors`, whose window error is a proven bound for three ensembles and an estimate from
-  two windows else;
+- entropy: `jaxent.entropy_with_errors`, whose window error is a proven bound for three ensembles, and otherwise an
+  estimate from two windows;
 - log negativity without noise: the Rényi entropy of order 1/2 of a pure state, from the band engine at any N;
-- log negativity with noise: the dense partial transpose in the person's own window or the full basis; the error of a
+- log negativity with noise: the dense partial transpose in the window of the field or the full basis; the error of a
   window is estimated from a narrower one.
 
-No window is chosen but where its error has a proven bound, which is shown with the curve.
+A window is chosen automatically only where its error has a proven bound, which is shown with the curve.
 """
 
 import dataclasses
@@ -20,27 +20,27 @@ from jaxent.sweep.quantities import QUANTITIES, Settings
 
 __all__ = ["TOLERANCE", "Question", "in_words"]
 
-TOLERANCE = 1e-6  # bits: far below a line's width
+TOLERANCE = 1e-6  # bits; far below the width of a line
 _LOOSE = 1e-4
-_SHARP_HALVES = range(3, 13)  # ensembles whose Rényi entropy of order 1/2 has a quadrature good to TOLERANCE
-_MOST_STATES = 498  # kept by default up to _MOST_DENSE_ATOMS: one program of a dense matrix for every zoom
-_MOST_DENSE_ATOMS = 10**4  # where so many states cost at most 6e-5 bits
-_WIDEST = 8.0  # standard deviations: beyond, the weights are below rounding
+_SHARP_HALVES = range(3, 13)  # M with a quadrature of the Rényi entropy of order 1/2 accurate to TOLERANCE
+_MOST_STATES = 498  # states kept by default up to _MOST_DENSE_ATOMS, so that one dense program serves every zoom
+_MOST_DENSE_ATOMS = 10**4  # up to this N, keeping so many states has an error of at most 6e-5 bits
+_WIDEST = 8.0  # standard deviations; the weights beyond are below rounding
 _WIDER = 2.0  # standard deviations by which an estimate widens a window
-_MOST_SECONDS = 10.0  # of one point
+_MOST_SECONDS = 10.0  # of one point of the curve
 _LABELS = {"entropy": "end-to-end entanglement E (bits)", "log_negativity": "log negativity (bits)"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A curve over time, all its other knobs fixed.
+    """Describe a curve over time, with all other parameters fixed.
 
     Attributes:
         quantity: "entropy" or "log_negativity".
         n_ensembles: M.
         n_atoms: N.
         window: c in standard deviations; None: see `chain`.
-        outcomes: of the inner ensembles, one number for all or one for each; None: all N.
+        outcomes: outcomes of the inner ensembles, one number for all or one for each; None: all N.
         phase_offset: φ in radians.
         dephasing_rate: γ of each ensemble, for the log negativity.
     """
@@ -55,10 +55,10 @@ class Question:
 
     @property
     def chain(self) -> Chain:
-        """The chain: with the window asked for, else with all states.
+        """The chain, with the window of the field, or with all states if that is empty.
 
-        The entropy of three ensembles of 499 to 10^4 atoms keeps 498 states: one program serves every zoom, and their
-        error has a proven bound.
+        For the entropy of three ensembles of 499 to 10^4 atoms it keeps about 498 states: one program serves every
+        zoom, and the error has a proven bound.
         """
         window = self.window
         if window is None and self.is_bounded and _MOST_STATES < self.n_atoms <= _MOST_DENSE_ATOMS:
@@ -67,15 +67,15 @@ class Question:
 
     @property
     def wider(self) -> Chain:
-        """The chain that a window's error is estimated from, two standard deviations wider."""
+        """The chain with a window two standard deviations wider, to estimate the error of the window."""
         try:
             return Chain(self.n_ensembles, self.n_atoms, self.chain.window + _WIDER if self.chain.window else None)
-        except ValueError:  # it would not fit
+        except ValueError:  # the window would be wider than the full basis
             return Chain(self.n_ensembles, self.n_atoms)
 
     @property
     def narrower(self) -> Chain:
-        """The chain that a window's error is estimated from with noise: a standard deviation narrower."""
+        """The chain with a window one standard deviation narrower, to estimate the error of the window with noise."""
         odd = self.n_atoms % 2
         half_width = (self.chain.dimension - 1 + odd) // 2 - math.ceil(math.sqrt(self.n_atoms) / 2)
         half_width = max(half_width, odd)
@@ -88,7 +88,7 @@ class Question:
 
     @property
     def title(self) -> str:
-        """The values of all knobs."""
+        """The values of all parameters."""
         parts = [f"M = {self.n_ensembles}", f"N = {self.n_atoms}"]
         parts += [] if self.window is None else [f"c = {self.window:g}"]
         if self.n_ensembles > 2:
@@ -99,7 +99,7 @@ class Question:
 
     @property
     def method(self) -> str:
-        """How it is computed, in a few words."""
+        """The method of computation, in a few words."""
         if self.is_banded:
             return "band engine" + (f", window c = {self.window:g}" if self.is_windowed else "")
         kept = f"{self.chain.dimension} of {self.n_atoms + 1} Dicke states per ensemble"
@@ -107,32 +107,32 @@ class Question:
 
     @property
     def is_windowed(self) -> bool:
-        """Whether Dicke states are left out."""
+        """True if the window leaves out Dicke states."""
         return self.chain.window is not None and self.chain.dimension <= self.n_atoms
 
     @property
     def is_bounded(self) -> bool:
-        """Whether a window's error has a proven bound: the entropy of three ensembles."""
+        """True if the error of a window has a proven bound: for the entropy of three ensembles."""
         return self.quantity == "entropy" and self.n_ensembles == 3
 
     @property
     def is_noisy(self) -> bool:
-        """Whether the state is mixed."""
+        """True if the state is mixed."""
         return self.quantity == "log_negativity" and self.dephasing_rate > 0
 
     @property
     def is_simple(self) -> bool:
-        """Whether all outcomes are N and no offset is set."""
+        """True if all outcomes are N and no offset is set."""
         return self.outcomes is None and self.phase_offset == 0.0
 
     @property
     def is_plain(self) -> bool:
-        """Whether `jaxent.entropy_curve` takes it and knows its error."""
+        """True if `jaxent.entropy_curve` computes the curve with its error."""
         return self.quantity == "entropy" and self.is_simple and (self.is_bounded or not self.is_windowed)
 
     @property
     def is_banded(self) -> bool:
-        """Whether the band engine computes it."""
+        """True if the band engine computes the curve."""
         if self.is_noisy or (self.quantity == "log_negativity" and not self.is_simple):
             return False
         facts = band.Facts(self.outcomes is None, self.phase_offset == 0.0)
@@ -140,13 +140,13 @@ class Question:
 
     @property
     def tolerance(self) -> float:
-        """What the band engine may be off by, in bits."""
+        """Largest error of the band engine, in bits."""
         is_sharp = self.quantity == "entropy" or self.n_ensembles in _SHARP_HALVES
         return TOLERANCE if is_sharp else _LOOSE
 
     @property
     def point_seconds(self) -> float:
-        """Rough time of one point, its error included."""
+        """Estimated seconds of one point, including its error."""
         if self.is_noisy:
             chains = [self.chain, self.narrower] if self.is_windowed else [self.chain]
             settings = Settings(TOLERANCE, 1.0, None, 0)
@@ -161,10 +161,10 @@ class Question:
         return 2e-5 + band.dense_seconds(chain.dimension, not self.is_simple) * (self.n_ensembles - 2 or 1)
 
     def check_cost(self) -> None:
-        """Refuse what takes too long for a point.
+        """Refuse a question whose points take too long.
 
         Raises:
-            ValueError: with what to change.
+            ValueError: with the parameters to change.
         """
         if self.point_seconds <= _MOST_SECONDS:
             return
@@ -182,7 +182,7 @@ class Question:
         )
 
     def _widest_affordable(self) -> float | None:
-        """The widest window of at least 2 standard deviations, in tenths, that costs little enough."""
+        """Find the widest affordable window of at least 2 standard deviations, in steps of a tenth."""
         for tenths in range(int(10 * _WIDEST), 19, -1):
             if tenths < 10 * math.sqrt(self.n_atoms):
                 asked = dataclasses.replace(self, window=tenths / 10)
@@ -192,7 +192,7 @@ class Question:
 
 
 def in_words(seconds: float) -> str:
-    """A rough duration as one says it."""
+    """Write a rough duration in words, such as "about 3 minutes"."""
     for most, unit, name in ((120, 1, "s"), (7200, 60, "minutes"), (2e5, 3600, "hours"), (3e7, 86400, "days")):
         if seconds < most:
             return f"about {seconds / unit:.0f} {name}"

@@ -1,4 +1,4 @@
-"""The fields of the page as they are typed: short enough to be read, checked, and turned into a question."""
+"""Read the fields of the page as typed: limit their length, check their values, and build a question."""
 
 import math
 import re
@@ -12,15 +12,15 @@ __all__ = ["LONGEST", "MOST_ATOMS", "asked", "bounded", "parse_count", "parse_nu
 
 MOST_ATOMS = 10**10
 LONGEST = 60  # characters of a field
-LONGEST_LIST = 14 * 1000  # of the outcomes: one for each of a thousand ensembles
+LONGEST_LIST = 14 * 1000  # characters of the outcomes, one for each of a thousand ensembles
 _MOST_ENSEMBLES = 1000
-_LARGEST = 1000.0  # offset in radians, rate in units of the coupling
+_LARGEST = 1000.0  # largest offset in radians, and rate in units of the coupling
 _COUNT = re.compile(r"(?:(\d+)\s*[·*x]\s*)?10\s*\^\s*(\d+)|(\d+(?:\.\d+)?)[eE]\+?(\d+)|(\d+)")
 _QUANTITIES = ("entropy", "log_negativity")
 
 
 def asked(fields: dict[str, str]) -> Question:
-    """The question that the fields of the page ask.
+    """Build the question of the fields of the page.
 
     Args:
         fields: texts by name: quantity, n_ensembles, n_atoms, window, outcomes, phase_offset, dephasing_rate.
@@ -63,7 +63,7 @@ def asked(fields: dict[str, str]) -> Question:
 
 
 def bounded(name: str, text: str, most: int = LONGEST) -> str:
-    """A text without blanks around it, looked at only if it is short enough.
+    """Strip the blanks around a text, and refuse one that is too long.
 
     Raises:
         ValueError: when it is longer than `most` characters.
@@ -74,10 +74,10 @@ def bounded(name: str, text: str, most: int = LONGEST) -> str:
 
 
 def parse_count(name: str, text: str, least: int, most: int) -> int:
-    """A whole number: digits, 1e6 or 10^6.
+    """Read a whole number: digits, 1e6 or 10^6.
 
     Raises:
-        ValueError: when it is none, or out of range.
+        ValueError: when the text is not a whole number, or out of range.
     """
     text = bounded(name, text)
     match = _COUNT.fullmatch(text)
@@ -95,10 +95,10 @@ def parse_count(name: str, text: str, least: int, most: int) -> int:
 
 
 def parse_number(name: str, text: str, above: float = -math.inf, most: float = math.inf) -> float:
-    """A finite number or a multiple of π, greater than `above`, of magnitude up to `most`.
+    """Read a finite number or a multiple of π, greater than `above`, of magnitude up to `most`.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: when the text is not such a number.
     """
     text = bounded(name, text)
     try:
@@ -114,7 +114,7 @@ def parse_number(name: str, text: str, above: float = -math.inf, most: float = m
 
 
 def _outcomes(text: str, n_ensembles: int, n_atoms: int) -> int | tuple[int, ...] | None:
-    """Outcomes as "N", "N-2" or "17", one for all inner ensembles or one for each; None where all are N."""
+    """Read outcomes as "N", "N-2" or "17", one for all inner ensembles or one for each; return None if all are N."""
     text = " ".join(bounded("Outcome q", text, LONGEST_LIST).replace("-", " - ").replace(",", " ").split())
     words = text.replace(" - ", "-").split()
     inner = n_ensembles - 2

@@ -1,4 +1,4 @@
-"""The explorer's server: on this machine only, for whoever has its token, one document for each tab."""
+"""Serve the explorer on this machine only, to browsers with its token, with one document for each tab."""
 
 import logging
 import socket
@@ -23,16 +23,16 @@ from jaxent.explorer.workers import Workers
 __all__ = ["guarded", "serve"]
 
 _ADDRESS = "127.0.0.1"
-_AT_ONCE = 3  # steps of computations
-_LARGEST_MESSAGE = 2**18  # bytes that a page sends; it sends fields, ranges and events, of some hundred bytes each
+_AT_ONCE = 3  # computation steps that run at once
+_LARGEST_MESSAGE = 2**18  # bytes of a message of a page; fields, ranges and events have some hundred bytes each
 _LARGEST_REQUEST = 2**16
 
 
 def serve(port: int = 5006, show: bool = True, report: Callable[[str], None] = print) -> None:
-    """Serve the explorer until it is interrupted.
+    """Serve the explorer until the process is interrupted.
 
     Args:
-        port: of the loopback address; 0: one that is free.
+        port: port of the loopback address; 0: a free one.
         show: whether to open a browser.
         report: called with the address, once the page can be opened.
 
@@ -49,7 +49,7 @@ def serve(port: int = 5006, show: bool = True, report: Callable[[str], None] = p
             "0 finds a free one."
         ) from None
     gate, workers = Gate(sockets[0].getsockname()[1]), Workers(_AT_ONCE)
-    next(refined(Question(), WHOLE))  # the first curve is to come at once
+    next(refined(Question(), WHOLE))  # compiles what the first curve needs, so that it is shown at once
     server = guarded(sockets, gate, lambda document: _open(document, workers))
     server.start()
     report(gate.url)
@@ -62,14 +62,14 @@ def serve(port: int = 5006, show: bool = True, report: Callable[[str], None] = p
 
 
 def guarded(sockets: list[socket.socket], gate: Gate, open_page: Callable[[Document], None]) -> BaseServer:
-    """A server behind a gate, on the current event loop.
+    """Build a server behind a gate, on the current event loop.
 
     Args:
-        sockets: that listen.
-        gate: what every request must pass.
-        open_page: fills the document of a tab.
+        sockets: listening sockets.
+        gate: the check that every request must pass.
+        open_page: function that fills the document of a tab.
     """
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # what is refused is told to who asks
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # a refusal is reported in the answer only
     application = GuardedTornado(
         {"/": Application(FunctionHandler(open_page))},
         gate,

@@ -1,4 +1,4 @@
-"""Which times the explorer shows: distances from an exact centre, so that one can zoom below float64's resolution."""
+"""Hold the times that the explorer shows as distances from an exact centre, to zoom below float64 resolution."""
 
 import dataclasses
 import fractions
@@ -21,8 +21,8 @@ __all__ = ["WHOLE", "View", "asked_view"]
 
 _LATEST = 1e3
 _NARROWEST = 1e-15
-_CLOSE = 0.02  # a view this much narrower than its distance from the centre gets a centre of its own
-_FAR = 0.5  # a view this wide is counted from zero
+_CLOSE = 0.02  # a view narrower than this share of its distance from the centre gets a new centre
+_FAR = 0.5  # a wider view is measured from t = 0
 _SIMPLE = 10**6  # largest denominator of a new centre
 _MARKS = 12
 _ROUNDING = 2.0**-52
@@ -30,7 +30,7 @@ _ROUNDING = 2.0**-52
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """The times from `start` to `stop`, both counted from 2π times `centre`."""
+    """Hold the times from `start` to `stop`, both measured from 2π times `centre`."""
 
     centre: fractions.Fraction
     start: float
@@ -38,7 +38,7 @@ class View:
 
     @property
     def width(self) -> float:
-        """Of the interval, in units of 1/coupling."""
+        """Width of the interval, in units of 1/coupling."""
         return self.stop - self.start
 
     @property
@@ -48,18 +48,18 @@ class View:
 
     @property
     def label(self) -> str:
-        """Of the axis."""
+        """Label of the time axis."""
         centre = time_text(self.centre)
         return "interaction time t (1/coupling)" if centre == "0" else f"t − {centre} (1/coupling)"
 
     def turns(self, distance: float) -> fractions.Fraction:
-        """t/2π at a distance from the centre; exactly, where it is a simple fraction up to rounding."""
+        """Compute t/2π at a distance from the centre; round it to a simple fraction if they agree to rounding."""
         turns = self.centre + turns_of(distance)
         simple, beyond = nearest(turns, _SIMPLE)
         return simple if abs(beyond) <= _ROUNDING * abs(distance) else turns
 
     def recentred(self) -> "View":
-        """The same times, counted from the simplest fraction among them where they are close together, else from 0."""
+        """Choose the centre anew: the simplest fraction in a narrow view, or 0 for a wide one."""
         low, high = self.turns(self.start), self.turns(self.stop)
         if self.width > _FAR:
             centre = fractions.Fraction(0)
@@ -70,10 +70,10 @@ class View:
         return View(centre, *[2 * math.pi * float(edge - centre) for edge in (low, high)])
 
     def clipped(self) -> "View":
-        """The part of it that can be computed: from t = 0 to t = 1000, and no narrower than 1e-15.
+        """Clip the view to times that can be computed, from t = 0 to t = 1000, and widen it to at least 1e-15.
 
         Raises:
-            ValueError: when nothing is left.
+            ValueError: when no time is left.
         """
         origin = 2 * math.pi * float(self.centre)
         start, stop = max(self.start, -origin), min(self.stop, _LATEST - origin)
@@ -85,24 +85,24 @@ class View:
         return View(self.centre, start, stop)
 
     def marks(self, n_atoms: int) -> list[tuple[float, int, str]]:
-        """Distance, r and name of the magic times 2πp/r of the smallest r in the view, r ≤ √N."""
+        """List distance, r and name of the magic times 2πp/r of smallest r in the view, r ≤ √N."""
         largest = max(1, math.isqrt(n_atoms))
         found = simplest_in_order(self.turns(self.start), self.turns(self.stop), largest, _MARKS)
         return [(2 * math.pi * float(one - self.centre), one.denominator, time_text(one)) for one in found]
 
     def text_of(self, distance: float, n_atoms: int) -> str:
-        """A time as the nearest 2πp/r, r ≤ √N, and what it is beyond."""
+        """Write a time as the nearest 2πp/r, r ≤ √N, plus or minus the difference."""
         fraction, beyond = nearest(self.turns(distance), max(1, math.isqrt(n_atoms)))
         rest = "" if abs(beyond) <= _ROUNDING * abs(distance) else f" {'+' if beyond > 0 else '−'} {abs(beyond):.3g}"
         return f"{time_text(fraction)}{rest}, r = {fraction.denominator}"
 
 
-# beyond π everything comes again; no fraction of π, or all evenly spaced times would be magic ones
+# the curve repeats beyond π; the end is no fraction of π, as else all evenly spaced times would be magic times
 WHOLE = View(fractions.Fraction(0), 0.0, 3.2)
 
 
 def asked_view(centre: str, width: str) -> View:
-    """The view around a time, as typed.
+    """Build the view around a time from the texts of the fields.
 
     Raises:
         ValueError: one sentence that names the field, its value and what would be right.

@@ -1,4 +1,4 @@
-"""What the page says when something does not work: one sentence, whatever the exception."""
+"""Turn any exception into one sentence for the page."""
 
 import logging
 
@@ -11,7 +11,7 @@ _LONGEST = 500  # characters; the longest sentences of the library take about 30
 
 
 def sentence(error: Exception) -> str:
-    """An exception as one sentence; those that are no refusal of ours go to the log, too."""
+    """Write an exception as one sentence; exceptions other than ValueError are also logged."""
     text = " ".join(str(error).split())
     if isinstance(error, ValueError) and text:
         return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

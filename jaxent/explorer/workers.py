@@ -1,7 +1,7 @@
-"""A few threads that compute for all pages in turn, one step of a job at a time: no page keeps the others waiting.
+"""Compute for all pages in a few threads, one step of a job at a time, so that no page blocks the others.
 
-A job is an iterator, each of whose steps computes a little and hands over what it has. After a step it goes to the end
-of the queue. The next is a job of the page with the fewest steps under way; of these, the one that has waited longest.
+A job is an iterator; each step computes a little and passes on its results. After a step the job goes to the end of the
+queue. The next job is one of the page with the fewest running steps; among these, the one that has waited longest.
 """
 
 import dataclasses
@@ -22,10 +22,10 @@ class _Job:
 
 
 class Workers:
-    """Threads that work off jobs.
+    """Run jobs in threads.
 
     Args:
-        count: how many steps may be under way at once.
+        count: number of steps that may run at once.
     """
 
     def __init__(self, count: int):
@@ -39,22 +39,22 @@ class Workers:
         """Queue a job.
 
         Args:
-            owner: whose it is.
-            steps: what is to be done; a generator that returns when nobody waits for it any more.
+            owner: the page of the job.
+            steps: a generator that computes a little in each step, and returns when its result is no longer needed.
         """
         with self._changed:
             self._waiting.append(_Job(owner, steps))
             self._changed.notify()
 
     def drop(self, owner: object) -> None:
-        """Forget the jobs of an owner; a step under way is the last of its job."""
+        """Remove the jobs of an owner; a running job ends after its current step."""
         with self._changed:
             self._waiting = [job for job in self._waiting if job.owner is not owner]
             for job in self._running:
                 job.is_wanted &= job.owner is not owner
 
     def is_idle(self) -> bool:
-        """Whether nothing is under way or waits."""
+        """Check that no job is running or waiting."""
         with self._changed:
             return not self._waiting and not self._running
 
@@ -68,7 +68,7 @@ class Workers:
                 self._running.append(job)
             try:
                 goes_on = next(job.steps, self) is not self  # a value that no job yields
-            except Exception:  # jobs tell their pages what fails; nothing else may end the thread
+            except Exception:  # jobs report their errors to their page; no other error may end the thread
                 _LOG.exception("a computation failed")
                 goes_on = False
             with self._changed:
@@ -76,7 +76,7 @@ class Workers:
                 if goes_on and job.is_wanted:
                     self._waiting.append(job)
                     self._changed.notify()
-            job = None  # an idle thread keeps no page alive
+            job = None  # so that an idle thread keeps no page in memory
 
     def _under_way(self, job: _Job) -> int:
         return sum(one.owner is job.owner for one in self._running)

@@ -1,8 +1,9 @@
-"""The protocol with noise: dephasing (29) in closed form, and the general master equation.
+"""Compute the protocol with noise: dephasing (29) in closed form, and the general master equation.
 
-`dephasing` is public and checks; `density_matrix` computes one case, from the kernel of `measured_ensemble`, in the
-blocks of `pair_symmetry`; `coherence_sum` is the probability of an outcome at any number of atoms; `stochastic`
-estimates where dense matrices do not fit; `master_equation` integrates (29) with drives and jumps.
+`dephasing` is public and checks its arguments; `density_matrix` computes one case, from the kernel of
+`measured_ensemble`, in the blocks of `pair_symmetry`; `coherence_sum` computes the probability of an outcome at any
+number of atoms; `stochastic` estimates where dense matrices do not fit; `master_equation` integrates (29) with drives
+and jumps.
 
-Imports `jaxent.protocol`, and what that may.
+Imports `jaxent.protocol`, and the modules that it may import.
 """

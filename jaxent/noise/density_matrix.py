@@ -1,11 +1,12 @@
-"""One case of the dephased protocol: the mixed state of the two ends, as a product over pairs of Dicke states.
+"""Compute one case of the dephased protocol: the mixed state of the ends, as a product over pairs of Dicke states.
 
 H and every S_z are diagonal in the Dicke basis, so the master equation (29) multiplies each element of ρ by
 
     exp(-2 t Σ_j γ_j (k_j - k'_j)²),
 
-and one phase noise shared by all ensembles (rate Γ) by exp(-2 Γ t (Σ_j (k_j - k'_j))²). For the ends that is all. A
-measured ensemble j sees a random offset, normal with standard deviation s = 2 √(γ_j t): for even j
+and one phase noise shared by all ensembles (rate Γ) by exp(-2 Γ t (Σ_j (k_j - k'_j))²). The ends have only these
+factors. On a measured ensemble j dephasing acts as a random offset, normal with standard deviation s = 2 √(γ_j t): for
+even j
 
     g(α, α') = E_ξ[f_q(α + sξ) f_q(α' + sξ)] = Σ_mm' c_m c_m' e^(i(mα - m'α')) e^(-s² (m-m')²/2),
 
@@ -13,8 +14,8 @@ f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ �
 `noise.measured_ensemble`). A chain is a product of such matrices over pairs (k, k').
 
 Every function takes one time, the strengths γ_j t of shape (M,) and Γ t, outcomes and offsets of shape (M-2,), and the
-`Static` facts that decide which symmetries hold. Nothing is checked here. Cost: O(D^4) for M = 3 and its eigenvalues,
-O(M D^6) beyond, D the number of Dicke states kept per ensemble.
+`Static` facts that decide which symmetries hold. Arguments are not checked here. Cost: O(D^4) for M = 3 and its
+eigenvalues, O(M D^6) for larger M, D the number of Dicke states kept per ensemble.
 """
 
 import functools
@@ -55,7 +56,7 @@ __all__ = [
 
 
 class Static(NamedTuple):
-    """What is known when a kernel is traced."""
+    """Hold what is known about the arguments when a kernel is traced."""
 
     chain: Chain
     top: bool  # all outcomes are N
@@ -65,28 +66,28 @@ class Static(NamedTuple):
 
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
-    """Logarithm of the probability of the outcomes, NaN where the digits of the state are lost; M = 3 has another."""
+    """Compute log p of the outcomes, NaN where the digits of the state are lost; for M = 3 use `coherence_sum`."""
     _, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
     log_p = dense.without_slope_at_zero(log_trace, log_trace, time, strengths, shared, offsets)
     return dense.guarded(log_p, log_p, lost)[1]
 
 
 def log_negativity(static, time, strengths, shared, outcomes, offsets):
-    """Log negativity in bits and log p, NaN where the digits of the state are lost; the former also where p = 0."""
+    """Compute the log negativity in bits (NaN where p = 0) and log p, both NaN where the digits are lost."""
     return dense.guarded(*rounded_log_negativity(static, time, strengths, shared, outcomes, offsets))
 
 
 def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
-    """Log negativity in bits and log p, whatever rounding left of them, and the relative error of the state."""
+    """Compute the log negativity in bits and log p, even where digits are lost, and the relative error of the state."""
 
     def blocks(strengths, shared):
         found = _entries(static, time, strengths, shared, outcomes, offsets)
-        # transposed in the first end
+        # partial transpose in the first end
         transposed = _blocks(static, lambda a, b, c, d: found.entry(c, b, a, d))
         return transposed, found.log_trace, found.lost
 
-    # where eigenvalues vanish (no noise, no time) the derivative is the one-sided one, towards more noise: shared noise
-    # if there is any, but at t = 0, where time brings in every noise and the signs of all agree, all of them
+    # where eigenvalues vanish (no noise, or t = 0) the derivative is one-sided, towards more noise: the shared noise if
+    # there is any; at t = 0 all noises, because time increases all of them and their signs agree
     local = jnp.asarray(time_value(time) == 0, strengths.dtype) if static.shared else 1.0
     more = (jnp.ones_like(strengths) * local, jnp.full_like(shared, static.shared))
     (matrices, log_trace, lost), (growths, *_) = jax.jvp(blocks, (strengths, shared), more)
@@ -96,7 +97,7 @@ def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
 
 
 def coherent_information(static, time, strengths, shared, outcomes, offsets):
-    """Coherent information in bits and log p, NaN as `log_negativity`."""
+    """Compute the coherent information in bits and log p, NaN as in `log_negativity`."""
     found = _entries(static, time, strengths, shared, outcomes, offsets)
     difference = functools.partial(entropy_difference, static.chain.dimension)
     bits = spectral.of_eigenvalues(difference, [found.last(), *_blocks(static, found.entry)])
@@ -104,11 +105,11 @@ def coherent_information(static, time, strengths, shared, outcomes, offsets):
 
 
 def _blocks(static, entry):
-    """The blocks of a matrix over pairs of ends that has the symmetries of the end-to-end state.
+    """Split a matrix over pairs of ends into blocks, by the symmetries of the end-to-end state.
 
-    The parity of all ensembles together is a symmetry of every chain without offsets. The exchange of the ends is one
-    where the matrices are real: for three ensembles that dephase alike, each by itself; with offsets, only together
-    with the parity.
+    The parity of all ensembles together is a symmetry of every chain without offsets. The exchange of the ends is a
+    symmetry where the matrices are real: for three ensembles with independent dephasing of equal rate. With offsets,
+    only its product with the parity is one.
     """
     alike = static.chain.n_ensembles == 3 and static.equal and not static.shared
     size, real = static.chain.dimension, static.real
@@ -117,16 +118,16 @@ def _blocks(static, entry):
 
 
 class _Entries(NamedTuple):
-    """The normalized state of the ends, element by element."""
+    """Provide the normalized state of the ends, element by element."""
 
-    entry: Callable  # of the indices of k_1, k_M, k_1', k_M'
+    entry: Callable  # function of the indices of k_1, k_M, k_1', k_M'
     log_trace: jax.Array
-    lost: jax.Array  # relative error by rounding
-    last: Callable  # the state of the last end
+    lost: jax.Array  # relative rounding error
+    last: Callable  # function that returns the state of the last end
 
 
 def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
-    """The state without local phases. For M = 3 without a collective noise no array of D^4 elements is formed."""
+    """Prepare the state without local phases; for M = 3 without collective noise no array of D^4 elements is formed."""
     chain = static.chain
     if chain.n_ensembles != 3 or static.shared:
         state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
@@ -155,7 +156,7 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
 
 
 def lost_of_table(chain, table, time, strength, outcome, offset, top):
-    """Relative error, by rounding, of the state of three ensembles whose middle one has that `even_table`."""
+    """Estimate the relative rounding error of the state of three ensembles from the `even_table` of the middle one."""
     time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
     wrong = measured_ensemble.even_table(chain, time, strength, outcome, offset, top, wrong=True)
     _, pairs = dense.pair_weights(chain)
@@ -167,7 +168,7 @@ def lost_of_table(chain, table, time, strength, outcome, offset, top):
 
 
 def _reduced_state(static, time, strengths, shared, outcomes, offsets):
-    """The normalized state without local phases (k_1, k_1', k_M, k_M'), log of its trace, and its relative error."""
+    """Compute the normalized state without local phases (k_1, k_1', k_M, k_M'), log of its trace, and its error."""
     chain = static.chain
     if not static.shared:
         state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets, static.top)
@@ -191,7 +192,7 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
 
 
 def whole_state(static, time, strengths, shared, outcomes, offsets):
-    """The state with all phases, index order (k_1, k_M, k_1', k_M'), and log p, NaN as `log_negativity`."""
+    """Compute the state with all phases, index order (k_1, k_M, k_1', k_M'), and log p, NaN as in `log_negativity`."""
     state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
     left, right, _ = matrix_product.local_phases(static.chain, time, outcomes, offsets)
     frame = unit(left)[:, None] * unit(right)[None, :]
@@ -203,7 +204,7 @@ def whole_state(static, time, strengths, shared, outcomes, offsets):
 
 
 class _Factors:
-    """The factors of the state as a product along the chain, or (wrong) what they may be by rounding."""
+    """Compute the factors of the state along the chain; with `wrong`, perturbed by their rounding."""
 
     def __init__(self, chain, time, strengths, top, wrong):
         if wrong:
@@ -217,20 +218,20 @@ class _Factors:
         return matrix_product.roundings(values) if self.wrong else values
 
     def end(self, ensemble):
-        """√w √w' with its damping, over (k, k')."""
+        """Compute √w √w' with its damping, over (k, k')."""
         return self._changed(
             between_diagonals(self.root, measured_ensemble.damping(self.pairs, self.strengths[ensemble - 1]), self.root)
         )
 
     def even(self, strength, outcome, offset):
-        """(k, k', l, l') → g(k - l, k' - l')."""
+        """Compute g(k - l, k' - l') over (k, k', l, l')."""
         table = measured_ensemble.even_table(self.chain, self.time, strength, outcome, offset, self.top, self.wrong)
         index = jax.lax.iota(int, self.chain.dimension)
         difference = pairwise_differences(index) + (self.chain.dimension - 1)
         return table[difference[:, None, :, None], difference[None, :, None, :]]
 
     def odd(self, strength, outcome, offset):
-        """√w ⟨q|k⟩ e^(i m φ) of k, times its adjoint of k', with its damping."""
+        """Compute √w ⟨q|k⟩ e^(i m φ) times its adjoint at k', with its damping, over (k, k')."""
         chain = self.chain
         basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
         if self.wrong and not self.top:
@@ -240,16 +241,17 @@ class _Factors:
         return self._changed(between_diagonals(vector, measured_ensemble.damping(self.pairs, strength), vector.conj()))
 
     def last_bond(self):
-        """(k, k', l, l') → e^(i m_k m_l t - i m_k' m_l' t)."""
+        """Compute e^(i m_k m_l t - i m_k' m_l' t) over (k, k', l, l')."""
         bond = unit(turns_of_products(self.doubled, self.doubled, self.time, 2))
         return self._changed(bond[:, None, :, None] * bond.conj()[None, :, None, :])
 
 
 def local_state(chain, time, strengths, outcomes, offsets, top):
-    """Unnormalized state of the ends under dephasing of each ensemble by itself, without local phases.
+    """Compute the state of the ends under independent dephasing of each ensemble, without local phases.
 
-    What is left out are the phases of `reduced.local_phases`, diagonal unitaries of the ends. Real for φ = 0 and
-    odd M, in value though not in type beyond M = 3. A twin tells the error as in `protocol.matrix_product`.
+    The phases of `matrix_product.local_phases`, diagonal unitaries of the ends, are left out. The state is real for
+    φ = 0 and odd M; for M > 3 its dtype is complex all the same. The error is estimated from a perturbed copy (twin) as
+    in `protocol.matrix_product`.
 
     Args:
         chain: the chain.
@@ -276,7 +278,7 @@ def local_state(chain, time, strengths, outcomes, offsets, top):
         return factor.reshape(dimension**2, dimension**2)
 
     def along(carry, diagonals, following):
-        """The carry times a diagonal over (k, k') and a factor, of the true and of the wrong ones."""
+        """Multiply the carry by a diagonal over (k, k') and a factor, both the true and the perturbed ones."""
         matrix, twin, log_norm = carry
         matrix, twin = (scaled_columns(part, d.reshape(-1)) for part, d in zip((matrix, twin), diagonals, strict=True))
         return matrix_product.onwards(
@@ -308,14 +310,14 @@ def local_state(chain, time, strengths, outcomes, offsets, top):
 
 
 def normalized(state):
-    """A state of index order (k_1, k_1', k_M, k_M') divided by its trace, and the logarithm of that."""
+    """Divide a state of index order (k_1, k_1', k_M, k_M') by its trace; return also the logarithm of the trace."""
     trace = jnp.einsum("aabb->", state).real
     safe = jnp.where(trace > 0, trace, 1.0)
     return state / safe.astype(state.dtype), jnp.where(trace > 0, jnp.log(safe), -jnp.inf)
 
 
 def shared_average(chain, strength, kernel):
-    """Average of kernel(θ) over the phase θ = 2 √(Γ t) ξ that a collective noise writes on every ensemble.
+    """Average kernel(θ) over the random phase θ = 2 √(Γ t) ξ that collective noise adds to every ensemble.
 
     The kernel is a trigonometric polynomial in θ of degree F = Σ_j max |k_j - k_j'|, so 2F + 1 nodes on the circle
     with the weights (1/L) Σ_n e^(-2Γt n²) e^(-inθ) give its average exactly, for any Γ t.
@@ -323,10 +325,10 @@ def shared_average(chain, strength, kernel):
     Args:
         chain: the chain.
         strength: Γ t, scalar.
-        kernel: function of θ (radians) that returns arrays, in any tree.
+        kernel: function of θ (radians) that returns a pytree of arrays.
 
     Returns:
-        the tree of averages.
+        the pytree of averages.
     """
     degree = _shared_degree(chain)
     length = 2 * degree + 1
@@ -344,7 +346,7 @@ def shared_average(chain, strength, kernel):
 
 
 def _shared_degree(chain: Chain) -> int:
-    """Largest |Σ_j (k_j - k_j')| over the states that are kept (ends and odd ones) or summed (even measured ones)."""
+    """Compute the largest |Σ_j (k_j - k_j')| over states kept (ends, odd ensembles) or summed (even measured ones)."""
     n_even = (chain.n_ensembles - 1) // 2
     return n_even * (len(measured_ensemble.summed_states(chain.n_atoms)[0]) - 1) + (chain.n_ensembles - n_even) * (
         chain.dimension - 1

@@ -1,16 +1,15 @@
-"""The ends of a chain under S_z dephasing, in closed form: their mixed state and its entanglement.
+"""Compute the mixed state of the ends under S_z dephasing, and its entanglement, in closed form.
 
-The public layer over `noise.density_matrix`. The noise is that of equation (29): each ensemble j dephases by
-itself at a rate γ_j during the interaction,
+This is the public layer over `noise.density_matrix`. The noise is that of equation (29): each ensemble j dephases
+independently at a rate γ_j during the interaction,
 
     dρ/dt = -i[H, ρ] - (γ_j/2) [(S_j^z)² ρ - 2 S_j^z ρ S_j^z + ρ (S_j^z)²],
 
-and, beside it or instead, all ensembles share one noise of rate Γ, with Σ_j S_j^z in place of S_j^z.
+and, in addition or instead, all ensembles share one noise of rate Γ, with Σ_j S_j^z in place of S_j^z.
 
-Arrays of times and rates are broadcast against each other; `EnsembleRates` gives each ensemble a rate of its own.
+Arrays of times and rates are broadcast against each other; `EnsembleRates` gives each ensemble its own rate.
 Entanglement is in bits, rates are in units of the coupling, times in 1/coupling. Everything is differentiable in times
-and rates, at γ = 0 too. Results are refused where the outcomes are so unlikely (p < 1e-12) that rounding is all there
-is.
+and rates, at γ = 0 too. Results are refused where the outcomes are so unlikely that fewer than eight digits remain.
 
 >>> from jaxent import Chain, pi_fraction
 >>> print(f"{end_to_end_log_negativity(Chain(3, 30), pi_fraction(1, 2), 0.01):.4f}")
@@ -49,7 +48,7 @@ __all__ = [
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class EnsembleRates:
-    """A dephasing rate of its own for each ensemble 1…M.
+    """Hold one dephasing rate for each ensemble 1…M.
 
     Attributes:
         rates: γ_1…γ_M, of shape (..., M); leading axes are a batch.
@@ -72,7 +71,7 @@ def end_to_end_state(
     phase_offset: arguments.Offsets = 0.0,
     collective_rate: ArrayLike = 0.0,
 ) -> Complex[Array, "D D D D"]:
-    """Density matrix of the two ends after dephasing and all measurements, with all phases.
+    """Compute the density matrix of the two ends after dephasing and all measurements, with all phases.
 
     Args:
         chain: the chain.
@@ -83,7 +82,7 @@ def end_to_end_state(
         collective_rate: Γ of a noise that all ensembles share, a scalar.
 
     Returns:
-        array ρ[k_1, k_M, k_1', k_M'], trace one. Its weight, the probability of the outcomes, is
+        array ρ[k_1, k_M, k_1', k_M'], trace one. For the probability of the outcomes see
         `dephased_log_probability`.
 
     Raises:
@@ -107,17 +106,17 @@ def dephased_log_probability(
     phase_offset: arguments.Offsets = 0.0,
     collective_rate: ArrayLike = 0.0,
 ) -> Float[Array, "*batch"]:
-    """Natural logarithm of the probability of the outcomes under dephasing.
+    """Compute the natural logarithm of the probability of the outcomes under dephasing.
 
-    For three ensembles a sum over the coherences of the measured one (`noise.coherence_sum`), at any number of atoms;
-    for others the trace of the state. Arguments as `end_to_end_log_negativity`.
+    For M = 3 it is a sum over the coherences of the measured ensemble (`noise.coherence_sum`), for any number of atoms;
+    for other M it is the trace of the state. Arguments as `end_to_end_log_negativity`.
 
     Returns:
         array of the shape of the times and rates.
 
     Raises:
         ValueError: on any argument out of range, where the sum or the state does not fit in memory, and where the
-            outcomes cannot occur or the sum cancels to less than eight digits (estimated beside it). Under a
+            outcomes cannot occur or the sum cancels to less than eight digits (as estimated with it). Under a
             transformation it is NaN instead.
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense=False)
@@ -137,13 +136,13 @@ def end_to_end_log_negativity(
     phase_offset: arguments.Offsets = 0.0,
     collective_rate: ArrayLike = 0.0,
 ) -> Float[Array, "*batch"]:
-    """Logarithmic negativity log2 ‖ρ^(T_1)‖_1 of the two ends under dephasing, in bits.
+    """Compute the logarithmic negativity log2 ‖ρ^(T_1)‖_1 of the two ends under dephasing, in bits.
 
     For M = 3 the partial transpose is real symmetric and is split by parity (φ known to be 0) and by the exchange of
     the ends (one rate for all): four blocks of about D²/4, two for φ ≠ 0.
 
-    Where eigenvalues of the transpose vanish (a pure state, t = 0) the trace norm has a kink; derivatives are then the
-    one-sided ones towards more noise, so that d/dγ is right at γ = 0. Second derivatives are not supported there.
+    Where eigenvalues of the transpose vanish (a pure state, t = 0) the trace norm has a kink; derivatives there are
+    one-sided, towards more noise, so d/dγ at γ = 0 is correct. Second derivatives are not supported there.
 
     Args:
         chain: the chain.
@@ -158,7 +157,7 @@ def end_to_end_log_negativity(
 
     Raises:
         ValueError: on any argument out of range, where the matrices do not fit in memory, and for outcomes of
-            probability zero, or so small that the state cancels to less than eight digits (estimated beside it). Under
+            probability zero, or so small that the state cancels to less than eight digits (as estimated with it). Under
             a transformation their log negativity is NaN instead.
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
@@ -175,11 +174,11 @@ def end_to_end_coherent_information(
     phase_offset: arguments.Offsets = 0.0,
     collective_rate: ArrayLike = 0.0,
 ) -> Float[Array, "*batch"]:
-    """Coherent information S(ρ_M) - S(ρ) of the two ends, in bits: a lower bound on the distillable entanglement.
+    """Compute the coherent information S(ρ_M) - S(ρ) of the ends, in bits: a lower bound on distillable entanglement.
 
-    Arguments, errors and shape as `end_to_end_log_negativity`. It may be negative. Where noise sets in on a pure state
-    (γ = 0, or t = 0 with γ > 0) its slope towards more noise is -∞, as that of x log x at 0; the derivative that is
-    returned there is finite and means nothing.
+    Arguments, errors and shape as `end_to_end_log_negativity`. It may be negative. For a pure state (γ = 0, or t = 0
+    with γ > 0) its derivative towards more noise is -∞, as that of x log x at 0; the derivative returned there is
+    finite and meaningless.
 
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
@@ -206,7 +205,7 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
 
 @dataclasses.dataclass
 class Problem:
-    """Checked arguments of one call, times and rates broadcast to one shape."""
+    """Hold the checked arguments of one call, with times and rates broadcast to one shape."""
 
     static: density_matrix.Static
     time: Any
@@ -261,7 +260,7 @@ class Problem:
         return problem
 
     def log_probability(self) -> jax.Array:
-        """Log probability of the outcomes for each time and rate, NaN where its digits are lost."""
+        """Compute log p of the outcomes for each time and rate, NaN where its digits are lost."""
         if self.static.chain.n_ensembles != 3:
             self.refuse_large_state()
             return self.run(density_matrix.log_probability)
@@ -276,7 +275,7 @@ class Problem:
         return self.run(coherence_sum.log_probability, (what, instead))
 
     def run(self, kernel: Callable, words: tuple[str, str] | None = None):
-        """A kernel for each time and rate; `words`: what needs the memory, and what to use instead."""
+        """Run a kernel at each time and rate; `words` name what needs the memory, and what to use instead."""
         tile = max(1, 2**20 // self.static.chain.dimension**4)
         what, instead = words or (self._blocks() if self._by_blocks else self._state())
         return execution.call(
@@ -305,7 +304,7 @@ class Problem:
 
     @property
     def _by_blocks(self) -> bool:
-        """Whether the partial transpose is formed block by block, and the state never."""
+        """True if the partial transpose is formed block by block, without the state."""
         return self.static.chain.n_ensembles == 3 and not self.static.shared
 
     @property
@@ -314,7 +313,7 @@ class Problem:
         return dimension**2 // ((2 if static.real else 1) * (2 if static.equal else 1)) + dimension
 
     def _state(self) -> tuple[str, str]:
-        """What needs the memory, and what to use instead."""
+        """Return the words of a memory error: what needs the memory, and what to use instead."""
         chain = self.static.chain
         return (
             f"The density matrix of two ends of {chain.dimension} states each (n_atoms = {chain.n_atoms}, "

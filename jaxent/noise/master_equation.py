@@ -1,19 +1,19 @@
-"""The general master equation of the chain, integrated step by step and differentiable.
+"""Integrate the general master equation of the chain step by step, with derivatives.
 
     dρ/dt = -i[H + Σ_j Ω_j S_j^x, ρ] + Σ_j γ_j D[S_j^z]ρ + Γ D[Σ_j S_j^z]ρ
             + Σ_j (κ_j D[S_j^-] + χ_j D[S_j^x] + υ_j D[S_j^y])ρ,
 
 with D[L]ρ = LρL† - (L†Lρ + ρL†L)/2, H of equation (12), S_z = 2k - N and S_- = b†a, which takes |k⟩ to |k-1⟩. With γ
 alone this is equation (29), and `noise.dephasing` has its closed form, which is faster by orders of magnitude at any
-size: use this module for what has none, a transverse drive during the interaction and jumps that do not commute with
-S_z.
+size. Use this module for a transverse drive during the interaction and for jumps that do not commute with S_z, which
+have no closed form.
 
 The state is a tensor of shape (D,)*2M, index order k_1…k_M, k_1'…k_M'. In the Dicke basis H and all S_z act element by
 element; S_x, S_y and S_- act along one axis. No matrix on the space of ρ is ever formed. A window truncates these
 operators too: with a drive or jumps the state leaves the window, so compare two windows, or take window=None.
 
-Steps are those of diffrax (Tsit5, order 5), adaptive or of fixed number. Derivatives of either mode and of second order
-are those of the discrete steps; checkpoints keep the memory of reverse mode at some tens of states, however many steps.
+The integrator is diffrax's Tsit5 (order 5), with adaptive or a fixed number of steps. Derivatives (forward, reverse and
+second) are those of the discrete steps; checkpoints keep reverse mode at some tens of states for any number of steps.
 
 >>> from jaxent import Chain
 >>> rho = evolve_density(Chain(3, 2), 0.5, 0.01)
@@ -42,18 +42,18 @@ from jaxent.times import BondTimes, Time, time_value, turns, unit
 
 __all__ = ["MeasuredState", "evolve_density", "measure_density"]
 
-_LEAST_COPIES = 10  # of the state that the integrator holds: stages, estimates, temporaries
+_LEAST_COPIES = 10  # copies of the state in the integrator: stages, estimates, temporaries
 
 
 class MeasuredState(NamedTuple):
-    """A normalized state ρ[k_1, k_M, k_1', k_M'] of the two ends, and the probability of the outcomes."""
+    """Hold a normalized state ρ[k_1, k_M, k_1', k_M'] of the two ends, and the probability of the outcomes."""
 
     state: jax.Array
     probability: jax.Array
 
 
 class _Rates(NamedTuple):
-    """Coefficients of the master equation, or which of them are known not to be zero."""
+    """Hold the coefficients of the master equation, or flags for those not known to be zero."""
 
     dephasing: Any  # one value for each ensemble
     collective: Any
@@ -79,7 +79,7 @@ def evolve_density(
     atol: float = 1e-12,
     max_steps: int = 2**16,
 ) -> Complex[Array, "..."]:
-    """State of the whole chain after the interaction, before any measurement.
+    """Compute the state of the whole chain after the interaction, before any measurement.
 
     Args:
         chain: the chain; D^(2M) complex numbers must fit in memory about 14 times.
@@ -101,7 +101,7 @@ def evolve_density(
 
     Raises:
         ValueError: on any argument out of range, where the state does not fit in memory, and when `max_steps` do not
-            suffice. Under a transformation the state is NaN then.
+            suffice. Under a transformation the state is NaN instead.
     """
     if isinstance(time, BondTimes):
         raise ValueError("Argument `time` must be one time for all bonds here, but is BondTimes.")
@@ -171,7 +171,7 @@ def measure_density(
         phase_offset: φ in radians, a scalar or (M-2,) values.
 
     Returns:
-        MeasuredState: the normalized state of the ends, shape (D, D, D, D), and p = Tr of what was projected.
+        MeasuredState: the normalized state of the ends, shape (D, D, D, D), and p, the trace after projection.
 
     Raises:
         ValueError: on any argument out of range.
@@ -196,7 +196,7 @@ def _measured(chain, rho, outcomes, offsets) -> MeasuredState:
     for index in range(chain.n_ensembles - 2):
         row = dicke.x_basis(chain.n_atoms, outcomes[index], chain.window)
         rho, bra = algebra.alike(rho, algebra.multiply(row, unit(turns(chain.states, offsets[index]))))
-        # the measured ensemble is always the second ket axis and the second bra axis of what is left
+        # the next measured ensemble is always the second ket axis and the second bra axis of the remaining tensor
         rho = jnp.tensordot(rho, bra, axes=(1, 0), precision="highest")
         bra_axis = chain.n_ensembles - index
         rho = jnp.tensordot(rho, bra.conj(), axes=(bra_axis, 0), precision="highest")
@@ -218,7 +218,7 @@ def _per_ensemble(chain: Chain, name: str, values: jax.Array) -> Float[Array, " 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
 def _integrate(chain, present, n_steps, rtol, atol, max_steps, time, rates, initial):
-    """The state at the end, and whether the integrator got there. Real and imaginary part are integrated as reals."""
+    """Integrate real and imaginary part as real arrays; return the final state and whether the integrator succeeded."""
     duration = time_value(time)
     generator = _generator(chain, present, rates)
     if n_steps is None:
@@ -240,12 +240,12 @@ def _integrate(chain, present, n_steps, rtol, atol, max_steps, time, rates, init
     )
     succeeded = solution.result == diffrax.RESULTS.successful
     real, imaginary = (part[0] for part in jax.tree.leaves(solution.ys))
-    right = jnp.where(succeeded, 1.0, jnp.nan)  # a factor: derivatives are NaN too
+    right = jnp.where(succeeded, 1.0, jnp.nan)  # a factor, so that derivatives are NaN too
     return jax.lax.complex(real * right, imaginary * right), succeeded
 
 
 def _generator(chain: Chain, present: _Rates, rates: _Rates):
-    """The right-hand side of the master equation for the real and the imaginary part of ρ."""
+    """Build the right-hand side of the master equation for the real and the imaginary part of ρ."""
     n_ensembles = chain.n_ensembles
     rank = 2 * n_ensembles
     states = jnp.asarray(chain.states, rates.dephasing.dtype)

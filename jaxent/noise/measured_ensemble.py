@@ -1,12 +1,12 @@
-"""One ensemble that is measured under dephasing: what is left of the coherences between its Dicke states.
+"""Compute the coherences between Dicke states of one ensemble that is measured under dephasing.
 
 Dephasing of rate γ for a time t is a random phase offset sξ, ξ normal, s = 2 √(γt). For an even ensemble, whose
 neighbours turn its phase by α in the ket and α' in the bra,
 
     g(α, α') = E_ξ[f_q(α + sξ) f_q(α' + sξ)] = Σ_mm' c_m c_m' e^(i(mα - m'α')) e^(-s² (m-m')²/2),
 
-f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ √w_m, m = k - N/2. The sum has no quadrature
-in it: it is exact for every γ t and smooth at γ = 0. Nothing is checked here.
+f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ √w_m, m = k - N/2. The sum needs no
+quadrature: it is exact for every γ t and smooth at γ = 0. Arguments are not checked here.
 """
 
 import functools
@@ -21,11 +21,11 @@ from jaxent.times import turns_of_products, unit
 
 __all__ = ["REACH", "damping", "even_diagonal", "even_table", "n_summed_states", "summed_states"]
 
-REACH = 13.0  # standard deviations that are summed: √w beyond is 5e-19
+REACH = 13.0  # standard deviations that are summed; √w beyond them is below 5e-19
 
 
 def even_table(chain, time, strength, outcome, offset, top, wrong=False):
-    """g(d t + φ, d' t + φ) of a measured even ensemble, for the differences d, d' = -(D-1)…D-1.
+    """Compute g(d t + φ, d' t + φ) of a measured even ensemble, for the differences d, d' = -(D-1)…D-1.
 
     Args:
         chain: the chain.
@@ -34,7 +34,7 @@ def even_table(chain, time, strength, outcome, offset, top, wrong=False):
         outcome: q, integer scalar.
         offset: φ in radians, scalar.
         top: whether q is known to be N.
-        wrong: whether the table is asked for as it may be by rounding (see `protocol.matrix_product`).
+        wrong: whether to perturb the table by its rounding errors (see `protocol.matrix_product`).
 
     Returns:
         real symmetric array of shape (2D-1, 2D-1).
@@ -45,13 +45,13 @@ def even_table(chain, time, strength, outcome, offset, top, wrong=False):
 
 
 def even_diagonal(chain, time, strength, outcome, offset, top, differences, wrong=False):
-    """g(d t + φ, d t + φ) of `even_table` for the differences d."""
+    """Compute g(d t + φ, d t + φ), the diagonal of `even_table`, for the differences d."""
     waves, damped = _waves(chain, time, strength, outcome, offset, top, differences, wrong)
     return jnp.sum(waves * damped, axis=(0, 1))
 
 
 def _waves(chain, time, strength, outcome, offset, top, differences, wrong):
-    """Real and imaginary parts of c_m e^(im(dt + φ)) over (m, d); and the same damped."""
+    """Compute real and imaginary parts of c_m e^(im(dt + φ)) over (m, d), without and with damping."""
     states, weights = summed_states(chain.n_atoms)
     if top:
         coefficients = jnp.asarray(weights, offset.dtype)
@@ -73,24 +73,24 @@ def _waves(chain, time, strength, outcome, offset, top, differences, wrong):
 
 
 def _summed_window(n_atoms: int) -> float | None:
-    """The window in which a measured even ensemble is summed; None where all its states are."""
+    """Return the window over which a measured even ensemble is summed; None for all its states."""
     return REACH if 2 * dicke.window_half_width(n_atoms, REACH) <= n_atoms else None
 
 
 @functools.lru_cache(maxsize=8)
 def summed_states(n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """The states that a measured even ensemble is summed over, and their binomial weights."""
+    """List the states over which a measured even ensemble is summed, and their binomial weights."""
     states = dicke.window_states(n_atoms, _summed_window(n_atoms))
     return states, np.exp(dicke.log_weights_host(n_atoms, states))
 
 
 def n_summed_states(n_atoms: int) -> int:
-    """How many states that are."""
+    """Count the states of `summed_states`."""
     first, last = dicke.window_ends(n_atoms, _summed_window(n_atoms))
     return last - first + 1
 
 
 def damping(differences, strength):
-    """e^(-2 γ t (k-k')²) for integer differences; `strength` is γ t."""
+    """Compute e^(-2 γ t (k-k')²) for integer differences k - k'; `strength` is γ t."""
     squares = jnp.asarray(differences, strength.dtype) ** 2
     return jnp.exp(-2 * strength * squares)

@@ -1,11 +1,11 @@
-"""Matrices over pairs of ends, split by the symmetries of the chain.
+"""Split matrices over pairs of ends into blocks, by the symmetries of the chain.
 
 A matrix X over pairs (a, b) of the two ends' Dicke states that commutes with a group of permutations of the pairs falls
 into one block for each character χ of the group. In the basis of one pair r from each orbit
 
     B_χ[r, c] = Σ_h χ(h) X[r, h(c)] / √(s_r s_c),
 
-s the number of group elements that leave a pair as it is. Three permutations occur: the parity P: (a, b) → (N-a, N-b),
+s the number of group elements that leave a pair unchanged. Three permutations occur: the parity P: (a, b) → (N-a, N-b),
 the exchange of the ends S: (a, b) → (b, a), and their product.
 
 >>> [sector.size for sector in sectors(3, parity=True, exchange=True)]
@@ -28,7 +28,7 @@ __all__ = ["Sector", "block", "sectors"]
 
 @dataclasses.dataclass(frozen=True)
 class Sector:
-    """One character of the group, and the orbits that have a state in it (host arrays).
+    """Hold one character of the group, and the orbits that have a state in it (host arrays).
 
     Attributes:
         characters: χ(h), shape (h,).
@@ -50,13 +50,13 @@ class Sector:
 
 @functools.lru_cache(maxsize=8)
 def sectors(dimension: int, parity: bool = False, exchange: bool = False, mirror: bool = False) -> tuple[Sector, ...]:
-    """All sectors of the pairs of D × D states.
+    """List all sectors of the pairs of D × D states.
 
     Args:
         dimension: D; states are indexed 0…D-1, and parity takes a to D-1-a.
         parity: whether P is a symmetry.
         exchange: whether S is a symmetry.
-        mirror: whether PS is one where neither of them is.
+        mirror: whether the product PS is a symmetry, even if neither P nor S is.
 
     Returns:
         tuple of Sector; their sizes add up to D². Empty sectors are left out.
@@ -89,7 +89,7 @@ def sectors(dimension: int, parity: bool = False, exchange: bool = False, mirror
 
 
 def block(sector: Sector, entry: Callable) -> jax.Array:
-    """One block of a matrix over pairs.
+    """Compute one block of a matrix over pairs.
 
     Args:
         sector: the sector.

@@ -1,4 +1,4 @@
-"""Log negativity of three dephasing ensembles too large for a dense partial transpose, with an error bar.
+"""Estimate the log negativity of three dephasing ensembles too large for a dense partial transpose.
 
 Tr |X| of the partial transpose X = ρ^(T_1) is averaged over random sign vectors v by Lanczos quadrature (matfree):
 v† |X| v from a tridiagonal matrix of `depth` products with X. A product is 2D - 1 products of D × D matrices, since
@@ -39,9 +39,9 @@ __all__ = ["EstimatedLogNegativity", "estimate_log_negativity"]
 
 
 class EstimatedLogNegativity(NamedTuple):
-    """A log negativity in bits, its statistical standard error, and how much it moves over the last half of the depth.
+    """Hold a log negativity in bits, its standard error, and its largest change over the last half of the depth.
 
-    The standard error is that of the random vectors alone. `depth_error` is no bound: raise the depth until it is below
+    The standard error includes only the random vectors. `depth_error` is not a bound: raise the depth until it is below
     the standard error.
     """
 
@@ -60,11 +60,11 @@ def estimate_log_negativity(
     n_probes: int = 32,
     depth: int = 100,
 ) -> EstimatedLogNegativity:
-    """Estimate of `jaxent.end_to_end_log_negativity` for M = 3, without its D² × D² matrix.
+    """Estimate `jaxent.end_to_end_log_negativity` for M = 3, without its D² × D² matrix.
 
-    The deviation of the value, divided by the standard error, has a mean of about 0 and a variance of about 1 over
-    many keys, for few vectors too. Where a few eigenvalues of the partial transpose are all there is (t → 0 above all)
-    its distribution is skewed, and 8 vectors give error bars that are too small by half: use 32 or more there.
+    Over many keys, the deviation of the value divided by the standard error has a mean of about 0 and a variance of
+    about 1, even for few vectors. Where a few eigenvalues of the partial transpose dominate (above all for t → 0) its
+    distribution is skewed, and the error bars of 8 vectors are too small by half: use 32 or more there.
 
     Args:
         key: PRNG key of the random vectors.
@@ -105,32 +105,32 @@ def estimate_log_negativity(
     )
     problem.refuse_unlikely(log_trace)
     norms, spreads = _regressed(samples)
-    values = jnp.log2(norms) * jnp.where(log_trace > -jnp.inf, 1.0, jnp.nan)  # a factor: derivatives are NaN too
+    values = jnp.log2(norms) * jnp.where(log_trace > -jnp.inf, 1.0, jnp.nan)  # a factor makes derivatives NaN, too
     moved = jnp.max(jnp.abs(values[:-1] - values[-1]))
     return EstimatedLogNegativity(values[-1], spreads[-1] / (norms[-1] * math.log(2)), moved)
 
 
 class _Samples(NamedTuple):
-    at_depths: jax.Array  # v† |X| v for each probe, at depths of which the last is the whole
+    at_depths: jax.Array  # v† |X| v for each probe, at 4/8, 5/8 … 8/8 of the depth
     first: jax.Array  # v† X v - 1
     second: jax.Array  # (v† X² v - Tr X²) / Tr X²
 
 
 @jax.jit
 def _regressed(samples: _Samples):
-    """Tr |X| at each depth and its standard error: the values where both controls, of mean 0, vanish.
+    """Estimate Tr |X| at each depth and its standard error, by regression on two controls of mean 0.
 
     In y = Z b + ε with Z = (1, controls) the estimate is the first coefficient, Σ l_i y_i. Its variance is estimated
-    from how far each probe lies from the fit to all others, V = Σ l_i² (e_i / (1 - h_i))² with residuals e and
-    leverages h, which allows for ε of different sizes. For normal ε the deviation and V are independent, so V is
-    multiplied by the number |l|² E[1/V] that makes the variance of deviation / error one, however few the probes are.
+    from the distance of each probe to the fit to all others, V = Σ l_i² (e_i / (1 - h_i))² with residuals e and
+    leverages h, which allows for ε of different variances. For normal ε the deviation and V are independent, so V is
+    multiplied by the number |l|² E[1/V] that makes the variance of deviation / error one for any number of probes.
     """
     values = samples.at_depths
     design = jnp.stack([jnp.ones_like(samples.first), samples.first, samples.second], axis=1)
     gram, frame = spectral.eigh(matmul(design.T, design))
-    kept = gram > 1e4 * rounding.epsilon(gram.dtype) * gram[-1]  # controls may be zero, or proportional to each other
+    kept = gram > 1e4 * rounding.epsilon(gram.dtype) * gram[-1]  # controls may vanish or be proportional to each other
     scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, gram, 1.0)), 0.0)
-    basis = scaled_columns(matmul(design, frame), scale)  # orthonormal columns, those that are not kept zero
+    basis = scaled_columns(matmul(design, frame), scale)  # orthonormal columns; those not kept are zero
     weights = matmul(basis, frame[0] * scale)
     residuals = values - matmul(basis, matmul(basis.T, values))
     missed = weights / jnp.maximum(1 - jnp.sum(basis**2, axis=1), 1e-6)
@@ -140,7 +140,7 @@ def _regressed(samples: _Samples):
 
 
 def _mean_inverse(weights, basis, kept):
-    """E[1 / Σ w_i r_i²] of the residuals r of independent normal numbers, fitted by the columns of the basis.
+    """Compute E[1 / Σ w_i r_i²] for residuals r of independent normal numbers, fitted by the columns of the basis.
 
     It is ∫_0^∞ E[e^(-s Σ w r²)] ds = ∫_0^∞ det(1 + 2s P W P)^(-1/2) ds with P = 1 - U U†, and the determinant is
     Π (1 + 2 s w_i) · det(U† (1 + 2 s W)^(-1) U).
@@ -186,7 +186,7 @@ def _samples(chain, top, n_probes, depth, key, time, strengths, outcomes, offset
 
 
 def _quadratures(diagonal, beside):
-    """Averaged Gauss rules for |x| at 4/8, 5/8 … 8/8 of the depth.
+    """Evaluate averaged Gauss rules for |x| at 4/8, 5/8 … 8/8 of the depth.
 
     Args:
         diagonal: α_0…α_(m-1) of the Lanczos process, shape (depth,).
@@ -194,7 +194,7 @@ def _quadratures(diagonal, beside):
     """
     depth = diagonal.shape[0]
     scale = jnp.max(jnp.abs(diagonal)) + 2 * jnp.max(jnp.abs(beside))
-    # where a Krylov space ends, β = 0 cuts off what comes after it, which is noise
+    # where a Krylov space ends, later coefficients are noise and are cut off by β = 0
     ended = jnp.cumsum(~(beside > rounding.epsilon(beside.dtype) * scale)) > 0
     diagonal = jnp.where(jnp.append(False, ended[:-1]), 0.0, diagonal)
     beside = jnp.where(ended, 0.0, beside)
@@ -209,7 +209,7 @@ def _quadratures(diagonal, beside):
 
 
 def _corner_of_modulus(diagonal, beside):
-    """(|T|)_00 of a tridiagonal matrix, without its eigenvalues.
+    """Compute (|T|)_00 of a tridiagonal matrix without its eigenvalues.
 
     |x| = (2/π) ∫_0^∞ x²/(x² + s²) ds, where x²/(x² + s²) = Re[x/(x - is)], whose corner element is a continued
     fraction; the trapezoidal rule in log s converges exponentially.
@@ -234,7 +234,7 @@ def _corner_of_modulus(diagonal, beside):
 
 
 def _product(table, first, third):
-    """The map v → X v, v of shape (D²,): one matrix product for each difference a - d."""
+    """Build the map v → X v, v of shape (D²,): one matrix product for each difference a - d."""
     size = first.shape[0]
     index = np.arange(size)
     toeplitz = np.subtract.outer(index, index).T + size - 1  # c - b at [b, c], as an index into the table
@@ -258,6 +258,6 @@ def _product(table, first, third):
 
 
 def _frobenius(table, first, third):
-    """Tr X² = Σ |X|² = Σ_ab,cd g(c-b, a-d)² E_1(a,c)² E_3(b,d)², by the same product with squares."""
+    """Compute Tr X² = Σ_ab,cd g(c-b, a-d)² E_1(a,c)² E_3(b,d)² by the product of `_product` with squares."""
     size = first.shape[0]
     return jnp.sum(_product(table**2, first**2, third**2)(jnp.ones(size * size, table.dtype)))

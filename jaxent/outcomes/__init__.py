@@ -1,4 +1,4 @@
-"""What the measurements of the inner ensembles give: samples, averages over all outcomes, and decoding.
+"""Sample the outcomes of the inner ensembles, average over all outcomes, and decode.
 
-Imports `jaxent.noise` and `jaxent.protocol`, and what these may.
+Imports `jaxent.noise` and `jaxent.protocol`, and the modules that these may import.
 """

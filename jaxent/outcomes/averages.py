@@ -1,10 +1,10 @@
-"""Entanglement averaged over the measurement outcomes, and its gradient.
+"""Average the entanglement over the measurement outcomes, with gradients.
 
     ⟨X⟩ = Σ_q p_q X_q / Σ_q p_q
 
-over all outcomes q (then the sum of p is 1, up to what a window leaves out), over a chosen set of them
+over all outcomes q (then the sum of p is 1, up to the weight outside a window), over a chosen set of them
 (post-selection), or over Born-rule draws. X is the entropy of the ends, their log negativity under dephasing, or the
-fidelity with the state that the outcomes announce.
+fidelity with the target state that the outcomes determine.
 
 The outcome distribution depends on times, offsets and rates, so the gradient of a sampled average needs more than the
 mean of the gradients: ∇⟨X⟩ = ⟨∇X + (X - b) ∇ log p⟩, for any baseline b that does not depend on the draw. Here b is
@@ -53,9 +53,9 @@ Chosen = arguments.Outcomes | Sequence[Sequence[ArrayLike]]  # rows of q_2…q_(
 
 
 class OutcomeAverage(NamedTuple):
-    """An average over outcomes, its standard error, and the probability of the outcomes that it counts.
+    """Hold an average over outcomes, its standard error, and the total probability of the outcomes included.
 
-    The error is 0 where the sum is exact; the probability is 1 for a sampled average.
+    The error is 0 if the sum is exact; the probability is 1 for a sampled average.
     """
 
     value: jax.Array
@@ -75,21 +75,21 @@ def average_entropy(
     *,
     outcomes: Chosen | None = None,
 ) -> OutcomeAverage:
-    """Entanglement averaged over the measurement outcomes, Σ_q p_q E_q, in bits.
+    """Average the entropy over the measurement outcomes, Σ_q p_q E_q, in bits.
 
-    Exact sum over all outcomes for M = 2, 3, 4 without a key; a sample mean over Born-rule draws with a key, for any
-    M. Both are differentiable in time and offsets (the sampled one without bias).
+    Without a key it is the exact sum over all outcomes, for M = 2, 3, 4; with a key, a sample mean over Born-rule
+    draws, for any M. Both are differentiable in time and offsets (the sampled one without bias).
 
     Args:
         chain: the chain.
         time: one time.
         phase_offset: φ in radians, a scalar or (M-2,) values.
-        key: PRNG key for the sampled average; required beyond M = 4.
+        key: PRNG key for the sampled average; required for M > 4.
         n_samples: number of draws, at least 2.
-        outcomes: the only outcomes to count, integers of shape (n, M-2); None: all. Not with a key.
+        outcomes: the outcomes to include, integers of shape (n, M-2); None: all. Not with a key.
 
     Returns:
-        OutcomeAverage: value in bits, standard error, and the probability of the outcomes counted.
+        OutcomeAverage: value in bits, standard error, and the total probability of the outcomes included.
 
     Raises:
         ValueError: when a key is missing, `n_samples` is below 2 or no possible outcome is left, and on any argument
@@ -115,7 +115,7 @@ def average_log_negativity(
     collective_rate: ArrayLike = 0.0,
     outcomes: Chosen | None = None,
 ) -> OutcomeAverage:
-    """Log negativity of the ends under dephasing averaged over the outcomes, Σ_q p_q E_N(ρ_q), in bits.
+    """Average the log negativity of the ends under dephasing over the outcomes, Σ_q p_q E_N(ρ_q), in bits.
 
     Each outcome costs an eigenproblem of D² states.
 
@@ -136,7 +136,7 @@ def average_log_negativity(
         ValueError: as `average_entropy` and `jaxent.end_to_end_log_negativity`.
     """
     arguments.check_chain(chain)
-    # an outcome that is given keeps the kernel general
+    # a given outcome selects the kernel for any outcome
     general = 0 if chain.n_ensembles > 2 else None
     problem = dephasing.Problem.of(chain, time, dephasing_rate, general, phase_offset, collective_rate)
     problem.refuse_batch()
@@ -159,7 +159,7 @@ def average_decoded_fidelity(
     *,
     outcomes: Chosen | None = None,
 ) -> OutcomeAverage:
-    """Fidelity of the ends with the state that the decoded outcomes announce, Σ_q p_q F_q.
+    """Average the fidelity of the ends with the decoded target state over the outcomes, Σ_q p_q F_q.
 
     Args:
         chain: the chain.
@@ -188,7 +188,7 @@ def average_decoded_fidelity(
 
 
 def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offsets = 0.0) -> Float[Array, "..."]:
-    """Probabilities of all outcomes of a chain of three or four ensembles.
+    """Compute the probabilities of all outcomes of a chain of three or four ensembles.
 
     Args:
         chain: the chain, M = 3 or 4.
@@ -196,7 +196,7 @@ def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offs
         phase_offset: φ in radians, a scalar or (M-2,) values.
 
     Returns:
-        real array of shape (N+1,)*(M-2); it sums to one, up to what a window leaves out.
+        real array of shape (N+1,)*(M-2); it sums to one, up to the weight outside a window.
 
     Raises:
         ValueError: for other M, for more than 10^6 outcomes, and on any argument out of range.
@@ -213,7 +213,7 @@ def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offs
 
 
 def all_outcomes(chain: Chain) -> np.ndarray:
-    """Every outcome of a chain of at most four ensembles, as host integers of shape ((N+1)^(M-2), M-2).
+    """List every outcome of a chain of at most four ensembles, as host integers of shape ((N+1)^(M-2), M-2).
 
     Raises:
         ValueError: for a longer chain, and for more than 10^6 outcomes.
@@ -251,13 +251,13 @@ def _probabilities(chain, grid, time, offsets):
     def single(outcomes):
         return jnp.exp(dense.rounded_log_probability(chain, time, outcomes, offsets, False, False)[0])
 
-    # a chain of three has sums over differences only
+    # for M = 3 there are only sums over differences
     entries = 2 * dense.largest_difference(chain) + 1 if chain.n_ensembles == 3 else chain.dimension**2
     return jax.lax.map(single, grid, batch_size=outcomes_at_once(entries))
 
 
 def outcomes_at_once(entries: int) -> int:
-    """Outcomes that are worked on at once."""
+    """Choose the number of outcomes computed at once."""
     return max(1, 2**22 // entries)
 
 
@@ -301,9 +301,9 @@ def _chosen(chain: Chain, outcomes: Chosen) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _weighted_sum(kernel, tile, grid, values):
-    """Σ p X / Σ p over the rows of the grid, and Σ p. Outcomes that cannot occur count nothing.
+    """Compute Σ p X / Σ p and Σ p over the rows of the grid; impossible outcomes contribute nothing.
 
-    NaN where outcomes whose digits are lost make up so much of Σ p that the average is not right.
+    The average is NaN if outcomes whose digits are lost have too large a share of Σ p.
     """
     function, *fixed = kernel
 
@@ -329,7 +329,7 @@ def _draws(chain, key, n_samples, outcomes, time, offsets, strengths=None, share
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _sample(chain, n_samples, key, time, offsets, strengths, shared):
-    """Outcomes of shape (n, M-2). Dephasing turns each measured ensemble by 2√(γt) ξ, ξ standard normal."""
+    """Draw outcomes of shape (n, M-2); dephasing turns each measured ensemble by 2√(γt) ξ, ξ standard normal."""
     time, offsets, strengths, shared = jax.lax.stop_gradient((time, offsets, strengths, shared))
 
     def draw(one):
@@ -347,14 +347,14 @@ def _sample(chain, n_samples, key, time, offsets, strengths, shared):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _sampled(kernel, tile, draws, values) -> OutcomeAverage:
-    """Mean of X over drawn outcomes."""
+    """Compute the mean of X over drawn outcomes."""
     function, *fixed = kernel
     terms, log_probabilities, _ = jax.lax.map(
         lambda outcomes: function(*fixed, outcomes, *values), draws, batch_size=tile
     )
     count = len(terms)
     others = jax.lax.stop_gradient((jnp.sum(terms) - terms) / (count - 1))
-    one = jnp.exp(log_probabilities - jax.lax.stop_gradient(log_probabilities))  # 1, with the derivatives of p
+    one = jnp.exp(log_probabilities - jax.lax.stop_gradient(log_probabilities))  # 1, but with the derivatives of log p
     mean = jnp.mean(one * terms + (1 - one) * others)
     error = jnp.std(terms, ddof=1) / np.sqrt(count)
     return OutcomeAverage(mean, error, jnp.ones_like(mean))

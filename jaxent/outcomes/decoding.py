@@ -1,14 +1,15 @@
-"""Reading the measurement outcomes at a magic time: what makes the protocol deterministic.
+"""Decode the measurement outcomes at a magic time, which makes the protocol deterministic.
 
 At t = 2πp/L, with the offset φ = π/(2L) on every measured ensemble, the outcomes q gather around L distinct values:
 N cos²(π(pm + 1/4)/L) on even ensembles, where m = k_(j-1) - k_(j+1) mod L, and N cos²(π(n - 1/4)/L) on odd ones.
-Decoding takes the nearest. With m̄ and n̄ the sums (mod L) over the even and the odd measured ensembles, the ends are
-left, for N ≫ L², in
+Decoding chooses the nearest one. With m̄ and n̄ the sums (mod L) over the even and the odd measured ensembles, the state
+of the ends is, for N ≫ L²,
 
     L^(-1/2) Σ_m e^(2πi m n̄/L) |C_m⟩ ⊗ |C_(m-m̄)⟩                                          for odd M,
     L^(-1/2) Σ_m e^(2πi m n̄/L) |C_m⟩ ⊗ |coherent state on the equator at angle 2πp(m-m̄)/L⟩  for even M,
 
-where |C_m⟩ is the normalized part of the initial state on k ≡ m (mod L): known, log2 L ebits, whatever was measured.
+where |C_m⟩ is the normalized part of the initial state on k ≡ m (mod L). For any outcomes it is a known state of log2 L
+ebits.
 
 Reference: A. N. Pyrkov, I. D. Lazarev, T. Byrnes, Adv. Quantum Technol. 8, 2400524 (2025).
 
@@ -41,7 +42,7 @@ __all__ = ["decode_outcomes", "decoded_fidelity", "decoded_target", "fidelity_of
 def decode_outcomes(
     chain: Chain, outcomes: arguments.Outcomes, levels: int, numerator: int = 1
 ) -> Int[Array, " inner"]:
-    """The peak that each outcome belongs to: m for even ensembles, n for odd ones.
+    """Find the peak nearest to each outcome: m for even ensembles, n for odd ones.
 
     Args:
         chain: the chain.
@@ -71,7 +72,7 @@ def decode_outcomes(
 def decoded_target(
     chain: Chain, outcomes: arguments.Outcomes, levels: int, numerator: int = 1
 ) -> Complex[Array, "D D"]:
-    """The end state that the decoded outcomes announce (see the module's text).
+    """Compute the target state of the ends for the decoded outcomes, as in the module docstring.
 
     Arguments and errors as `decode_outcomes`.
 
@@ -110,15 +111,15 @@ def decoded_fidelity(
     time: Time | None = None,
     phase_offset: arguments.Offsets | None = None,
 ) -> Float[Array, ""]:
-    """Fidelity |⟨target|ψ⟩|² of the end state with its decoded target.
+    """Compute the fidelity |⟨target|ψ⟩|² of the end state with its decoded target.
 
     Args:
         chain: the chain.
         outcomes: as `decode_outcomes`.
         levels: as `decode_outcomes`.
         numerator: as `decode_outcomes`.
-        time: the time at which the state is made; None: t = 2πp/L.
-        phase_offset: the offset in radians with which it is made; None: φ = π/(2L).
+        time: interaction time of the state; None: t = 2πp/L.
+        phase_offset: offset of the state in radians; None: φ = π/(2L).
 
     Returns:
         scalar in [0, 1]; 0 for outcomes that cannot occur. Differentiable in `time` and `phase_offset`.
@@ -145,15 +146,15 @@ def decoded_fidelity(
 def settings(
     chain: Chain, levels: int, numerator: int, time: Time | None, phase_offset: arguments.Offsets | None
 ) -> tuple[Time, arguments.Offsets]:
-    """The time and the offset, by default those that the decoding is made for: 2πp/L and π/(2L)."""
+    """Fill in the time and the offset for which decoding is designed, 2πp/L and π/(2L), where they are None."""
     _check_levels(levels, numerator)
     if phase_offset is None:
-        phase_offset = math.pi / (2 * levels) if chain.n_ensembles > 2 else 0.0  # nothing is measured in a chain of two
+        phase_offset = math.pi / (2 * levels) if chain.n_ensembles > 2 else 0.0  # for M = 2 nothing is measured
     return pi_fraction(2 * numerator, levels) if time is None else time, phase_offset
 
 
 def fidelity_of(chain, levels, numerator, outcomes, time, offsets):
-    """`decoded_fidelity` of checked arguments, log p, and the relative error of the amplitudes by rounding."""
+    """Compute `decoded_fidelity` of checked arguments, log p, and the relative rounding error of the amplitudes."""
     target = decoded_target(chain, outcomes, levels, numerator)
     state, *others = dense.normalized_amplitudes(chain, time, outcomes, offsets, False, False)
     return _overlap(target, state), *others

@@ -1,13 +1,14 @@
-"""Measurement outcomes drawn by the Born rule.
+"""Draw measurement outcomes by the Born rule.
 
-Sampling is exact and sequential, and never forms the joint distribution:
+Sampling is exact and sequential, without the joint distribution:
 
-- the ends are not measured and the interaction is diagonal, so k_1 and k_M may be drawn first and forgotten;
+- the ends are not measured and the interaction is diagonal, so k_1 and k_M may be drawn first and discarded;
 - given all odd k, the even inner ensembles are independent and each q is binomial: N trials of cos²(α/2) (equation 23).
-  Odd k are independent with weights w_k before anything is measured, so all even outcomes come first, at any N;
+  Before any measurement the odd k are independent with weights w_k, so all even outcomes are drawn first, at any N;
 - the odd inner ensembles follow from left to right. Given the even outcomes and everything to the left, the amplitude
-  of k_j is a vector x; the ensembles to the right enter through diagonal weights r(k) = Σ_k' f²(k,k') w_k' r(k'), found
-  once from right to left. Drawing k_(j+2) leaves x_k f(k, k_(j+2)) pure, and q is drawn from its x-basis probabilities.
+  of k_j is a vector x; the ensembles to the right enter through diagonal weights r(k) = Σ_k' f²(k,k') w_k' r(k'),
+  computed once from right to left. Drawing k_(j+2) leaves the pure state x_k f(k, k_(j+2)), and q is drawn from its
+  x-basis probabilities.
 
 >>> from jaxent import Chain
 >>> outcomes = sample_outcomes(jax.random.key(0), Chain(5, 10), 1.0)
@@ -33,7 +34,7 @@ from jaxent.times import BondTimes, Time, turns, turns_of_products, unit
 
 __all__ = ["check_matrices", "checked", "draw", "sample_outcomes", "within_memory"]
 
-_DRAWN = 9.0  # standard deviations
+_DRAWN = 9.0  # standard deviations of the states that are drawn
 _CHUNK_ENTRIES = 2**24  # entries of ⟨q|k⟩ held at once
 
 
@@ -42,7 +43,8 @@ def sample_outcomes(
 ) -> Int[Array, " inner"]:
     """Draw the outcomes of all inner ensembles by the Born rule, equation (25).
 
-    Exact for the windowed chain at any M; M = 3 costs O(√N) once and O(1) per draw, longer chains O(M D² + M N D).
+    The draw is exact for the windowed chain at any M; M = 3 costs O(√N) once and O(1) per draw, longer chains
+    O(M D² + M N D).
 
     Args:
         key: a JAX PRNG key. Use `jax.vmap` over `jax.random.split(key, n)` for n draws.
@@ -68,7 +70,7 @@ def sample_outcomes(
 
 
 def checked(chain: Chain, time: Time, phase_offset: arguments.Offsets):
-    """One time and the offsets of the inner ensembles, as arrays."""
+    """Check one time and the offsets of the inner ensembles, and return them as arrays."""
     arguments.check_chain(chain)
     arguments.check_precision(chain.n_atoms, time)
     return (
@@ -78,7 +80,7 @@ def checked(chain: Chain, time: Time, phase_offset: arguments.Offsets):
 
 
 def check_matrices(chain: Chain) -> None:
-    """Refuse a chain of which not even one end-to-end matrix fits in memory."""
+    """Refuse a chain whose end-to-end matrix does not fit in memory even once."""
     arguments.check_chain(chain)
     memory.check_memory(8 * chain.dimension**2, _matrices(chain), "use a smaller window")
 
@@ -97,7 +99,7 @@ def _matrices(chain: Chain) -> str:
 
 @functools.partial(jax.jit, static_argnums=0)
 def draw(chain, key, time, offsets):
-    """`sample_outcomes` of checked arguments."""
+    """Draw the outcomes of `sample_outcomes`, with checked arguments."""
     n_ensembles, n_atoms = chain.n_ensembles, chain.n_atoms
     integer = jnp.result_type(int)
     n_even, n_odd = (n_ensembles - 1) // 2, (n_ensembles - 2) // 2  # inner ensembles
@@ -112,7 +114,8 @@ def draw(chain, key, time, offsets):
     left = _half_turns(chain, time, 0, n_even)
     right = _half_turns(chain, time, 1, n_even)
     offset = offsets[0::2] / (4 * jnp.pi)
-    known = np.cumsum(np.exp(dicke.log_weights_host(n_atoms, chain.states)))  # XLA would take minutes to fold this
+    # on the host, because XLA would take minutes to fold this constant
+    known = np.cumsum(np.exp(dicke.log_weights_host(n_atoms, chain.states)))
     drawn = _drawn(key_states, jnp.asarray(known, weights.dtype), (n_even + 1,))
     each = jnp.arange(n_even)
     half_angle = left[each, drawn[:-1]] - right[each, drawn[1:]] + offset
@@ -126,20 +129,20 @@ def draw(chain, key, time, offsets):
 
 
 def _without_unlikely_states(chain: Chain) -> Chain:
-    """The chain in a window outside which no state is ever drawn: it has 1e-18 of the weight, below a draw's digits."""
+    """Narrow the window to states that can be drawn: those outside have 1e-18 of the weight, below float64 digits."""
     widest = chain.n_atoms + 1 if chain.window is None else chain.window
     fits = 2 * dicke.window_half_width(chain.n_atoms, _DRAWN) <= chain.n_atoms
     return dataclasses.replace(chain, window=_DRAWN) if fits and widest > _DRAWN else chain
 
 
 def _sample_odd(chain, key, time, offsets, even, angles, weights):
-    """Outcomes of the odd inner ensembles, given those of the even ones."""
+    """Draw the outcomes of the odd inner ensembles, given those of the even ones."""
     n_even, n_odd = len(even), (chain.n_ensembles - 2) // 2
     root = jnp.sqrt(weights)
     left, right, offset = angles
 
     def factor(i):
-        """f_q of even ensemble i for all pairs of its neighbours' Dicke states."""
+        """Compute f_q of even ensemble i for all pairs of Dicke states of its neighbours."""
         return dicke.x_overlap(chain.n_atoms, even[i], left[i][:, None] - right[i][None, :] + offset[i])
 
     def leftwards(beyond, i):
@@ -176,7 +179,7 @@ def _sample_odd(chain, key, time, offsets, even, angles, weights):
 
 
 def _half_turns(chain, time, first_bond, count):
-    """k t/2 in turns for the bonds before (0) or after (1) each even inner ensemble, shape (count, D)."""
+    """Compute k t/2 in turns for the bonds before (0) or after (1) each even inner ensemble, shape (count, D)."""
     if isinstance(time, BondTimes):
         bonds = jax.tree.map(lambda x: x[first_bond::2][:count], time.times)
         return jax.vmap(lambda t: turns(chain.states, t, 1))(bonds)
@@ -184,7 +187,7 @@ def _half_turns(chain, time, first_bond, count):
 
 
 def _odd_phase(chain, time, offsets, i):
-    """Phases m φ_j + N m (t_j - t_(j-1))/2 of odd inner ensemble j = 3 + 2i, in turns."""
+    """Compute the phases m φ_j + N m (t_j - t_(j-1))/2 of odd inner ensemble j = 3 + 2i, in turns."""
     doubled = 2 * chain.states - chain.n_atoms
     phase = jnp.asarray(doubled, offsets.dtype) * (offsets[1::2][i] / (4 * jnp.pi))
     if isinstance(time, BondTimes):
@@ -196,7 +199,7 @@ def _odd_phase(chain, time, offsets, i):
 
 
 def _x_amplitudes(chain, vector):
-    """⟨q|ψ⟩ for all q, some rows of ⟨q|k⟩ at a time."""
+    """Compute ⟨q|ψ⟩ for all q, some rows of ⟨q|k⟩ at a time."""
 
     def one(q):
         row = dicke.x_basis(chain.n_atoms, q, chain.window)
@@ -206,11 +209,11 @@ def _x_amplitudes(chain, vector):
 
 
 def _draw(key, weights, shape):
-    """Indices drawn with probability proportional to `weights`."""
+    """Draw indices with probability proportional to `weights`."""
     return _drawn(key, jnp.cumsum(weights), shape)
 
 
 def _drawn(key, cumulative, shape):
-    """`_draw` from the cumulative sums of the weights."""
+    """Draw indices from the cumulative sums of the weights."""
     position = jax.random.uniform(key, shape, cumulative.dtype) * cumulative[-1]
     return jnp.minimum(jnp.searchsorted(cumulative, position, side="right"), len(cumulative) - 1)

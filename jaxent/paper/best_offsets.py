@@ -1,9 +1,9 @@
-"""Beyond the paper: where the best phase offset differs from the textbook's, and what it gains.
+"""Compare the best phase offset with the textbook one, beyond the paper.
 
 The textbook offset of every measured ensemble at the magic time 2π/L is φ = π/(2L), which is t/4; it is derived for
-many atoms. Four panels leave that ground one at a time, around M = 3, N = 10, t = π/2 (L = 4): few atoms, long chains,
-dephasing, and times that are not magic. The quantity is the entanglement averaged over all outcomes, in bits (under
-dephasing the logarithmic negativity).
+many atoms. Four panels each drop one of its assumptions, around M = 3, N = 10, t = π/2 (L = 4): few atoms, long
+chains, dephasing, and times that are not magic. The quantity is the entanglement averaged over all outcomes, in bits
+(under dephasing the logarithmic negativity).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ ENSEMBLES = (3, 4, 5)
 RATES = (1e-3, 1e-2, 1e-1)
 TIMES = (1.2, 1.4, 1.75, 1.9)  # between 2π/5.2 and 2π/3.1, none of them magic
 QUARTER = jaxent.pi_fraction(1, 2)
-_POINT_SECONDS = 10.0  # compiling, nearly all of it
+_POINT_SECONDS = 10.0  # nearly all for compilation
 _SAMPLES = 200
 
 
@@ -36,15 +36,15 @@ def _grid(quick: bool) -> dict[str, Sequence[float]]:
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimated seconds that the figure will report."""
+    """Estimate the seconds of work that the figure will report."""
     return _POINT_SECONDS * sum(map(len, _grid(quick).values())) if "offsets" in numbers else 0.0
 
 
 def figure_offsets(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """The best offset and the textbook's, and the averages they give, in four directions.
+    """Compute the best and the textbook offset, and the averages of both, along four parameters.
 
     Args:
-        quick: one point in each direction.
+        quick: one point along each parameter.
         report: called with estimated seconds of work done.
 
     Returns:
@@ -69,7 +69,7 @@ def figure_offsets(quick: bool = False, report: Report = silent) -> xr.Dataset:
 
 
 def _compare(direction: str, value: float, quick: bool) -> tuple[float, float, float, float, float]:
-    """The best offset, the textbook's, the averages of both, and the standard error of their difference."""
+    """Compute the best and the textbook offset, the averages of both, and the standard error of their difference."""
     chain = jaxent.Chain(int(value) if direction == "n_ensembles" else 3, int(value) if direction == "n_atoms" else 10)
     time = float(value) if direction == "time" else QUARTER
     textbook = value / 4 if direction == "time" else textbook_offset(QUARTER)
@@ -93,12 +93,12 @@ def _compare(direction: str, value: float, quick: bool) -> tuple[float, float, f
 
 
 def _folded(offset: float) -> float:
-    """The equivalent offset in [0, π/2]: averages over all outcomes do not change under φ → -φ and φ → φ + π."""
+    """Fold an offset into [0, π/2]: averages over all outcomes do not change under φ → -φ and φ → φ + π."""
     return abs((float(offset) + np.pi / 2) % np.pi - np.pi / 2)
 
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
-    """Where the textbook offset is the best one: our own questions, as it was derived for one setting only."""
+    """Report whether the textbook offset is the best one along each parameter; the paper does not ask this."""
     if "offsets" not in datasets:
         return []
     data = datasets["offsets"]

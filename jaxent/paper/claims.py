@@ -1,4 +1,4 @@
-"""Statements of the paper held against numbers, findings of our own, and what all figures share."""
+"""Compare statements of the paper with numbers, report our own findings, and share code of all figures."""
 
 import dataclasses
 import enum
@@ -26,7 +26,7 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Verdict(enum.StrEnum):
-    """Whether numbers bear a statement out: in every case it covers, in some, in none; or whether a reader must say."""
+    """Grade a statement: confirmed in every case it covers, in some, in none, or left to the reader's judgement."""
 
     YES = "yes"
     PARTLY = "partly"
@@ -36,12 +36,12 @@ class Verdict(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A statement of the paper and whether numbers bear it out.
+    """Hold a statement of the paper and the verdict of the numbers.
 
     Attributes:
         where: section and figure.
-        quotation: the paper's words.
-        criterion: what is asked of the numbers, and why so much.
+        quotation: the words of the paper.
+        criterion: condition on the numbers, and its reason.
         computed: the numbers.
         verdict: the answer.
     """
@@ -55,10 +55,10 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """A question that the paper does not ask, and its answer.
+    """Hold a question that the paper does not ask, and its answer.
 
     Attributes:
-        question: to be answered by yes or no.
+        question: a question to be answered by yes or no.
         computed: the numbers.
         holds: whether the answer is yes.
     """
@@ -69,24 +69,24 @@ class Finding:
 
 
 def graded(cases: Sequence[bool]) -> Verdict:
-    """Yes where a statement holds in all cases that it covers, partly where in some, no where in none."""
+    """Grade a statement: yes if it holds in all cases that it covers, partly if in some, no if in none."""
     return Verdict.YES if all(cases) else Verdict.PARTLY if any(cases) else Verdict.NO
 
 
 def claims_table(claims: list[Claim]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the paper's statements, as a terminal shows them."""
+    """Build heads and rows of the table of statements of the paper, for a terminal."""
     rows = [[f"“{claim.quotation}” ({claim.where})", claim.computed, str(claim.verdict)] for claim in claims]
     return ["the paper says", "computed", "verdict"], rows
 
 
 def findings_table(findings: list[Finding]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of our own questions."""
+    """Build heads and rows of the table of our own questions."""
     rows = [[finding.question, finding.computed, "yes" if finding.holds else "no"] for finding in findings]
     return ["question", "computed", "answer"], rows
 
 
 def claims_page(claims: list[Claim], findings: list[Finding]) -> str:
-    """Markdown of both tables, the criterion of each verdict included."""
+    """Write both tables as Markdown, with the criterion of each verdict."""
     heads = ["where", "the paper says", "criterion", "computed", "verdict"]
     rows = [[one.where, f"“{one.quotation}”", one.criterion, one.computed, str(one.verdict)] for one in claims]
     parts = ["# The paper's statements\n\n" + _INTRODUCTION + _markdown(heads, rows)] if claims else []
@@ -115,7 +115,7 @@ def silent(seconds: float) -> None:
 
 
 def attributes(title: str) -> dict:
-    """Attributes of a figure's dataset."""
+    """Build the attributes of the dataset of a figure."""
     return {
         "title": title,
         "n_ensembles": 3,
@@ -126,6 +126,6 @@ def attributes(title: str) -> dict:
 
 
 def power(n: int) -> str:
-    """A number of atoms in words: 100, 10^4."""
+    """Write a number of atoms as 100 or 10^4."""
     exponent = round(math.log10(n))
     return f"10^{exponent}" if n >= 1000 and n == 10**exponent else str(n)

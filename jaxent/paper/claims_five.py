@@ -1,4 +1,4 @@
-"""The statements of the paper's Section V on Figures 3 and 4, held against numbers.
+"""Compare the statements of the paper's Section V on Figures 3 and 4 with numbers.
 
 Paper: S. Li et al., Macroscopic entanglement distribution with atomic ensembles, arXiv:2603.06085 (2026).
 """
@@ -15,13 +15,13 @@ from jaxent.paper.section_five import MAGIC_NAMES
 __all__ = ["claims", "findings"]
 
 _WEAK, _MODERATE, _STRONG = 1e-3, 1e-2, 1e-1
-_UNCHANGED = 0.95  # kept, of what is called unchanged or insignificantly degraded
-_INTACT = 0.9  # kept, of what is called largely intact
+_UNCHANGED = 0.95  # least share kept for "unchanged" or "insignificant degradation"
+_INTACT = 0.9  # least share kept for "largely intact"
 _LATER = slice(1, None)  # all magic times but π/3
 
 
 def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
-    """The paper's statements about Figures 3 and 4, as far as these are at hand."""
+    """Check the statements of the paper about Figures 3 and 4, for the figures in `datasets`."""
     found = []
     if "3" in datasets:
         found += _over_time(datasets["3"])
@@ -31,7 +31,7 @@ def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
 
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
-    """Our own question about Figure 4 beyond the paper's N."""
+    """Answer our own question about Figure 4 beyond the N of the paper."""
     if "4-large" not in datasets:
         return []
     data = datasets["4-large"]
@@ -102,7 +102,7 @@ def _over_time(data: xr.Dataset) -> list[Claim]:
 
 
 def _at(data: xr.Dataset, rate: float) -> np.ndarray:
-    """Log negativity at a rate, (n_atoms, magic_time); a rate between grid points is interpolated in log γ."""
+    """Interpolate the log negativity at a rate, linearly in log γ; shape (n_atoms, magic_time)."""
     rows = []
     for rates, values in zip(data.dephasing_rate.values, data.log_negativity.values, strict=True):
         there = np.isfinite(rates) & (rates > 0)
@@ -111,7 +111,7 @@ def _at(data: xr.Dataset, rate: float) -> np.ndarray:
 
 
 def _over_rate(data: xr.Dataset) -> list[Claim]:
-    """What the paper says of weak and of strong dephasing."""
+    """Check the statements about weak and strong dephasing."""
     none = data.log_negativity.isel(point=0).values
     least, weak, moderate, strong = (_at(data, rate) for rate in (1e-4, _WEAK, _MODERATE, _STRONG))
     kept, left, drift = moderate / none, strong / none, abs(1 - weak / least)[:, 2:]
@@ -155,7 +155,7 @@ def _over_rate(data: xr.Dataset) -> list[Claim]:
 
 
 def _over_size(data: xr.Dataset) -> list[Claim]:
-    """What the paper says of large and small ensembles, and of the four times."""
+    """Check the statements about large and small ensembles, and about the four times."""
     none, weak, moderate = data.log_negativity.isel(point=0).values, _at(data, _WEAK), _at(data, _MODERATE)
     atoms = data.n_atoms.values
     normalized = weak / np.log2(atoms + 1.0)[:, None]

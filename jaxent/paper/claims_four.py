@@ -1,4 +1,4 @@
-"""The statements of the paper's Sections IV and VI on Figures 1 and 2, held against numbers.
+"""Compare the statements of the paper's Sections IV and VI on Figures 1 and 2 with numbers.
 
 Paper: S. Li et al., Macroscopic entanglement distribution with atomic ensembles, arXiv:2603.06085 (2026).
 """
@@ -16,7 +16,7 @@ __all__ = ["claims", "findings", "seconds"]
 
 _SMALL = (3, 10, 20)
 _DIP_LEVELS = (2, 3, 4, 5, 6)
-_LINE_WIDTH = 0.005  # of the curve's height, in Figure 2(a)
+_LINE_WIDTH = 0.005  # width of a line over the height of the curve, in Figure 2(a)
 
 
 def _dip_atoms(quick: bool) -> tuple[int, ...]:
@@ -28,18 +28,18 @@ def _dip_chain(n_atoms: int) -> jaxent.Chain:
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimated seconds that `claims` will report."""
+    """Estimate the seconds of work that `claims` will report."""
     if "1" not in numbers:
         return 0.0
     return sum(estimated_seconds(_dip_chain(n), 100 * n) for n in _dip_atoms(quick))
 
 
 def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
-    """The paper's statements about the figures at hand, each with its numbers.
+    """Check the statements of the paper about the figures in `datasets`, each with its numbers.
 
     Args:
         datasets: results of `section_four.figure_one` and `figure_two`, by figure number.
-        quick: fewer atoms where dips are counted.
+        quick: count dips for fewer atoms.
         report: called with estimated seconds of work done.
     """
     found = []
@@ -53,7 +53,7 @@ def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report 
 
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
-    """Our own question about Figure 2."""
+    """Answer our own question about Figure 2."""
     if "2" not in datasets:
         return []
     data = datasets["2"]
@@ -71,7 +71,7 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
 
 
 def _asymmetries() -> tuple[float, float]:
-    """Largest |E(t+2π) - E(t)| and |E(2π-t) - E(t)|."""
+    """Compute the largest |E(t+2π) - E(t)| and |E(2π-t) - E(t)|."""
     times = math.pi * (np.arange(50) + GOLDEN) / 50
     chains = [jaxent.Chain(3, n) for n in (3, 20, 101)]
     here = [np.asarray(jaxent.end_to_end_entropy(chain, times)) for chain in chains]
@@ -121,7 +121,7 @@ def _maxima(data: xr.Dataset) -> Claim:
 
 
 def _entropies_at_dips() -> tuple[np.ndarray, np.ndarray]:
-    """E of 10^4 atoms at 2π/r, r = 2 … 6, and 0.02 before them."""
+    """Compute E for 10^4 atoms at 2π/r, r = 2 … 6, and at times 0.02 earlier."""
     chain, times = jaxent.Chain(3, 10**4, 3.0), jaxent.pi_fraction(2, np.array(_DIP_LEVELS))
     before = np.asarray(jaxent.end_to_end_entropy(chain, times.value - 0.02))
     return np.asarray(jaxent.end_to_end_entropy(chain, times)), before
@@ -141,7 +141,7 @@ def _dips(at: np.ndarray, beside: np.ndarray) -> Claim:
 
 
 def _dip_spacings(quick: bool, report: Report) -> dict[int, float]:
-    """The mean spacing of the local minima of E(t) on the paper's grid (33), by N."""
+    """Compute the mean spacing of the local minima of E(t) on the grid (33) of the paper, by N."""
     spacings = {}
     for n_atoms in _dip_atoms(quick):
         entropy = entropy_over_grid(_dip_chain(n_atoms), jaxent.crevasse_grid(n_atoms), report=report)
@@ -165,7 +165,7 @@ def _spacing(spacings: dict[int, float]) -> Claim:
 
 
 def _onset_times() -> tuple[dict[int, float], dict[int, float]]:
-    """N times the time at which E reaches one bit, and nine tenths of its ceiling, by N."""
+    """Compute N times the time at which E reaches one bit, and nine tenths of its plateau, by N."""
     first, full = {}, {}
     for n_atoms in (100, 1000, 10**4):
         chain = jaxent.Chain(3, n_atoms, 4.0)

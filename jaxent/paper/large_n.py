@@ -1,7 +1,7 @@
-"""Beyond the paper: E(t) for up to 10^10 atoms, and a descent into one of its dips.
+"""Compute E(t) for up to 10^10 atoms, beyond the paper, and zoom into one of its dips.
 
-The paper stops at N = 10^6. Figure 1-large goes on, each curve with the deepest dip between each two of its evenly
-spaced times. Figure zoom follows the dip at t = π/2 of 10^8 atoms down to its floor, where curves of any N are one
+The paper stops at N = 10^6. Figure 1-large extends it, each curve with the deepest dip between each two of its evenly
+spaced times. Figure zoom follows the dip at t = π/2 of 10^8 atoms down to its floor, where E for any N is the same
 function of N (t - π/2).
 """
 
@@ -17,9 +17,9 @@ from jaxent.sweep import Report, estimated_seconds
 __all__ = ["figure_large", "figure_zoom", "findings", "seconds"]
 
 ATOMS = {10**4: 240, 10**6: 160, 10**8: 80, 10**10: 20}  # evenly spaced times for each N
-TOLERANCE = 1e-4  # less than a line's width by far
+TOLERANCE = 1e-4  # far less than the width of a line
 ZOOMED_ATOMS = 10**8
-HALF_WIDTHS = (0.5, 2e-2, 5e-4)  # of the panels around π/2
+HALF_WIDTHS = (0.5, 2e-2, 5e-4)  # half-widths of the panels around π/2
 FLOOR_ATOMS = (10**4, 10**6, 10**8, 10**10)
 _FLOOR = 8.0  # largest N (t - π/2)
 _CENTRE = jaxent.pi_fraction(1, 2)
@@ -34,7 +34,7 @@ def _points(quick: bool) -> int:
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimated seconds that the figures will report."""
+    """Estimate the seconds of work that the figures will report."""
     total = 0.0
     if "1-large" in numbers:
         total += sum(_curve_seconds(n, 2 * count) for n, count in _counts(quick).items())
@@ -49,10 +49,10 @@ def _curve_seconds(n_atoms: int, count: int) -> float:
 
 
 def figure_large(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """E(t) on (0, π] for N = 10^4 … 10^10, the full basis to 1e-4 bits.
+    """Compute E(t) on (0, π] for N = 10^4 … 10^10 in the full basis, to 1e-4 bits.
 
     Args:
-        quick: few times, and N up to 10^8.
+        quick: use few times, and N up to 10^8.
         report: called with estimated seconds of work done.
 
     Returns:
@@ -85,10 +85,10 @@ def figure_large(quick: bool = False, report: Report = silent) -> xr.Dataset:
 
 
 def figure_zoom(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """The dip at t = π/2: three depths of E(t) for 10^8 atoms, and its floor for N = 10^4 … 10^10.
+    """Compute the dip at t = π/2: E(t) for 10^8 atoms on three scales, and the floor for N = 10^4 … 10^10.
 
     Args:
-        quick: few times.
+        quick: use few times.
         report: called with estimated seconds of work done.
 
     Returns:
@@ -127,7 +127,7 @@ def figure_zoom(quick: bool = False, report: Report = silent) -> xr.Dataset:
 
 
 def _stacked(curves: list[jaxent.EntropyCurve], name: str) -> np.ndarray:
-    """One array of all curves, rows padded with NaN."""
+    """Stack all curves into one array, with rows padded with NaN."""
     rows = [getattr(curve, name) * 1.0 for curve in curves]
     length = max(len(row) for row in rows)
     return np.stack([np.pad(row, (0, length - len(row)), constant_values=np.nan) for row in rows])
@@ -146,7 +146,7 @@ def _part_reporter(report: Report, total: float):
 
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
-    """Our own questions about the figures at hand, beyond the paper's N."""
+    """Answer our own questions about the figures in `datasets`, beyond the N of the paper."""
     found = []
     if "1-large" in datasets:
         data = datasets["1-large"]

@@ -1,4 +1,4 @@
-"""The paper's figures and claims by number, each from its section's module.
+"""List the figures and claims of the paper by number, from the modules of its sections.
 
 Paper: S. Li et al., Macroscopic entanglement distribution with atomic ensembles, arXiv:2603.06085 (2026).
 """
@@ -18,7 +18,7 @@ __all__ = ["FIGURES", "Figure", "claims", "findings", "seconds"]
 
 
 class Figure(NamedTuple):
-    """How to compute a figure's data, compute(quick, report), and how to draw them."""
+    """Hold the functions of a figure: compute(quick, report) returns its data, and draw(data) draws them."""
 
     compute: Callable[[bool, Report], xr.Dataset]
     draw: Callable[[xr.Dataset], MatplotlibFigure]
@@ -37,24 +37,24 @@ FIGURES = {
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimated seconds that the figures and their claims will report."""
+    """Estimate the seconds of work that the figures and their claims will report."""
     parts = (section_four, claims_four, large_n, section_five, best_offsets)
     return sum(part.seconds(numbers, quick) for part in parts)
 
 
 def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
-    """The paper's statements about the figures at hand, each with its numbers.
+    """Check the statements of the paper about the figures in `datasets`, each with its numbers.
 
     Args:
         datasets: results of `FIGURES`, by figure number.
-        quick: fewer atoms where dips are counted.
+        quick: count dips for fewer atoms.
         report: called with estimated seconds of work done.
     """
     return claims_four.claims(datasets, quick, report) + claims_five.claims(datasets)
 
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
-    """Our own questions about the figures at hand, each with its numbers.
+    """Answer our own questions about the figures in `datasets`, each with its numbers.
 
     Args:
         datasets: results of `FIGURES`, by figure number.

@@ -1,4 +1,4 @@
-"""Section V of the paper, with dephasing: Figures 3 and 4, and Figure 4 at sizes it could not reach.
+"""Compute the figures of Section V of the paper, with dephasing: 3, 4, and 4 for N up to 1000, beyond the paper.
 
 Paper: S. Li et al., Macroscopic entanglement distribution with atomic ensembles, arXiv:2603.06085 (2026). All data
 are for M = 3, outcomes N, φ = 0 and one dephasing rate γ for all ensembles; logarithmic negativity in bits, time in
@@ -28,7 +28,7 @@ def _chain(n_atoms: int) -> jaxent.Chain:
 
 
 def _point_seconds(n_atoms: int) -> float:
-    """Rough cost of one point on two CPU cores."""
+    """Estimate the seconds of one point on two CPU cores."""
     return 1e-3 + 2.5e-11 * _chain(n_atoms).dimension ** 6 / 4
 
 
@@ -42,7 +42,7 @@ def _times(quick: bool) -> np.ndarray:
 
 
 def _rates(n_atoms: int, quick: bool) -> np.ndarray:
-    """Rates of Figure 4, γ = 0 first; fewer where a point is dear."""
+    """List the rates of Figure 4, γ = 0 first; fewer for N = 1000, where a point takes long."""
     if n_atoms == 1000 and not quick:
         return np.array([0.0, 1e-4, 1e-3, *np.geomspace(1e-2, 0.25, 7), 1.0])
     return np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 5 if quick else 25)])
@@ -53,7 +53,7 @@ def _large_atoms(quick: bool) -> tuple[int, ...]:
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimated seconds that the figures will report."""
+    """Estimate the seconds of work that the figures will report."""
     total = 0.0
     if "3" in numbers:
         total += _compile_seconds(30) + len(_times(quick)) * len(RATES_OVER_TIME) * _point_seconds(30)
@@ -67,10 +67,10 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
 
 
 def figure_three(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """Logarithmic negativity against time for N = 30 and several dephasing rates, Fig. 3.
+    """Compute the log negativity against time for N = 30 and several dephasing rates, Fig. 3.
 
     Args:
-        quick: a coarse grid.
+        quick: use a coarse grid.
         report: called with estimated seconds of work done.
 
     Returns:
@@ -98,12 +98,12 @@ def figure_three(quick: bool = False, report: Report = silent) -> xr.Dataset:
 
 
 def figure_four(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """Logarithmic negativity against the dephasing rate at the magic times, N = 3, 10, 20, 30, Fig. 4."""
+    """Compute the log negativity against the dephasing rate at the magic times, N = 3, 10, 20, 30, Fig. 4."""
     return _against_rate(ATOMS, "Figure 4: logarithmic negativity against the dephasing rate", quick, report)
 
 
 def figure_four_large(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """Fig. 4 for N up to 1000, in windows of three standard deviations beyond N = 30."""
+    """Compute Fig. 4 for N up to 1000, in windows of three standard deviations beyond N = 30."""
     title = "Figure 4 beyond the paper: logarithmic negativity against the dephasing rate for N up to 1000"
     return _against_rate(_large_atoms(quick), title, quick, report)
 

@@ -1,4 +1,4 @@
-"""Section IV of the paper, without decoherence: Figures 1 and 2, from jaxent's public names.
+"""Compute Figures 1 and 2, of Section IV of the paper, without decoherence, from public names of jaxent.
 
 Paper: S. Li et al., Macroscopic entanglement distribution with atomic ensembles, arXiv:2603.06085 (2026). All data
 are for M = 3, outcomes N and φ = 0, in bits; time is in units of 1/coupling.
@@ -29,9 +29,9 @@ def _chain(n_atoms: int) -> jaxent.Chain:
 
 
 def _grid(n_atoms: int, quick: bool) -> tuple[np.ndarray, np.ndarray, jaxent.PiFraction]:
-    """Times of figure 1: generic ones, which show the ceiling; points beside the deepest dips; the dips exactly.
+    """Choose the times of Figure 1: generic ones for the plateau, points beside the deepest dips, and the dips exactly.
 
-    Equal spacing alone would misrepresent the curve: its points are rational multiples of π, all of them dips.
+    Evenly spaced multiples of π alone would misrepresent the curve, because all of them are dips.
     """
     full = {10**6: 140, 10**5: 300, 10**4: 600}.get(n_atoms, 1200)
     count = max(12, full // 12) if quick else full
@@ -46,10 +46,10 @@ def _grid(n_atoms: int, quick: bool) -> tuple[np.ndarray, np.ndarray, jaxent.PiF
 
 
 def figure_one(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """End-to-end entanglement E(t) for the eight N of Fig. 1.
+    """Compute the end-to-end entanglement E(t) for the eight N of Fig. 1.
 
     Args:
-        quick: a coarse grid.
+        quick: use a coarse grid.
         report: called with estimated seconds of work done.
 
     Returns:
@@ -85,10 +85,10 @@ def figure_one(quick: bool = False, report: Report = silent) -> xr.Dataset:
 
 
 def figure_two(quick: bool = False, report: Report = silent) -> xr.Dataset:
-    """Entanglement for several windows against the full basis, N = 100, Fig. 2.
+    """Compare the entanglement in several windows with the full basis, N = 100, Fig. 2.
 
     Args:
-        quick: a coarse grid.
+        quick: use a coarse grid.
         report: called with estimated seconds of work done.
 
     Returns:
@@ -120,7 +120,7 @@ def figure_two(quick: bool = False, report: Report = silent) -> xr.Dataset:
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimated seconds that the figures will report."""
+    """Estimate the seconds of work that the figures will report."""
     total = 0.0
     if "1" in numbers:
         for n_atoms in ATOMS:

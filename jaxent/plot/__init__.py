@@ -1,6 +1,7 @@
-"""Results as pictures: as static figures and as pages that zoom.
+"""Plot results as static figures and as web pages that can be zoomed.
 
-`views` decide which axis is drawn along what, `static` and `html` draw it; `figures` draw the paper's data.
+`views` assigns the axes of the results to x, lines and panels, `static` and `html` draw them; `figures` draws the data
+of the paper.
 
-A skin: nothing but `jaxent.paper` and `jaxent.cli` imports it.
+Only `jaxent.paper` and `jaxent.cli` import it.
 """

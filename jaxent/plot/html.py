@@ -1,4 +1,4 @@
-"""Pages of results that can be zoomed: one HTML file, complete in itself, no network needed."""
+"""Write pages of results that can be zoomed: one self-contained HTML file that needs no network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from jaxent.plot.views import Axis, View, cells, placed, title_lines, value_rang
 
 __all__ = ["drawing", "page"]
 
-_TITLE_WIDTH = 120  # characters of a title's line
+_TITLE_WIDTH = 120  # characters of a line of the title
 _TEMPLATE = """{% block contents %}
 <p style="font: 14px sans-serif">{% for line in lines %}{{ line | escape }}<br>{% endfor %}</p>
 {{ super() }}
@@ -25,7 +25,7 @@ _DASHES = ("solid", "dashed", "dotdash", "dotted")
 
 
 def page(view: View) -> str:
-    """HTML of a view: drag or turn the wheel to zoom, point to read values, click the legend to hide a line."""
+    """Write a view as HTML: drag or turn the wheel to zoom, point to read values, click the legend to hide a line."""
     return file_html(
         drawing(view),
         INLINE,
@@ -36,7 +36,7 @@ def page(view: View) -> str:
 
 
 def drawing(view: View) -> Any:
-    """The plots of a page, as Bokeh's model."""
+    """Build the plots of a page as a Bokeh model."""
     if view.kind == "map":
         return _map(view)
     count = len(view.panels.values) if view.panels else 1
@@ -49,7 +49,7 @@ def drawing(view: View) -> Any:
 
 
 def _tell(plot: Any, *rows: tuple[str, str]) -> None:
-    """Show values where the pointer is, to ten digits."""
+    """Show values at the pointer, to ten digits."""
     plot.add_tools(HoverTool(tooltips=list(rows), formatters={f"@{name}": "printf" for name in "xyz"}))
 
 
@@ -154,5 +154,5 @@ def _map(view: View):
 
 
 def _colour(index: int, count: int) -> str:
-    """A colour of a scale that colour-blind readers see as a scale; its pale end is left out."""
+    """Choose a colour of a scale that colour-blind readers can order, without its pale end."""
     return Viridis256[round(205 * index / max(1, count - 1))]

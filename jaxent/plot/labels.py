@@ -1,4 +1,4 @@
-"""Values along an axis as a figure writes them, and the one that a person names.
+"""Write the values of an axis as texts for figures, and find the value that a text names.
 
 >>> texts("time", [math.pi / 2, 1.0])
 ['t = π/2', 't = 0.3183 π']
@@ -30,8 +30,8 @@ SYMBOLS = {
     "collective_rate": "Γ",
     "time": "t",
 }
-_DIGITS = (4, 6, 9, 12, 17)  # the fewest that tell all values of an axis apart are written
-_ROUNDING = 1e-14  # relative, of a value such as the third of evenly spaced ones
+_DIGITS = (4, 6, 9, 12, 17)  # the fewest that distinguish all values of an axis are used
+_ROUNDING = 1e-14  # relative rounding of values such as evenly spaced ones
 _MOST_LISTED = 8
 _LONGEST = 40  # characters of one value in a list
 _LEADING = re.compile(r"\s*[+-]?0*\.?0*([0-9]*\.?[0-9]*)")
@@ -39,30 +39,30 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def symbol(name: str) -> str:
-    """The symbol of an axis, or its name in words."""
+    """Return the symbol of an axis, or its name in words."""
     return SYMBOLS.get(name, name.replace("_", " "))
 
 
 def texts(name: str, values: Sequence[Any] | np.ndarray) -> list[str]:
-    """Each value as "symbol = value", to four digits, or to more where different values would read the same.
+    """Write each value as "symbol = value", to four digits, or to more where different values would read the same.
 
     Args:
-        name: of the axis, such as "n_atoms".
+        name: name of the axis, such as "n_atoms".
         values: numbers or texts; a window of infinity is the full basis.
     """
     return _distinct(values, lambda value, digits: _labelled(name, value, digits))
 
 
 def index_of(name: str, labels: np.ndarray, text: str) -> int:
-    """The index of the value that a text names: the value itself, or four or more of its digits.
+    """Find the index of the value that a text names, as the value itself or by four or more of its digits.
 
     Args:
-        name: of the axis.
-        labels: its values, numbers or texts.
+        name: name of the axis.
+        labels: values of the axis, numbers or texts.
         text: a number, a multiple of π such as 2pi/3, "full" for the window of all states, or a label of text.
 
     Raises:
-        ValueError: where no value, or more than one, is so named; the sentence lists those that are there.
+        ValueError: when the text names no value, or more than one; the sentence lists the values of the axis.
     """
     number = math.nan
     if labels.dtype.kind in "UO":
@@ -82,7 +82,7 @@ def index_of(name: str, labels: np.ndarray, text: str) -> int:
 
 
 def some_of(words: Sequence[str]) -> str:
-    """A list of words in a sentence; of many, the first ones and their number."""
+    """Join words to a list in a sentence; of a long list, the first ones and the number of the others."""
     each = [word if len(word) <= _LONGEST else f"{word[: _LONGEST - 1]}…" for word in words[:_MOST_LISTED]]
     if len(words) > _MOST_LISTED:
         return f"{', '.join(each)} and {len(words) - _MOST_LISTED} more"
@@ -109,7 +109,7 @@ def _key(value: Any) -> Any:
 def _labelled(name: str, value: Any, digits: int) -> str:
     if name == "window" and not isinstance(value, str) and math.isinf(value):
         return "full basis"
-    is_time = name == "time" and not isinstance(value, str)  # a text has the times of all bonds
+    is_time = name == "time" and not isinstance(value, str)  # a text holds the times of all bonds
     return f"{symbol(name)} = {_multiple_of_pi(float(value), digits) if is_time else _plain(value, digits)}"
 
 
@@ -122,13 +122,13 @@ def _plain(value: Any, digits: int) -> str:
 
 
 def _short(value: float, digits: int) -> str:
-    """All of these digits, unless fewer are the value itself, but for the rounding of its own computation."""
+    """Write a value to `digits` digits, or to fewer if they give the value up to rounding."""
     text = f"{value:.{digits}g}"
     return text if abs(float(text) - value) <= _ROUNDING * abs(value) else f"{value:#.{digits}g}".rstrip(".")
 
 
 def _whole(value: int) -> str:
-    """All digits, or a power of ten."""
+    """Write all digits of an integer, or a power of ten."""
     exponent = len(str(value)) - 1
     return f"10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent >= 5 and value == 10**exponent else str(value)
 
@@ -150,7 +150,7 @@ def _multiple_of_pi(time: float, digits: int) -> str:
 
 
 def _number(name: str, text: str) -> float:
-    """The number that a text is; NaN where it is none."""
+    """Read a text as a number; NaN if it is not one."""
     if name == "window" and text == "full":
         return math.inf
     with contextlib.suppress(ValueError):  # decimals of any length times π, as titles write times
@@ -167,14 +167,14 @@ def _is_of_pi(text: str) -> bool:
 
 
 def _is_near(labels: np.ndarray, number: float, text: str) -> np.ndarray:
-    """Which values are a number but for the rounding of their own computation."""
+    """Mark the values that equal a number up to rounding."""
     if not math.isfinite(number):
         return np.full(len(labels), False)
     return abs(labels - number) <= _ROUNDING * abs(number)
 
 
 def _rounds_to(labels: np.ndarray, number: float, text: str) -> np.ndarray:
-    """Which values round to a number of four or more digits, as figures and messages write them."""
+    """Mark the values that round to a number of four or more digits, as figures and messages write them."""
     leading = _LEADING.match(text)
     digits = len(leading[1].replace(".", "")) if leading else 0
     if not 4 <= digits <= 17 or "/" in text or not math.isfinite(number):
@@ -185,7 +185,7 @@ def _rounds_to(labels: np.ndarray, number: float, text: str) -> np.ndarray:
 
 
 def _there_are(name: str, labels: np.ndarray, number: float) -> str:
-    """The values of an axis as they can be typed: all, or the ends of many and those around a number."""
+    """List the values of an axis as they can be typed: all, or of many the ends and those nearest to a number."""
     words = _distinct(labels.tolist(), lambda value, digits: _typed(name, value, digits))
     if len(words) == 1:
         return f"there is only {some_of(words)}"

@@ -1,4 +1,4 @@
-"""Views of labelled results as static figures, for print."""
+"""Draw views of labelled results as static figures, for print."""
 
 import matplotlib as mpl
 import numpy as np
@@ -10,11 +10,11 @@ from jaxent.plot.views import View, cells, placed, title_lines, value_range, x_r
 __all__ = ["draw_view"]
 
 _STYLES = ["-", "--", "-.", ":"]
-_TITLE_WIDTH = 90  # characters of a title's line
+_TITLE_WIDTH = 90  # characters of a line of the title
 
 
 def draw_view(view: View) -> Figure:
-    """Curves, a heat map or panels of a sweep's results; its title has every value that is the same for all of it."""
+    """Draw results of a sweep as curves, a heat map or panels; the title has every value common to all of it."""
     with mpl.rc_context(STYLE):
         return _draw_map(view) if view.kind == "map" else _draw_panels(view)
 
@@ -36,7 +36,7 @@ def _draw_panels(view: View) -> Figure:
             axes.set_ylabel(view.label)
     for axes in panels[count:]:
         axes.remove()
-    panels[0].set_ylim(value_range(view))  # once, of all panels
+    panels[0].set_ylim(value_range(view))  # the panels share this axis
     if view.lines:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", fontsize=7)

@@ -1,4 +1,4 @@
-"""A look at labelled results: which of their axes is drawn along what."""
+"""Assign the axes of labelled results to x, lines and panels of a figure."""
 
 import dataclasses
 import difflib
@@ -28,22 +28,22 @@ __all__ = [
     "x_range",
 ]
 
-_MOST_LINES = 8  # that an eye tells apart
+_MOST_LINES = 8  # lines that are easily distinguished
 _MOST_PANELS = 6
-_ROWS = "bond_times_text"  # of each number of a row
-_LOG_SPAN = 20.0  # ratio of the ends from which evenly spaced ratios are drawn on a logarithmic axis
+_ROWS = "bond_times_text"  # coordinate with the texts of the rows of bond times
+_LOG_SPAN = 20.0  # least ratio of the ends at which values of even ratios are drawn on a logarithmic axis
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """Values along an axis of a picture.
+    """Hold the values along an axis of a figure.
 
     Attributes:
-        name: of the dimension.
-        label: with units.
+        name: name of the dimension.
+        label: label with units.
         values: numbers, or texts.
         texts: one for each value, as a legend shows it.
-        logarithmic: whether ratios are even.
+        logarithmic: whether the axis is logarithmic, because the ratios of values are about even.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Axis:
 
 
 class Cut(NamedTuple):
-    """An axis of which one value is drawn that nobody chose: its name, the value as a title shows it, and how many."""
+    """Describe an axis drawn at its first value by default: its name, the value as in the title, and its length."""
 
     name: str
     text: str
@@ -62,7 +62,7 @@ class Cut(NamedTuple):
 
 
 class _Roles(NamedTuple):
-    """Names of the axes along x, of the lines (along y of a map) and of the panels."""
+    """Hold the names of the axes along x, of the lines (along y of a map) and of the panels."""
 
     x: str
     lines: str | None
@@ -71,14 +71,14 @@ class _Roles(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What is drawn.
+    """Describe what is drawn.
 
     Attributes:
         kind: "curves", "map" or "panels".
-        title: every value that is the same for all of it.
-        notes: what of the results is not drawn.
-        unasked: the axes of which the first value is drawn, as nobody chose one.
-        label: of the quantity, with units.
+        title: every value that is common to the whole figure.
+        notes: remarks on results that are not drawn.
+        unasked: the axes drawn at their first value, because `at` gives none.
+        label: label of the quantity, with units.
         values: array of shape (panels, lines, x); for a map (1, y, x).
         x: axis along x.
         lines: axis of the lines, or along y of a map; None: one line.
@@ -97,11 +97,11 @@ class View:
 
 
 def open_results(results: Path) -> xr.Dataset:
-    """Open the folder of a sweep, or what was exported from one.
+    """Open the folder of a sweep, or an export of one.
 
     Raises:
-        FileNotFoundError: when there is nothing.
-        ValueError: when it is neither.
+        FileNotFoundError: when the path does not exist.
+        ValueError: when the path is neither.
     """
     must = "Argument `results` must be a folder of a sweep, a .nc or a .zarr, but "
     if not results.exists():
@@ -124,7 +124,7 @@ def make_view(
     panels: str | None = None,
     at: Sequence[str] = (),
 ) -> View:
-    """Choose what is drawn along what.
+    """Choose the quantity, the axes and the values of a figure.
 
     Args:
         dataset: labelled results.
@@ -133,10 +133,10 @@ def make_view(
         x: axis; None: time where there is one with many values, else the longest.
         lines: axis; None: the longest of the rest, if any.
         panels: axis; None: the longest of the rest; for kind "panels" only.
-        at: "name=value" for the other axes, of which the first value is taken otherwise.
+        at: "name=value" for the other axes, whose first value is taken otherwise.
 
     Returns:
-        View: the values, thinned where there are more lines or panels than an eye tells apart.
+        View: the values, with at most 8 lines (a map has all) and 6 panels, evenly chosen.
 
     Raises:
         ValueError: where the results have no such quantity, axis or value.
@@ -172,7 +172,7 @@ def make_view(
 
 
 def _thinned(array: xr.DataArray, kind: str, roles: _Roles) -> tuple[xr.DataArray, list[str]]:
-    """As many lines and panels as an eye tells apart, evenly chosen, and what is said of the rest."""
+    """Select at most 8 lines and 6 panels, evenly chosen, and write notes on the others."""
     kept, notes = {}, []
     for name, most in ((roles.lines if kind != "map" else None, _MOST_LINES), (roles.panels, _MOST_PANELS)):
         if name and array.sizes[name] > most:
@@ -182,9 +182,9 @@ def _thinned(array: xr.DataArray, kind: str, roles: _Roles) -> tuple[xr.DataArra
 
 
 def _roles(array: xr.DataArray, kind: str, x: str | None, lines: str | None, panels: str | None) -> _Roles:
-    """The axes by role; those that are not named are chosen by their length."""
+    """Assign axes to their roles; those that are not named are chosen by their length."""
     free = sorted((str(name) for name in array.dims if array.sizes[name] > 1), key=lambda name: -array.sizes[name])
-    # an axis that is asked for is not taken for another
+    # an axis named for one role is not used for another
     left = [name for name in free if name not in (lines, panels)] or free
     if x is None:
         x = "time" if "time" in left and kind == "curves" else left[0] if left else None
@@ -217,7 +217,7 @@ def _known(argument: str, name: str, names: Sequence[str]) -> str:
 
 
 def _chosen(array: xr.DataArray, at: Sequence[str]) -> dict[str, int]:
-    """The index along each axis that "name=value" names."""
+    """Find the index along each axis that "name=value" names."""
     chosen: dict[str, int] = {}
     for text in at:
         name, equals, value = text.partition("=")
@@ -234,7 +234,7 @@ def _values(array: xr.DataArray, name: str) -> np.ndarray:
 
 
 def _with_bond_times(array: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
-    """Times that differ from bond to bond, as one text for each row of them, or for all points."""
+    """Add times that differ from bond to bond as a coordinate: one text per row of times, or one for all points."""
     if "bond_times" not in dataset.coords:
         return array
     times = dataset["bond_times"].transpose(..., "bond").values
@@ -246,7 +246,7 @@ def _with_bond_times(array: xr.DataArray, dataset: xr.Dataset) -> xr.DataArray:
 
 
 def _words(array: xr.DataArray, name: str) -> list[str]:
-    """The values of an axis as a legend shows them."""
+    """Write the values of an axis as in a legend."""
     return texts(name, _values(array, _ROWS if name == "time" and _ROWS in array.coords else name))
 
 
@@ -261,14 +261,14 @@ def _axis(array: xr.DataArray, name: str) -> Axis:
     if name == "time" and _ROWS not in array.coords:
         values, label = values / math.pi, f"{array[name].attrs.get('long_name', 'time')} (π / coupling)"
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        values = np.array(words)  # the full basis has no place among windows but beside them
+        values = np.array(words)  # an infinite window, the full basis, makes the axis one of texts
     elif values.dtype.kind not in "fiu":
         values = np.array([str(one) for one in values])
     return Axis(name, label, values, words, _is_logarithmic(values))
 
 
 def _off_scale(axis: Axis | None) -> list[str]:
-    """What is said of the values that a logarithmic axis has no place for."""
+    """Write a note on each value that has no place on a logarithmic axis."""
     if axis is None:
         return []
     left_out = [text for text, kept in zip(axis.texts, placed(axis), strict=True) if not kept]
@@ -286,7 +286,7 @@ def _is_logarithmic(values: np.ndarray) -> bool:
 
 
 def title_lines(view: View, width: int) -> list[str]:
-    """The title in lines of at most so many characters, a longer value apart, and its notes in lines below."""
+    """Break the title, and the notes below it, into lines of at most `width` characters; longer parts stand alone."""
     lines: list[str] = []
     for separator, parts in ((", ", view.title.split(", ")), ("; ", view.notes)):
         start = len(lines)
@@ -299,19 +299,19 @@ def title_lines(view: View, width: int) -> list[str]:
 
 
 def placed(axis: Axis) -> np.ndarray:
-    """Which values have a place along an axis: on a logarithmic one, the positive ones."""
+    """Mark the values with a place on an axis: on a logarithmic one, those above 0."""
     return axis.values > 0 if axis.logarithmic else np.full(len(axis.values), True)
 
 
 def x_range(view: View) -> tuple[float, float]:
-    """The ends of the numbers along x."""
+    """Compute the limits of the x axis."""
     values = view.x.values[placed(view.x)]
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 def value_range(view: View) -> tuple[float, float]:
-    """Ends of an axis that shows every value of every panel, from 0 where none is negative."""
+    """Compute the limits of an axis that shows all values of all panels, from 0 if none is negative."""
     values = view.values[np.isfinite(view.values)]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if low >= 0:
@@ -321,7 +321,7 @@ def value_range(view: View) -> tuple[float, float]:
 
 
 def cells(axis: Axis) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of the cells of a map along an axis, one more than there are values, and which values have a cell."""
+    """Compute the edges of the cells of a map along an axis, and a mask of the values that have a cell."""
     values = np.arange(len(axis.values)) if axis.values.dtype.kind not in "fiu" else axis.values.astype(float)
     keep = placed(axis)
     inner = np.log(values[keep]) if axis.logarithmic else values[keep]
@@ -333,7 +333,7 @@ def cells(axis: Axis) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _title(array: xr.DataArray, cut: dict[str, int]) -> str:
-    """Every value that is the same for all that is drawn: of axes that are cut, and of coordinates that are single."""
+    """Write every value common to the whole figure: of axes cut at one value, and of single coordinates."""
     others = [name for name in cut if name not in SYMBOLS]
     parts = []
     for name in [*SYMBOLS, *others]:

@@ -1,4 +1,4 @@
-"""How programs run: memory that is free and needed, compiled programs, LAPACK's threads, and interrupts.
+"""Run programs: free and needed memory, batches, compiled programs, LAPACK threads, and interrupts.
 
-Nothing here knows the physics. Imports nothing of jaxent.
+These modules contain no physics, and import nothing else of jaxent.
 """

@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM: one sentence that says what is kept, and exit code 130 or 143, whatever the process is at.
+"""Handle Ctrl-C and SIGTERM at any time: print one sentence on what is kept, and exit with code 130 or 143.
 
-Python raises an interrupt in its main thread, between two steps of its own: compiled code delays that by minutes, and
-in a callback or an import it is swallowed or printed as a traceback. Here a thread watches instead, says the sentence,
-removes half-written files and ends the process. Nothing is lost by that: files are whole or absent.
+Python raises an interrupt in its main thread, between two of its own instructions: compiled code delays that by
+minutes, and in a callback or an import it is lost or printed as a traceback. Here a separate thread waits for signals,
+prints the sentence, removes half-written files and ends the process. No results are lost: files are complete or absent.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["at_end", "farewell", "watched"]
 
-_MOST_SECONDS = 2.0  # that words and clearing up may take
+_MOST_SECONDS = 2.0  # longest time for the sentence and for clearing up
 _SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
 _SHOW_CURSOR = b"\x1b[?25h\n"  # a progress bar hides it
 
@@ -27,10 +27,10 @@ _watching: list[socket.socket] = []
 
 @contextlib.contextmanager
 def farewell(say: Callable[[], tuple[str, str]]) -> Iterator[None]:
-    """While this lasts, a signal is answered by these words.
+    """Set, within a `with` block, the words printed when a signal ends the process.
 
     Args:
-        say: gives what is kept and how to go on, for standard error, and a line for standard output or nothing.
+        say: returns what is kept and how to go on, for standard error, and a line for standard output or "".
     """
     _farewells.append(say)
     try:
@@ -41,7 +41,7 @@ def farewell(say: Callable[[], tuple[str, str]]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def at_end(clear: Callable[[], object]) -> Iterator[None]:
-    """While this lasts, a signal that ends the process has this done first, by another thread."""
+    """Call `clear` from another thread if a signal ends the process within the `with` block."""
     _cleanups.append(clear)
     try:
         yield
@@ -51,7 +51,7 @@ def at_end(clear: Callable[[], object]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
-    """End the process in order where a signal comes. Outside the main thread, and inside itself, it does nothing."""
+    """End the process cleanly when a signal arrives; do nothing outside the main thread or when nested."""
     if _watching or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -68,11 +68,11 @@ def watched() -> Iterator[None]:
         signal.set_wakeup_fd(descriptor)
         for number, handler in before.items():
             signal.signal(number, handler)
-        told.close()  # the watching thread reads the end
+        told.close()  # the watching thread reads the end of the stream and stops
 
 
 def _wait_for_the_end(number: int, frame: object) -> None:
-    """Keep the main thread from going on while the other ends the process."""
+    """Stop the main thread while the watching thread ends the process."""
     time.sleep(2 * _MOST_SECONDS)
 
 
@@ -84,9 +84,9 @@ def _watch(seen: socket.socket) -> None:
 
 
 def _end(number: int) -> None:
-    """Say what is kept, clear up, and end without waiting for any thread."""
+    """Print what is kept, clear up, and exit without waiting for any thread."""
     code = 128 + number
-    late = threading.Timer(_MOST_SECONDS, os._exit, (code,))  # where a terminal or a disk does not answer
+    late = threading.Timer(_MOST_SECONDS, os._exit, (code,))  # in case a terminal or a disk does not respond
     late.daemon = True
     late.start()
     try:

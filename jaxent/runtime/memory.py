@@ -1,11 +1,11 @@
-"""What memory is free, what a computation takes, and the refusal of what would not fit.
+"""Measure free memory, estimate what a computation needs, and refuse one that would not fit.
 
-A compiled program knows its memory before it runs: XLA has laid out all its buffers. So the guard of a jitted function
-is XLA's own figure for the whole call: its batch, its results and its workspace, the decompositions' included. What is
-too large even to compile is refused before, by the least that it must hold (`check_memory`).
+The memory of a compiled program is known before it runs, because XLA has laid out all its buffers. A jitted function is
+therefore checked by XLA's figure for the whole call: batch, results and workspace, including that of decompositions.
+Arguments too large even to compile are refused earlier, by a lower bound (`check_memory`).
 
-Free is what the machine has available and what the control groups of the process (containers, batch systems) leave of
-their limits, whichever is less; on an accelerator, what its own memory has left.
+Free memory is the available memory of the machine, or what the limits of the process's control groups (containers,
+batch systems) leave, whichever is less; on an accelerator, the free part of its own memory.
 """
 
 import math
@@ -23,23 +23,23 @@ from jaxent.runtime import programs
 
 __all__ = ["check_angles", "check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
 
-_NO_MATTER = 2**20  # bytes: asking what is free takes longer than a call that needs so little
-_MOST_REMEMBERED = 4096  # shapes of a program
+_NO_MATTER = 2**20  # bytes; reading the free memory takes longer than a call that needs so little
+_MOST_REMEMBERED = 4096  # shapes per program
 _PROCESS_GROUPS = Path("/proc/self/cgroup")
 _GROUPS = Path("/sys/fs/cgroup")
-# by version: the limit, the usage, and the cache that the usage counts but the kernel gives back
+# files by version: the limit, the usage, and the cache, which counts as usage but can be reclaimed
 _FILES = {
     2: ("memory.max", "memory.current", "inactive_file"),
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
-_needed: Any = weakref.WeakKeyDictionary()  # bytes by program and shapes; a program is not kept for it
+_needed: Any = weakref.WeakKeyDictionary()  # bytes by program and shapes; weak, so that programs can be freed
 
 
 # ------------------------------------------------------------------- what is free
 
 
 def free_bytes() -> int:
-    """Memory that the default device, or the host for a CPU, has free."""
+    """Measure the free memory of the default device, or of the host if that is a CPU, in bytes."""
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
@@ -49,12 +49,12 @@ def free_bytes() -> int:
 
 
 def host_bytes() -> int:
-    """Memory that the host has free."""
+    """Measure the free memory of the host, in bytes."""
     return max(0, min([psutil.virtual_memory().available, *_left_by_groups(_PROCESS_GROUPS, _GROUPS)]))
 
 
 def _left_by_groups(process: Path, mount: Path) -> Iterator[int]:
-    """What each control group of this process leaves of its limit: every group up to the root counts its children."""
+    """Yield the free bytes of each control group of this process, up to the root: a group includes its children."""
     try:
         lines = process.read_text().splitlines()
     except OSError:  # not Linux
@@ -74,7 +74,7 @@ def _left_by_groups(process: Path, mount: Path) -> Iterator[int]:
 
 
 def _left_by(folder: Path, limit_name: str, usage_name: str, cache_name: str) -> int | None:
-    """What one group leaves; None where it sets no limit, or is not seen from inside a container."""
+    """Read the free bytes of one control group; None if it has no limit, or is not visible inside a container."""
     try:
         limit = (folder / limit_name).read_text().strip()
         if not limit.isdigit():  # "max"
@@ -90,13 +90,13 @@ def _left_by(folder: Path, limit_name: str, usage_name: str, cache_name: str) ->
 
 
 def check_memory(needed: int, what: str, instead: str, on_host: bool = False) -> None:
-    """Refuse what would not fit, before it is allocated.
+    """Refuse a computation that would not fit in memory, before it is allocated.
 
     Args:
         needed: bytes.
-        what: the thing, with the numbers that make it large.
+        what: the computation, with the numbers that make it large.
         instead: what to use instead.
-        on_host: whether it is an array of the host whatever the device.
+        on_host: whether the memory is needed on the host, for any default device.
 
     Raises:
         ValueError: when `needed` exceeds the memory that the default device (or the host, for a CPU) has free.
@@ -111,7 +111,7 @@ def check_memory(needed: int, what: str, instead: str, on_host: bool = False) ->
 
 
 def check_angles(angles: jax.Array, copies: int) -> None:
-    """Refuse known angles of which a function, one operation after the other, holds so many copies."""
+    """Refuse known angles if the `copies` that a function holds outside `jax.jit` would not fit in memory."""
     if not isinstance(angles, Tracer):
         size = np.size(angles)
         check_memory(
@@ -120,9 +120,9 @@ def check_angles(angles: jax.Array, copies: int) -> None:
 
 
 def needed_by(program: Callable, *args: Any) -> int:
-    """Bytes that one call of a jitted function allocates, results included; it is compiled, but not run.
+    """Compile a jitted function, without running it, and return the bytes that one call allocates, with its results.
 
-    The call that follows finds it compiled. What was asked once is remembered: JAX would lower the program again.
+    The following call uses the compiled program. Answers are cached, because JAX would lower the program again.
 
     Args:
         program: a function made by `jax.jit`.
@@ -143,6 +143,6 @@ def needed_by(program: Callable, *args: Any) -> int:
 
 
 def of_compiled(compiled: Any) -> int:
-    """Bytes that one call of a compiled program allocates on a device, results included; 0 where that is not known."""
+    """Return the bytes that one call of a compiled program allocates, with its results; 0 if unknown."""
     statistics = compiled.memory_analysis()
     return 0 if statistics is None else statistics.temp_size_in_bytes + statistics.output_size_in_bytes

@@ -1,10 +1,10 @@
-"""Compiled programs: how many a process may hold, and those kept between commands, in JAX's cache.
+"""Limit the number of compiled programs in a process, and keep programs between commands in JAX's cache.
 
-Linux grants a process some 65,530 pieces of memory, of which a program takes tens; where they run out, the compiler
-ends the process. So programs are forgotten before.
+Linux allows a process some 65,530 memory maps, of which a program takes tens; when they run out, the compiler ends the
+process. Programs are therefore dropped before the limit is reached.
 
-Entries of the cache that were cut short are dropped, so that JAX writes them anew: it would warn of them at every run
-and keep them.
+Truncated entries of the cache are removed, so that JAX writes them again; otherwise it would keep them and warn at
+every run.
 """
 
 import gc
@@ -19,20 +19,20 @@ __all__ = ["drop_damaged", "forget_if_too_many", "keep_compiled_programs", "n_ma
 
 _MAPS = Path("/proc/self/maps")
 _LIMIT = Path("/proc/sys/vm/max_map_count")
-_MOST_MAPS = 0.7  # of those that the system grants: a single program takes a few thousand at most
-_LEAST_GAIN = 0.1  # of them that must have been added since the last time, when what remained was no program of JAX
-_remained = -math.inf  # pieces that the process mapped after the last time
+_MOST_MAPS = 0.7  # share of the allowed maps; a single program takes a few thousand at most
+_LEAST_GAIN = 0.1  # share of them that must be new since the last time, as maps that remained are not programs
+_remained = -math.inf  # maps of the process after the last time
 
-_MOST_CACHE_BYTES = 2 * 2**30  # the least recently used programs are dropped beyond
-_LEAST_CACHED_SECONDS = 0.2  # what compiles faster is not worth a file
+_MOST_CACHE_BYTES = 2 * 2**30  # beyond this size the least recently used programs are removed
+_LEAST_CACHED_SECONDS = 0.2  # programs that compile faster are not worth a file
 _CHUNK_BYTES = 2**20
-_MARK = ".jaxent-checked"  # its time: entries that are older have been read through
-_ZLIB = b"\x78"  # the first byte
-_WRITING_SECONDS = 60.0  # that an entry may take to be written
+_MARK = ".jaxent-checked"  # its time of change: older entries have been checked
+_ZLIB = b"\x78"  # first byte of an entry
+_WRITING_SECONDS = 60.0  # longest time to write an entry
 
 
 def n_maps() -> int:
-    """How many pieces of memory this process maps; 0 where the system does not tell."""
+    """Count the memory maps of this process; 0 where the system does not report them."""
     try:
         return _MAPS.read_bytes().count(b"\n")
     except OSError:  # not Linux
@@ -40,7 +40,7 @@ def n_maps() -> int:
 
 
 def forget_if_too_many(jax) -> bool:
-    """Forget all compiled programs, with a warning, where the process is about to map more memory than it may."""
+    """Drop all compiled programs, with a warning, if the process is about to exceed its limit of memory maps."""
     global _remained
     try:
         granted = int(_LIMIT.read_text())
@@ -50,7 +50,7 @@ def forget_if_too_many(jax) -> bool:
     if count < max(_MOST_MAPS * granted, _remained + _LEAST_GAIN * granted):
         return False
     jax.clear_caches()
-    gc.collect()  # programs and what they were traced from hold each other
+    gc.collect()  # programs and the functions they were traced from reference each other
     _remained = n_maps()
     warnings.warn(
         f"This process maps {count} pieces of memory, nearly the {granted} that Linux grants (vm.max_map_count), most "
@@ -63,8 +63,8 @@ def forget_if_too_many(jax) -> bool:
 
 
 def keep_compiled_programs(jax) -> None:
-    """Keep programs at JAX_COMPILATION_CACHE_DIR, or in the user's folder for such things."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself; empty: nothing is kept
+    """Keep compiled programs between commands, in JAX_COMPILATION_CACHE_DIR or in the user's cache folder."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself; if it is empty, nothing is kept
         given = os.environ["JAX_COMPILATION_CACHE_DIR"]
         if given and "://" not in given:
             drop_damaged(Path(given), with_times=False)
@@ -75,7 +75,7 @@ def keep_compiled_programs(jax) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return  # a home that cannot be written to
+        return  # the home folder is not writable
     if os.access(folder, os.W_OK):
         drop_damaged(folder, with_times=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -84,10 +84,10 @@ def keep_compiled_programs(jax) -> None:
 
 
 def drop_damaged(folder: Path, with_times: bool) -> None:
-    """Remove entries that cannot be decompressed, of those written since this was last done.
+    """Remove cache entries that cannot be decompressed, among those written since the last check.
 
     Args:
-        folder: of the cache; nothing happens where it cannot be read or written.
+        folder: folder of the cache; nothing happens if it cannot be read or written.
         with_times: whether JAX keeps a file beside each entry with the time it was used, without which it fails to make
             room for others.
     """
@@ -102,13 +102,13 @@ def drop_damaged(folder: Path, with_times: bool) -> None:
                 path.unlink(missing_ok=True)
                 used.unlink(missing_ok=True)
         mark.touch()
-        os.utime(mark, (now, now))  # what is written meanwhile is younger
+        os.utime(mark, (now, now))  # entries written meanwhile are newer
     except OSError:
         return
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether an entry can be decompressed to its end; what is compressed otherwise than here counts as whole."""
+    """Check whether an entry can be decompressed to its end; other compressions than zlib count as complete."""
     stream = zlib.decompressobj()
     with open(path, "rb") as file:
         part = file.read(_CHUNK_BYTES)

@@ -1,16 +1,16 @@
-"""One thread for LAPACK while the library decomposes matrices.
+"""Limit LAPACK to one thread while the library decomposes matrices.
 
-jaxlib's decompositions on a CPU are scipy's LAPACK, whose OpenBLAS shares each of them among all cores. On a busy
-machine the threads spin while they wait for each other: ten times the processor time, measured. So they are bound to
-one around the library's own calls, and set back as they were; programs that a person has compiled with `jax.jit` run
-as jaxlib runs them (`threadpoolctl.threadpool_limits(1)` around them does the same).
+On a CPU jaxlib decomposes matrices with scipy's LAPACK, whose OpenBLAS shares each decomposition among all cores. On a
+busy machine the threads spin while they wait for each other: ten times the processor time, measured. The library
+therefore sets one thread around its own calls, and restores the number afterwards. Programs that users compile with
+`jax.jit` are not changed (`threadpoolctl.threadpool_limits(1)` around them has the same effect).
 
-The number is one for the whole process: what other threads of a program decompose meanwhile takes one thread too, which
-changes its speed and nothing else. OpenBLAS (0.3.30) lets other threads of a program change the number no more once its
-main thread has. So it is never set from the main thread where another one can; if a program has set it from there
-itself, calls from other threads take what it has left.
+The number holds for the whole process: decompositions in other threads meanwhile use one thread too, which changes only
+their speed. In OpenBLAS (0.3.30), once the main thread has set the number, other threads can no longer change it. So
+the number is set from another thread where possible; if a program has set it from its main thread, calls from other
+threads keep that number.
 
-A number that is asked for by OPENBLAS_NUM_THREADS, MKL_NUM_THREADS or OMP_NUM_THREADS is left alone.
+A number set by OPENBLAS_NUM_THREADS, MKL_NUM_THREADS or OMP_NUM_THREADS is not changed.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ _ASKED_FOR = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 _Function = TypeVar("_Function", bound=Callable)
 
 _lock = threading.Lock()
-_calls = 0  # inside `one_lapack_thread` now, in all threads
-_before: list[int] = []  # numbers to set back, by library
+_calls = 0  # calls inside `one_lapack_thread` now, over all threads
+_before: list[int] = []  # numbers to restore, by library
 
 
 @functools.cache
@@ -49,7 +49,7 @@ def _set(numbers: list[int]) -> None:
     """Set the number of each library, for calls from any thread."""
     if threading.current_thread() is threading.main_thread():
         helper = threading.Thread(target=_set_here, args=(numbers,))
-        with contextlib.suppress(RuntimeError):  # while Python ends there are no new threads
+        with contextlib.suppress(RuntimeError):  # no new threads can start while Python exits
             helper.start()
             helper.join()
     if _numbers() != numbers:
@@ -63,7 +63,7 @@ def _set_here(numbers: list[int]) -> None:
 
 @contextlib.contextmanager
 def one_lapack_thread() -> Iterator[None]:
-    """Bind LAPACK to one thread inside; what is computed must be ready before the end. Calls may be nested."""
+    """Limit LAPACK to one thread within the `with` block, in which results must become ready. Blocks may be nested."""
     global _calls
     if jax.default_backend() != "cpu" or any(name in os.environ for name in _ASKED_FOR):
         yield
@@ -80,12 +80,12 @@ def one_lapack_thread() -> Iterator[None]:
             _calls -= 1
             if not _calls:
                 _set(_before)
-                if _numbers() == _before:  # else it is left to the next call from the thread that may set it
+                if _numbers() == _before:  # else the next call from a thread that may set it restores it
                     _before.clear()
 
 
 def with_one_lapack_thread(function: _Function) -> _Function:
-    """A function of arrays that is computed inside `one_lapack_thread`."""
+    """Wrap a function of arrays so that it is computed within `one_lapack_thread`."""
 
     @functools.wraps(function)
     def bound(*args: Any, **keywords: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Grids to files: the only layer that touches devices and disk.
+"""Compute quantities over grids into files; only this layer uses devices and disk.
 
-A `Sweep` is a question as plain data. `run_sweep` cuts it into tiles, evaluates each on the devices of this process and
-keeps it as one file; the same call goes on where an earlier one was stopped. `open_sweep` gives all tiles as one
-labelled dataset.
+A `Sweep` describes quantities over a grid as plain data. `run_sweep` cuts it into tiles, evaluates each on the devices
+of this process and keeps it as one file; the same call resumes an interrupted sweep. `open_sweep` opens all tiles as
+one labelled dataset.
 """
 
 from jaxent.sweep.check import SweepCheck, check_sweep

@@ -1,4 +1,4 @@
-"""Whether the folder of a sweep is as it was written: every file and every line, and what a rerun would do."""
+"""Check that every file and line in the folder of a sweep is intact, and predict what a rerun would do."""
 
 import dataclasses
 import os
@@ -31,18 +31,18 @@ _HALF_WRITTEN = re.compile(r"\.(tile-|sweep\.|running-)")
 
 @dataclasses.dataclass(frozen=True)
 class SweepCheck:
-    """What is in the folder of a sweep.
+    """Describe the contents of the folder of a sweep.
 
     Attributes:
         folder: the folder.
         n_points: points of the whole grid.
-        n_finished: points of tiles that are there and as they were written; failed ones are among them.
-        n_failed: points that have no value, and are told why.
+        n_finished: points of intact tiles, including failed points.
+        n_failed: points without a value, for which a reason is recorded.
         versions: points by the version of jaxent that computed them.
-        problems: one sentence for each file of a tile that is missing or not as it was written.
-        leftovers: what interrupted runs have left: half-written files and lines, and files that no line tells of.
+        problems: one sentence for each tile whose file is missing or damaged.
+        leftovers: leftovers of interrupted runs: half-written files and lines, and files without a line.
         running: processes that compute into the folder.
-        rerun: what running the sweep again here would do, in one sentence.
+        rerun: one sentence on what running the sweep again here would do.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class SweepCheck:
 
     @property
     def is_sound(self) -> bool:
-        """Whether all that is there is as it was written."""
+        """True if no file of a recorded tile is missing or damaged."""
         return not self.problems
 
     @property
@@ -79,18 +79,18 @@ class SweepCheck:
 
     @property
     def record(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """All attributes as plain data."""
         return dataclasses.asdict(self) | {"folder": str(self.folder), "sound": self.is_sound}
 
 
 def check_sweep(path: str | os.PathLike) -> SweepCheck:
-    """Check every file of a sweep's folder: checksums, shapes, versions and lists. Nothing is changed.
+    """Check every file in the folder of a sweep, without changing any: checksums, shapes, versions and lists.
 
     Args:
-        path: the folder that the sweep was computed into.
+        path: the folder of the sweep.
 
     Returns:
-        SweepCheck: what is there, what is damaged, and what running the sweep again would do.
+        SweepCheck: the finished tiles, the damaged ones, and what running the sweep again would do.
 
     Raises:
         FileNotFoundError: when there is no such folder.

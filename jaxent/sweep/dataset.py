@@ -1,4 +1,4 @@
-"""All tiles of a sweep as one labelled dataset, read from the disk where it is looked at."""
+"""Open all tiles of a sweep as one labelled dataset, which reads values from disk when they are used."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -39,21 +39,21 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
     """Open the results of a sweep, finished or not.
 
     Args:
-        path: the folder that the sweep was computed into.
+        path: the folder of the sweep.
 
     Returns:
-        xarray.Dataset: a dimension for each axis of the grid, a scalar coordinate for each other knob; units and names
-        as attributes. Where the times are `BondTimes`, the coordinate `bond_times` holds them: along `bond`, and where
-        they are an axis also along `time`, which numbers their rows from 0. Values are read tile by tile when they are
-        used, each against its checksum; what is not computed yet, failed or cannot occur is NaN (-1 among integers).
-        The coordinate `computed_by` tells the version of jaxent: a number whose words stand in its attribute `meaning`,
-        one for all points, or one for each where versions are mixed. Attributes tell versions, commit, device,
-        precision, tolerance, and how many points are finished and failed.
+        xarray.Dataset: a dimension for each axis of the grid, a scalar coordinate for each other parameter; units and
+        names as attributes. `BondTimes` are in the coordinate `bond_times`, along `bond`, and if they are an axis also
+        along `time`, which numbers their rows from 0. Values are read tile by tile when they are used, and checked
+        against the checksums; points not computed yet, failed or impossible are NaN (-1 among integers). The
+        coordinate `computed_by` is a number for the version of jaxent, explained in its attribute `meaning`: one number
+        for all points, or one for each where versions are mixed. Attributes give versions, commit, device, precision,
+        tolerance, and the number of points finished and failed.
 
     Raises:
         FileNotFoundError: when there is no such folder.
-        ValueError: when the folder holds no sweep, or one of a newer jaxent; later, when a value is read, where a file
-            is damaged.
+        ValueError: when the folder holds no sweep, or one of a newer jaxent; and later, when a value is read from a
+            damaged file.
     """
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray
@@ -100,7 +100,7 @@ def _coordinates(sweep: Sweep) -> dict[str, Any]:
 
 
 def _beside_time(sweep: Sweep) -> dict[str, Any]:
-    """The times of each bond where they differ, and multiples of π exactly."""
+    """Build coordinates for the times of each bond where they differ, and for exact multiples of π."""
     import xarray as xr
 
     times: Any = sweep.values("time", sweep.chains[0])
@@ -115,7 +115,7 @@ def _beside_time(sweep: Sweep) -> dict[str, Any]:
         about = {"units": "1", "long_name": "bond between ensembles j and j + 1"}
         coordinates["bond"] = xr.Variable(["bond"], np.arange(1, times.shape[1] + 1), about)
         add(name, time_value(times), *_UNITS["time"])
-    if isinstance(times, PiFraction):  # of which the float is rounded
+    if isinstance(times, PiFraction):  # the float coordinate is rounded
         add(f"{name}_numerator", times.numerator, "1", "numerator p of the exact time π p/r")
         add(f"{name}_denominator", times.denominator, "1", "denominator r of the exact time π p/r")
     return coordinates
@@ -145,26 +145,26 @@ def _attributes(layout: dict[str, Any], sweep: Sweep, ordered: Sequence[Finished
 
 
 class _Reader:
-    """Values at flat points, one tile's file at a time; the last tile read is kept."""
+    """Read values at flat points, one tile file at a time; keep the last tile read."""
 
     def __init__(self, folder: Path, sweep: Sweep, ordered: Sequence[Finished], starts: np.ndarray):
         self._folder, self._sweep, self._ordered, self._starts = folder, sweep, ordered, starts
         self._kept: tuple[int, dict[str, np.ndarray]] = (-1, {})
 
     def at(self, name: str, points: np.ndarray, result: np.ndarray) -> None:
-        """Put a variable's values at flat points into `result`, which holds the filling."""
+        """Write the values of a variable at flat points into `result`; points not computed keep its fill value."""
         for index, where, local in self._tiles(points):
             if self._kept[0] != index:
                 self._kept = (index, read_tile(self._folder, self._sweep, self._ordered[index]))
             result[where] = self._kept[1][name][local]
 
     def number_each(self, numbers: Sequence[int], points: np.ndarray, result: np.ndarray) -> None:
-        """Put a number of each tile at its flat points into `result`; no file is read."""
+        """Write one number per tile at its flat points into `result`, without reading a file."""
         for index, where, _ in self._tiles(points):
             result[where] = numbers[index]
 
     def _tiles(self, points: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Finished tiles that have some of the points: which tile, which of the points, and where in the tile."""
+        """Yield each finished tile with some of the points: its index, the points' indices, and their places in it."""
         if not len(self._starts):
             return
         owner = np.searchsorted(self._starts, points, side="right") - 1
@@ -178,7 +178,7 @@ class _Reader:
 
 
 def _computed_by(reader: _Reader, ordered: Sequence[Finished], sweep: Sweep, grid: tuple[int, ...]) -> "xr.Variable":
-    """Which version of jaxent computed each point, as the number of its words."""
+    """Build the coordinate that numbers the version of jaxent that computed each point."""
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray
 
@@ -206,7 +206,7 @@ def _backend_array(
     from xarray.core import indexing
 
     class Tiles(BackendArray):
-        """One variable of all tiles, in the shape of the grid."""
+        """Present one variable of all tiles in the shape of the grid."""
 
         def __init__(self):
             self.shape = grid + extra
@@ -223,7 +223,8 @@ def _backend_array(
             put(points.ravel(), flat)
             shape = tuple(size for one in chosen for size in one.shape)
             values = flat.reshape((*shape, *extra))
-            for axis, one in reversed(list(enumerate(key[len(grid) :], len(shape)))):  # together, lists would be pairs
+            # axis by axis, because numpy pairs up several index lists
+            for axis, one in reversed(list(enumerate(key[len(grid) :], len(shape)))):
                 values = values[(*[slice(None)] * axis, one)]
             return np.asarray(values)
 

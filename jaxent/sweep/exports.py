@@ -1,8 +1,7 @@
-"""Results in one file: written from a sweep's folder as netCDF or Zarr, and opened again.
+"""Export the results of a sweep to one netCDF file or Zarr store, and open it again.
 
-A Zarr store names the codecs that decode it, and some of those run what they are given. So a store is looked through as
-plain JSON before Zarr sees it, and is opened only if it holds nothing but numbers and texts, by codecs that are written
-here.
+A Zarr store names the codecs that decode it, and some codecs can execute code from the store. A store is therefore read
+as plain JSON first, and is opened only if it holds numbers and texts alone, in codecs that `export_sweep` writes.
 """
 
 import json
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["export_sweep", "open_export"]
 
 _METADATA = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
-_MOST_BYTES = 2**26  # of a file of metadata
+_MOST_BYTES = 2**26  # largest metadata file
 _CODECS = {"blosc", "bytes", "crc32c", "gzip", "zlib", "zstd"}
 _TYPE_2 = re.compile(r"[<>|]([fiuc]\d{1,2}|b1|U\d{1,6})")
 _TYPES_3 = re.compile(r"bool|(u?int|float|complex)\d{1,3}|fixed_length_utf32|string")
@@ -34,13 +33,13 @@ def export_sweep(path: str | os.PathLike, to: str | os.PathLike) -> Path:
 
     Args:
         path: the folder of the sweep.
-        to: the file or store; an existing one is replaced when the new one is whole.
+        to: the file or store; an existing one is replaced when the new one is complete.
 
     Returns:
         the path written.
 
     Raises:
-        ValueError: when the name ends otherwise or stands for something else, and as `open_sweep`.
+        ValueError: when `to` has another ending or names something other than an export, and as `open_sweep`.
     """
     target = Path(to)
     if target.suffix not in (".nc", ".zarr"):
@@ -71,11 +70,11 @@ def open_export(path: str | os.PathLike) -> "xr.Dataset":
         path: the file or store.
 
     Returns:
-        xarray.Dataset: read where it is looked at.
+        xarray.Dataset: reads values when they are used.
 
     Raises:
-        FileNotFoundError: when there is none.
-        ValueError: when it is neither, or a store of other types or codecs than are written here.
+        FileNotFoundError: when `path` does not exist.
+        ValueError: when `path` is neither, or a store of other types or codecs than `export_sweep` writes.
     """
     import xarray as xr
 
@@ -96,7 +95,7 @@ def open_export(path: str | os.PathLike) -> "xr.Dataset":
 
 
 class _Refused(ValueError):
-    """What is wrong with a store."""
+    """Report what is wrong with a store."""
 
 
 def _import_zarr(path: Path) -> None:
@@ -107,10 +106,10 @@ def _import_zarr(path: Path) -> None:
 
 
 def _check_store(path: Path) -> None:
-    """Look through all metadata of a store without opening it.
+    """Check all metadata of a store without opening it.
 
     Raises:
-        ValueError: when it holds links, devices, objects, or codecs that are not written here.
+        ValueError: when it holds links, devices, objects, or codecs that `export_sweep` does not write.
     """
     found = False
     for entry in _entries(path):
@@ -122,7 +121,7 @@ def _check_store(path: Path) -> None:
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry]:
-    """Files of a folder and those in it."""
+    """Yield the files of a folder and its subfolders; refuse links and devices."""
     with os.scandir(folder) as entries:
         for entry in entries:
             mode = entry.stat(follow_symlinks=False).st_mode
@@ -135,7 +134,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry]:
 
 
 def _check_metadata(record: Any) -> None:
-    """Types and codecs of one array, or of all that are told of in one place."""
+    """Check types and codecs of one array, or of all arrays in consolidated metadata."""
     if not isinstance(record, dict):
         raise _Refused("has metadata that are no table")
     for inner in ("metadata", "consolidated_metadata"):
@@ -153,7 +152,7 @@ def _check_metadata(record: Any) -> None:
 
 
 def _name(one: Any) -> Any:
-    """Of a type or codec, which is a text or a table."""
+    """Return the name of a type or codec, which is a text or a table."""
     return one.get("name", one.get("id")) if isinstance(one, dict) else one
 
 

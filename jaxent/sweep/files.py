@@ -1,7 +1,7 @@
-"""Files that are whole or absent: written beside their final name, seen to the disk, and renamed.
+"""Write files that are either complete or absent: write beside the final name, sync to disk, then rename.
 
-What is being written bears its process in its name, `.grid.jaxent-PID-START-PLACE-….nc`: what a process that no longer
-runs has left is removed when the same file is written again, and nothing else is.
+A temporary file carries its process in its name, `.grid.jaxent-PID-START-PLACE-….nc`. Writing the same file again
+removes only the temporary files whose process no longer runs.
 """
 
 import contextlib
@@ -30,16 +30,16 @@ __all__ = [
     "write_whole",
 ]
 
-_LONGEST_STEM = 100  # of a name that is being written; a file system takes 255 bytes
+_LONGEST_STEM = 100  # characters of a temporary name's stem; most file systems limit a name to 255 bytes
 _ASIDE = "-old"
 
 
 def output_folder(path: str | os.PathLike, argument: str = "out") -> Path:
-    """Make a folder for results and make sure that it can be written to, before any work starts.
+    """Make a folder for results and check that it can be written to, before any work starts.
 
     Args:
         path: the folder.
-        argument: what the error calls it.
+        argument: name of the argument in the error message.
 
     Raises:
         ValueError: when it cannot be made or written to.
@@ -58,7 +58,7 @@ def output_folder(path: str | os.PathLike, argument: str = "out") -> Path:
 
 
 def save(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Write a file beside its final name and rename it: a whole file or none, after any interruption.
+    """Write a file beside its final name and rename it, so that an interruption leaves a complete file or none.
 
     Args:
         path: final name.
@@ -82,7 +82,7 @@ def save_folder(path: Path, write: Callable[[Path], Any]) -> Path:
 
     Args:
         path: final name; a folder there is replaced.
-        write: called with the temporary path, where nothing is.
+        write: called with the temporary path, at which nothing exists yet.
 
     Returns:
         the final path.
@@ -123,7 +123,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A name for what is to become `path`; nothing is left there in the end."""
+    """Provide a temporary path beside `path`, and remove at the end whatever is left at it."""
     name = f"{_prefix(path)}{this_process().tag}-{secrets.token_hex(4)}{path.suffix}"
     temporary = path.parent / name
     with interrupts.at_end(lambda: _remove(temporary)):
@@ -138,7 +138,7 @@ def _prefix(path: Path) -> str:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove what processes that no longer run have left of writing `path`; what they had set aside is put back."""
+    """Remove temporary files of `path` from processes that no longer run; restore a folder that they had set aside."""
     pattern = re.compile(
         re.escape(_prefix(path)) + r"(\d{1,10})-(\d{1,12})-([0-9a-f]{8})-[0-9a-f]{8}"
         rf"(?P<old>{_ASIDE})?" + re.escape(path.suffix)
@@ -160,7 +160,7 @@ def _remove(path: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file and see it to the disk; a half-written line before it is closed, so that it stays alone."""
+    """Append a line to a file and sync it to disk; first end a half-written last line, so that the two do not merge."""
     with open(path, "ab+") as file:
         if file.tell() and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
             line = "\n" + line
@@ -170,10 +170,10 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
-    """Bytes of a file, which must be a regular one: no link, device or pipe is read, and no more than so many bytes.
+    """Read the bytes of a regular file, or of a link to one, of at most `most_bytes`; devices and pipes are refused.
 
     Raises:
-        OSError: when it is not there, is something else, or is longer.
+        OSError: when the file is missing, is not a regular file, or is longer.
     """
     with open_regular(path) as file:
         data = file.read(most_bytes + 1)
@@ -183,11 +183,11 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
 
 
 def open_regular(path: Path):
-    """A regular file, or a link to one, opened for reading bytes; a pipe or a device is not opened: OSError."""
+    """Open a regular file, or a link to one, for reading bytes; raise OSError for a pipe or a device."""
     _check_regular(path, os.stat(path))
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        _check_regular(path, os.fstat(descriptor))  # it may have become another
+        _check_regular(path, os.fstat(descriptor))  # it may have been replaced since the first check
     except OSError:
         os.close(descriptor)
         raise
@@ -200,12 +200,12 @@ def _check_regular(path: Path, found: os.stat_result) -> None:
 
 
 def _sync(path: Path) -> None:
-    with open(path, "rb") as file, contextlib.suppress(OSError):  # not every system syncs what is open for reading
+    with open(path, "rb") as file, contextlib.suppress(OSError):  # some systems cannot sync a file opened for reading
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """See the names in a folder to the disk, where the system can."""
+    """Sync the names in a folder to disk, where the system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""One grid of times in tiles of one compiled shape; between tiles the host may report progress."""
+"""Compute one grid of times in tiles of one compiled shape, with progress reports between tiles."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Report = Callable[[float], None]
 
 
 def estimated_seconds(chain: Chain, n_times: int) -> float:
-    """Rough cost of an entropy grid on two CPU cores, compilation included: enough for an honest progress bar."""
+    """Estimate the seconds of an entropy grid on two CPU cores, with compilation, for a progress bar."""
     counted = min(chain.dimension, 16 * math.sqrt(chain.n_atoms))  # the band engine's window for the full basis
     return 1.5 + n_times * (2e-5 + min(1.4e-11 * chain.dimension**3, 5e-6 * counted))
 
@@ -31,7 +31,7 @@ def entropy_over_grid(
     phase_offset: arguments.Offsets = 0.0,
     report: Report = lambda seconds: None,
 ) -> np.ndarray:
-    """`jaxent.end_to_end_entropy` over a one-dimensional grid, tile by tile, with progress.
+    """Compute `jaxent.end_to_end_entropy` over a one-dimensional grid, tile by tile, with progress reports.
 
     Args:
         chain: the chain.
@@ -53,7 +53,7 @@ def entropy_over_grid(
     tile = min(count, max(1, int(count * 0.5 / total)))  # about half a second each
     result = np.empty(count)
     for start in range(0, count, tile):
-        # the last tile is filled up, so that all of them run the same program
+        # the last tile is padded, so that all tiles run the same program
         index = np.minimum(np.arange(start, start + tile), count - 1)
         part = end_to_end_entropy(chain, _take(times, index), outcomes, phase_offset)
         stop = min(start + tile, count)

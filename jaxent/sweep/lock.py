@@ -1,8 +1,8 @@
-"""Who computes into a folder: one small file for each process, `running-0.json`, that goes when the process goes.
+"""Record the processes that compute into a folder: one file each, such as `running-0.json`, removed at their end.
 
-Processes that share out the tiles by numbers, (0 of 4) and (2 of 4), meet in one folder by design. Two whose tiles are
-partly the same, such as two without numbers, would compute them twice: the second is refused. A file whose process no
-longer runs is taken over.
+Processes that share the tiles by numbers, such as (0 of 4) and (2 of 4), may compute into one folder. Two processes
+with common tiles, such as two without numbers, would compute them twice: the second is refused. A file whose process no
+longer runs is removed.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ except ImportError:  # Windows
 
 __all__ = ["Holder", "held", "holders"]
 
-_MOST_BYTES = 10_000  # of the file of a holder
+_MOST_BYTES = 10_000  # largest file of a holder
 _MOST_PROCESSES = 2**31
 
 
 class Holder(NamedTuple):
-    """A process that computes into a folder, by its file.
+    """Describe a process that computes into a folder, from its file.
 
     Attributes:
         path: the file.
         owner: the process.
-        process: its number.
-        n_processes: how many share the sweep.
+        process: number of the process.
+        n_processes: how many processes share the sweep.
     """
 
     path: Path
@@ -46,31 +46,31 @@ class Holder(NamedTuple):
 
     @property
     def still_runs(self) -> bool | None:
-        """Whether it still runs; None where that cannot be told from here."""
+        """True if the process still runs; None if that cannot be checked from here."""
         return runs(self.owner.pid, self.owner.started, self.owner.place)
 
     def meets(self, process: int, n_processes: int) -> bool:
-        """Whether it computes tiles that another process has, too: those of numbers equal modulo both counts."""
+        """Check whether the process has tiles in common with another: a number equal modulo both counts."""
         return (self.process - process) % math.gcd(self.n_processes, n_processes) == 0
 
 
 def holders(folder: Path) -> list[Holder]:
-    """Processes that have said that they compute into a folder; what cannot be read is none."""
+    """List the processes that compute into a folder, from their files; unreadable files are ignored."""
     found = [_parsed(path) for path in sorted(folder.glob("running-*.json"))]
     return [one for one in found if one is not None]
 
 
 @contextlib.contextmanager
 def held(folder: Path, process: int, n_processes: int) -> Iterator[None]:
-    """Hold a share of a folder's tiles for this process.
+    """Reserve a share of the tiles of a folder for this process.
 
     Args:
-        folder: of the sweep; it exists.
+        folder: existing folder of the sweep.
         process: number of this process.
-        n_processes: how many share the sweep.
+        n_processes: how many processes share the sweep.
 
     Raises:
-        ValueError: while another process computes tiles that this one has, too.
+        ValueError: while another process computes some of the same tiles.
     """
     path = folder / f"running-{process}.json"
     with _alone(folder):
@@ -104,7 +104,7 @@ def _take_over(folder: Path, one: Holder, n_processes: int) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time, where the system can, so that two do not take over the same file."""
+    """Admit one process at a time, if the system supports it, so that two do not take over the same file."""
     descriptor = -1
     with contextlib.suppress(OSError):
         if fcntl is not None:

@@ -1,6 +1,6 @@
-"""Which process a file belongs to, and whether that process still runs: a pid, when it was started, and its host.
+"""Identify the process that owns a file by pid, start time and host, and check whether it still runs.
 
-A pid is used again, and means nothing on another host or in another container; with the other two it is told apart.
+A pid alone is not enough: it is reused later, and on other hosts and in other containers.
 """
 
 import functools
@@ -14,17 +14,17 @@ import psutil
 
 __all__ = ["Owner", "runs", "this_process"]
 
-_CLOCK_SECONDS = 2  # by which the start of one process is told differently, as clocks are set
+_CLOCK_SECONDS = 2  # largest difference in the start time of one process, after a change of the clock
 
 
 class Owner(NamedTuple):
-    """A process.
+    """Identify a process.
 
     Attributes:
-        pid: its number.
-        started: when it was started, in whole seconds since 1970.
-        host: name of its host.
-        place: a hash of the host and, where there are such, of the container whose processes are numbered together.
+        pid: process number.
+        started: start time in whole seconds since 1970.
+        host: name of the host.
+        place: a hash of the host and, where there are containers, of the container with its own process numbers.
     """
 
     pid: int
@@ -34,7 +34,7 @@ class Owner(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """Pid, start and place, as a file name holds them."""
+        """Pid, start time and place, as in file names."""
         return f"{self.pid}-{self.started}-{self.place}"
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Owner(NamedTuple):
 
 
 def this_process() -> Owner:
-    """The process that asks."""
+    """Return the owner that stands for the current process."""
     return _process(os.getpid())
 
 
@@ -59,14 +59,14 @@ def _process(pid: int) -> Owner:
 
 
 def runs(pid: int, started: int, place: str) -> bool | None:
-    """Whether a process still runs; None where that cannot be told from here, as it is at another place."""
+    """Check whether a process still runs; None if it is on another host or in another container."""
     if place != this_process().place:
         return None
     try:
         process = psutil.Process(pid)
         ended = process.status() == psutil.STATUS_ZOMBIE
         return not ended and abs(process.create_time() - started) <= _CLOCK_SECONDS
-    except psutil.AccessDenied:  # it is somebody else's
+    except psutil.AccessDenied:  # the process of another user
         return True
     except (psutil.NoSuchProcess, ValueError, OverflowError):
         return False

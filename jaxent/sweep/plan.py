@@ -1,7 +1,7 @@
-"""How a sweep is cut: points of one chain are a group of equal shapes, a group is cut into tiles.
+"""Cut a sweep into tiles: the points of one chain form a group of equal shapes, and a group is cut into tiles.
 
 Points of a group are numbered with the last axis, time, fastest; the whole grid is the groups one after the other. A
-tile takes a few seconds and a limited memory, so that little is lost when it is interrupted and nothing grows with the
+tile takes a few seconds and limited memory, so that an interruption loses little and memory does not grow with the
 grid.
 """
 
@@ -21,18 +21,18 @@ from jaxent.sweep.spec import KNOBS, Sweep
 
 __all__ = ["MOST_TILES", "Group", "Plan", "Tile", "Tiles", "cut", "make_plan", "points_of_group"]
 
-MOST_TILES = 10**6  # each is a file of one folder
+MOST_TILES = 10**6  # each tile is a file in the same folder
 
-_TILE_SECONDS = 3.0  # long against what a file costs, short against what one would mind losing
-_LEAST_TILES = 4  # of each process
-_ACCELERATION = 20.0  # of an accelerator over two cores, roughly: its tiles hold so many more points
-_RESULT_BYTES = 64 * 2**20  # of one tile in memory and on disk
-_BATCH_BYTES = 256 * 2**20  # of points worked on at once on a CPU: more buys no speed
-_SHARE = 8  # of free memory
+_TILE_SECONDS = 3.0  # long compared with writing a file, short enough to lose
+_LEAST_TILES = 4  # tiles for each process
+_ACCELERATION = 20.0  # rough speed of an accelerator over two cores; its tiles hold more points by this factor
+_RESULT_BYTES = 64 * 2**20  # results of one tile in memory and on disk
+_BATCH_BYTES = 256 * 2**20  # points computed at once on a CPU; more are not faster
+_SHARE = 8  # points computed at once may use 1/8 of the free memory
 
 
 class Tile(NamedTuple):
-    """Points [start, stop) of a group; `number` counts the tiles of all groups."""
+    """Hold the points [start, stop) of a group; `number` counts the tiles of all groups."""
 
     number: int
     group: int
@@ -41,12 +41,12 @@ class Tile(NamedTuple):
 
 
 class Tiles(Sequence[Tile]):
-    """Tiles of groups of equally many points, made when they are looked at.
+    """Provide the tiles of groups of equal size, each made on access.
 
     Args:
         n_points: points of each group.
         tile_points: points of a tile, for each group.
-        numbers: of the tiles that are meant; None: all.
+        numbers: numbers of the tiles to include; None: all.
     """
 
     def __init__(self, n_points: int, tile_points: Sequence[int], numbers: range | None = None):
@@ -69,7 +69,7 @@ class Tiles(Sequence[Tile]):
         return self._tile(self._numbers[index])
 
     def numbered(self, number: int) -> Tile | None:
-        """The tile of a number, or None where it is none of these."""
+        """Return the tile with a number, or None if it is not included."""
         return self._tile(number) if number in self._numbers else None
 
     def _tile(self, number: int) -> Tile:
@@ -81,16 +81,16 @@ class Tiles(Sequence[Tile]):
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Points of one chain.
+    """Describe the points of one chain.
 
     Attributes:
         chain: the chain.
-        n_points: how many.
+        n_points: number of points.
         tile_points: points of a tile; the last may have fewer.
-        batch: points worked on at once on each device.
-        point_bytes: working memory of one.
-        result_bytes: of one point.
-        point_seconds: rough time of one.
+        batch: points computed at once on each device.
+        point_bytes: working memory of one point.
+        result_bytes: memory of the result of one point.
+        point_seconds: rough time of one point.
     """
 
     chain: Chain
@@ -103,19 +103,19 @@ class Group:
 
     @property
     def n_tiles(self) -> int:
-        """How many tiles."""
+        """Number of tiles."""
         return -(-self.n_points // self.tile_points)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Groups of a sweep, in the order of its grid."""
+    """Hold the groups of a sweep, in the order of its grid."""
 
     groups: tuple[Group, ...]
 
     @property
     def n_tiles(self) -> int:
-        """Tiles of all groups."""
+        """Number of tiles of all groups."""
         return sum(group.n_tiles for group in self.groups)
 
     @property
@@ -125,7 +125,7 @@ class Plan:
 
     @property
     def tile_bytes(self) -> int:
-        """Largest memory that a tile takes on a device."""
+        """Largest memory of a tile on a device."""
         return max(
             min(group.batch, group.tile_points) * group.point_bytes + group.tile_points * group.result_bytes
             for group in self.groups
@@ -133,21 +133,21 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Rough time on two CPU cores, compilation included."""
+        """Rough time on two CPU cores, including compilation."""
         return sum(1.5 + group.n_points * group.point_seconds for group in self.groups)
 
     def tiles(self) -> Tiles:
-        """All tiles in order."""
+        """List all tiles in order."""
         return cut(self.groups[0].n_points, [group.tile_points for group in self.groups])
 
 
 def points_of_group(sweep: Sweep) -> int:
-    """Points of each chain."""
+    """Count the points of each chain."""
     return math.prod(count for name, count in sweep.axes.items() if name in KNOBS)
 
 
 def cut(n_points: int, tile_points: Sequence[int]) -> Tiles:
-    """Tiles of groups of so many points each."""
+    """Cut groups of `n_points` points each into tiles."""
     return Tiles(n_points, tile_points)
 
 
@@ -164,7 +164,7 @@ def make_plan(
         sweep: the question.
         tile_points: points of a tile, one number or one for each group; None: a few seconds' worth.
         n_devices: devices that share a tile.
-        on_cpu: whether they are processors, not accelerators.
+        on_cpu: whether the devices are CPUs, not accelerators.
         n_processes: processes that share the tiles.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A sweep from start to end: missing tiles are computed and kept, one after the other."""
+"""Run or resume a sweep: compute and store only the missing tiles, one after the other."""
 
 import dataclasses
 import os
@@ -28,16 +28,16 @@ _HALF_WRITTEN = re.compile(r"\.tile-(\d{6,7})[-.].*\.nc")
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Where this process stands, after a tile.
+    """Report the progress of this process after a tile.
 
     Attributes:
         process: number of this process.
         tile: number of the tile just finished.
-        points_done: points of this process that have their answer, those of earlier runs included.
+        points_done: points of this process that are computed, including those of earlier runs.
         n_points: points of this process.
         points_per_second: rate of this run.
-        seconds_left: at that rate, weighted by the cost of the points.
-        n_failed: points that have none, so far.
+        seconds_left: time left at that rate, weighted by the cost of the points.
+        n_failed: points that failed so far.
     """
 
     process: int
@@ -51,13 +51,13 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class SweepRun:
-    """What a run of a sweep has done, for the tiles of this process.
+    """Summarize a run of a sweep, for the tiles of this process.
 
     Attributes:
-        folder: where the results are; `jaxent.open_sweep` reads them.
+        folder: folder of the results; `jaxent.open_sweep` reads them.
         n_points: points of this process's tiles.
-        n_computed: points computed by this run; the others were there.
-        failures: of all tiles: chain by chain, points that have no value, and why.
+        n_computed: points computed by this run; earlier runs computed the others.
+        failures: chain by chain over all tiles, the points without a value and the reason.
         n_impossible: points whose outcomes cannot occur; their values are NaN.
     """
 
@@ -71,12 +71,12 @@ class SweepRun:
 def plan_sweep(
     sweep: Sweep, tile_points: int | None = None, devices: Sequence[Any] | None = None, n_processes: int = 1
 ) -> Plan:
-    """How a sweep would be cut into tiles here, with its bytes and a rough time; nothing is computed.
+    """Plan a sweep without computing it: its tiles, its size in bytes and a rough time on these devices.
 
     Args:
         sweep: the question.
         tile_points: points of a tile; None: a few seconds' worth that fit in memory.
-        devices: that share each tile; None: all of this process.
+        devices: devices that share each tile; None: all of this process.
         n_processes: processes that share the tiles.
 
     Returns:
@@ -118,31 +118,31 @@ def run_sweep(
     process: int = 0,
     n_processes: int = 1,
 ) -> SweepRun:
-    """Compute a sweep into a folder, or go on where an earlier run of the same sweep was stopped.
+    """Run a sweep into a folder, or resume it: compute only the missing tiles.
 
-    Each tile is one file, whole or absent; a tile that is there, with its recorded checksum, is not computed again.
-    Points of several processes are shared out by the number of their tile; nothing passes between them.
+    Each tile is one file, complete or absent; a tile whose file has the recorded checksum is not computed again.
+    Several processes share the tiles by number and exchange no data.
 
     Args:
         sweep: the question.
-        folder: for the results; made if it is not there.
-        tile_points: points of a tile; None: a few seconds' worth that fit in memory, or what the folder has.
+        folder: folder for the results; made if it does not exist.
+        tile_points: points of a tile; None: a few seconds' worth that fit in memory, or as when the folder was begun.
         report: called after each tile.
         retry_failed: compute tiles with failed points again.
-        mix_versions: go on in a folder that another version or commit of jaxent has computed into; `open_sweep` tells
-            which of them computed each point.
-        devices: that share each tile; None: all of this process.
+        mix_versions: resume in a folder with tiles of another version or commit of jaxent; `open_sweep` then lists
+            which one computed each point.
+        devices: devices that share each tile; None: all of this process.
         process: number of this process, from 0.
         n_processes: how many processes share the sweep.
 
     Returns:
-        SweepRun: what was computed, and what failed.
+        SweepRun: the points computed, and those that failed.
 
     Raises:
         ValueError: on an argument out of range, when one point's result does not fit in memory, when the folder holds
             another sweep, tiles of another version of jaxent, or files of a newer one, and while another process
             computes into it.
-        OSError: when a file cannot be written; what is finished is kept.
+        OSError: when a file cannot be written; finished tiles are kept.
     """
     if not 0 <= process < n_processes:
         raise ValueError(f"Argument `process` must lie in 0…{n_processes - 1}, but is {shown(process)}.")
@@ -196,7 +196,7 @@ def _check_versions(folder: Path, found: Collection[Finished], about: dict[str, 
 
 
 def _clear(folder: Path, missing: list[Tile]) -> None:
-    """Remove what an interrupted run has left of the tiles that are computed now, which nobody else computes."""
+    """Remove half-written files of the missing tiles, which no other process computes."""
     numbers = {tile.number for tile in missing}
     for entry in os.scandir(folder) if missing else ():
         match = _HALF_WRITTEN.fullmatch(entry.name)
@@ -215,7 +215,7 @@ def _kept(store: Store, tile: Tile, answer: Answer, about: dict[str, str]) -> Fi
 
 
 class _Clock:
-    """Rate and time left of a process."""
+    """Measure the rate of a process and estimate its time left."""
 
     def __init__(self, plan: Plan, process: int, own: Tiles, finished: dict[int, Finished]):
         self._plan, self._process, self._start = plan, process, time.monotonic()

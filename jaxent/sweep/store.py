@@ -1,13 +1,13 @@
-"""The folder of a sweep: the question, one file for each tile, and the lists of finished tiles.
+"""Read and write the folder of a sweep: the question, one file for each tile, and the lists of finished tiles.
 
     sweep.json         the question, its key, and how it is cut into tiles
     tiles-0.jsonl      one line for each tile that process 0 has finished: file, checksum, failures, versions, device
-    tile-000000.nc     the tile's points and variables (netCDF), whole or absent
-    running-0.json     who is computing (`jaxent.sweep.lock`)
+    tile-000000.nc     the tile's points and variables (netCDF), complete or absent
+    running-0.json     process that computes now (`jaxent.sweep.lock`)
 
-A tile counts only if its line is intact, bears the key of the question and names a file whose checksum is the recorded
-one: half files, damaged files and files from elsewhere are as if they were not there. Files are parsed, never executed,
-and only regular files are read, no further than the plan says.
+A tile counts only if its line is intact, has the key of the question and names a file with the recorded checksum:
+incomplete, damaged and foreign files are ignored. Files are parsed, never executed, and only regular files are read, up
+to the size that the plan implies.
 """
 
 import dataclasses
@@ -43,16 +43,16 @@ __all__ = [
     "tile_lines",
 ]
 
-_MOST_LAYOUT_BYTES = 2**28  # of sweep.json: an axis of ten million values
+_MOST_LAYOUT_BYTES = 2**28  # of sweep.json, enough for an axis of ten million values
 _LONGEST_LINE = 2**26
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
-_WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)  # of what is parsed
-_SETTLE_SECONDS = 300.0  # that a process waits for the first to lay out the folder
+_WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)  # errors of parsing
+_SETTLE_SECONDS = 300.0  # longest wait for process 0 to lay out the folder
 
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """The line of a finished tile; of several lines that of the highest `run` counts."""
+    """Hold the line of a finished tile; of several lines for one tile, that of the highest `run` counts."""
 
     tile: Tile
     file: str
@@ -64,23 +64,24 @@ class Finished:
 
 
 def computed_by(about: dict[str, str]) -> str:
-    """Version and commit of jaxent among the versions of a tile, in words."""
+    """Write the version and commit of jaxent, from the versions recorded with a tile."""
     head, _, changed = about.get("commit", "").partition(" ")
     commit = f" ({head[:12]}{' ' + changed if changed else ''})" if head else ""
     return f"jaxent {about.get('jaxent_version', 'of an unknown version')}{commit}"
 
 
 class Store:
-    """The folder of one sweep.
+    """Manage the folder of one sweep.
 
     Args:
         folder: an existing folder.
         sweep: the question.
         tile_points: points of a tile for each chain; those of an earlier run of the same question take precedence.
-        process: number of this process; the first lays out the folder.
+        process: number of this process; process 0 lays out the folder.
 
     Raises:
-        ValueError: when the folder holds another question, with the difference; OSError when it cannot be written.
+        ValueError: when the folder holds another sweep, with the differences.
+        OSError: when the folder cannot be written.
     """
 
     def __init__(self, folder: Path, sweep: Sweep, tile_points: list[int], process: int = 0):
@@ -98,7 +99,7 @@ class Store:
             path, data = folder / "sweep.json", json.dumps(found, indent=1, ensure_ascii=False).encode()
             if len(data) > _MOST_LAYOUT_BYTES:
                 raise ValueError(f"Argument `sweep` must fit in 256 MiB as text, but takes {len(data) // 2**20} MiB.")
-            if os.path.lexists(path):  # damaged: it is kept beside, the tiles are told by their own key
+            if os.path.lexists(path):  # damaged: keep it as a copy; tiles are recognized by their own key
                 os.replace(path, folder / "sweep.json.damaged")
             write_whole(path, data)
         self.tile_points: list[int] = found["tile_points"]
@@ -122,19 +123,19 @@ class Store:
         return finished
 
     def finished(self, tiles: Tiles) -> dict[int, Finished]:
-        """Finished tiles by number, those whose files are intact; what is kept from now on supersedes their lines."""
+        """Return finished tiles with intact files, by number; tiles kept from now on supersede their lines."""
         found = finished_tiles(self.folder, self.key, tiles)
         self._run = 1 + max((one.run for one in found.values()), default=0)
         return {number: one for number, one in found.items() if _values(self.folder, self.sweep, one) is not None}
 
 
 def finished_tiles(folder: Path, key: str, tiles: Tiles) -> dict[int, Finished]:
-    """By number, the tiles that the intact lines of a question tell of, each as its last run left it.
+    """Collect the finished tiles of a question from its intact lines, by number, each from its last run.
 
-    The lists do not tell which of them is younger: a tile may have been computed again by another process.
+    The order of the lists does not matter: a tile may have been computed again by another process.
 
     Raises:
-        ValueError: when a list is no regular file, or holds lines of a newer jaxent.
+        ValueError: when a list is not a regular file, or holds lines of a newer jaxent.
     """
     found: dict[int, Finished] = {}
     for path in sorted(folder.glob("tiles-*.jsonl")):
@@ -148,10 +149,10 @@ def finished_tiles(folder: Path, key: str, tiles: Tiles) -> dict[int, Finished]:
 
 
 def tile_lines(path: Path) -> Iterator[bytes]:
-    """Lines of a list of tiles, one at a time; what is longer than any line is cut, and so counts as damaged.
+    """Yield the lines of a list of tiles; longer lines than jaxent writes are cut, and so count as damaged.
 
     Raises:
-        ValueError: when it is no regular file that can be read.
+        ValueError: when the list is not a regular file, or cannot be read.
     """
     try:
         with open_regular(path) as file:
@@ -166,11 +167,11 @@ def tile_lines(path: Path) -> Iterator[bytes]:
 
 
 def folder_layout(folder: Path) -> dict[str, Any]:
-    """What `sweep.json` of a folder holds.
+    """Read `sweep.json` of a folder.
 
     Raises:
         FileNotFoundError: when there is no such folder.
-        ValueError: when it holds no sweep, one of a newer jaxent, or a damaged one.
+        ValueError: when the folder holds no sweep, one of a newer jaxent, or a damaged one.
     """
     must = "Argument `path` must be a folder with the results of a sweep, which `jaxent sweep` writes, but "
     if not folder.exists():
@@ -184,10 +185,10 @@ def folder_layout(folder: Path) -> dict[str, Any]:
 
 
 def read_tile(folder: Path, sweep: Sweep, finished: Finished) -> dict[str, np.ndarray]:
-    """Variables of a tile, flat over its points.
+    """Read the variables of a tile, flat over its points.
 
     Raises:
-        ValueError: when its file is missing, damaged, or of other variables than the sweep's.
+        ValueError: when the file is missing, damaged, or has other variables than the sweep.
     """
     values = _values(folder, sweep, finished)
     if values is None:
@@ -201,10 +202,10 @@ def read_tile(folder: Path, sweep: Sweep, finished: Finished) -> dict[str, np.nd
 
 
 def _intact(folder: Path) -> dict[str, Any] | None:
-    """The layout of a folder, or None where it is missing or damaged.
+    """Read the layout of a folder, or return None if it is missing or damaged.
 
     Raises:
-        ValueError: when a newer jaxent wrote it.
+        ValueError: when a newer jaxent wrote the layout.
     """
     try:
         found = json.loads(read_regular(folder / "sweep.json", _MOST_LAYOUT_BYTES))
@@ -245,7 +246,7 @@ def _text(value: Any) -> str:
 
 
 def _settled(folder: Path) -> dict[str, Any]:
-    """The layout, as soon as the first process has written it."""
+    """Wait for the layout that process 0 writes, and return it."""
     end = time.monotonic() + _SETTLE_SECONDS
     while (found := _intact(folder)) is None:
         if time.monotonic() > end:
@@ -264,7 +265,7 @@ def _line(key: str, one: Finished) -> str:
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """What a line holds, or None where it is damaged."""
+    """Read the record of a line, or return None if it is damaged."""
     try:
         outer = json.loads(line)
         text = json.dumps(outer["record"], sort_keys=True)
@@ -275,7 +276,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def tile_key(line: bytes) -> str | None:
-    """Key of the question that a line belongs to, or None where it is damaged."""
+    """Read the key of the question of a line, or return None if it is damaged."""
     record = _record(line)
     try:
         return None if record is None or _finished(record) is None else _text(record["key"])
@@ -284,10 +285,10 @@ def tile_key(line: bytes) -> str | None:
 
 
 def parsed(line: bytes, key: str, path: Path) -> Finished | None:
-    """What a line says, or None where it is damaged, of another question, or of other types than are written.
+    """Parse a line, or return None if it is damaged, of another question, or of unexpected types.
 
     Raises:
-        ValueError: when a newer jaxent wrote it.
+        ValueError: when a newer jaxent wrote the line.
     """
     record = _record(line)
     if record is None or record.get("key") != key:
@@ -323,12 +324,12 @@ def _finished(record: dict[str, Any]) -> Finished:
 
 
 def file_name(number: int) -> str:
-    """Of the file of a tile."""
+    """Return the file name of a tile."""
     return f"tile-{number:06d}.nc"
 
 
 def _values(folder: Path, sweep: Sweep, one: Finished) -> dict[str, np.ndarray] | None:
-    """Variables of a tile's file, or None where it is not what was written."""
+    """Read the variables of the file of a tile, or return None if it is missing or changed."""
     try:
         data = read_regular(folder / one.file, most_bytes(sweep, one.tile))
     except OSError:

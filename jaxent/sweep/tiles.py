@@ -1,7 +1,7 @@
-"""The file of a tile: its points and variables as netCDF, written plainly, and read only where it is as it was written.
+"""Write and read the file of a tile: its points and variables as plain netCDF.
 
-An HDF5 file of a few kilobytes can stand for many gigabytes: filters, virtual and external data, and data that were
-never written. None of these are in what is written here, so none are read.
+An HDF5 file of a few kilobytes can expand to many gigabytes, by filters, virtual and external data, and data that were
+never written. jaxent writes none of these, and refuses files with them.
 """
 
 import io
@@ -19,18 +19,18 @@ from jaxent.sweep.spec import FORMAT, Sweep
 __all__ = ["DTYPES", "decoded", "encoded", "most_bytes", "question_text"]
 
 DTYPES = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128), "i": np.dtype(np.int64)}
-_LONGEST_ATTRIBUTE = 16_000  # HDF5 takes 64 KiB
-_HEADER_BYTES = 2**20  # of names, attributes and dimensions, generously
+_LONGEST_ATTRIBUTE = 16_000  # characters; HDF5 allows 64 KiB
+_HEADER_BYTES = 2**20  # generous bound for names, attributes and dimensions
 
 
 def question_text(question: dict[str, Any]) -> str:
-    """A question as an attribute of results, or where to find it."""
+    """Write a question as an attribute of results, or, if it is too long, where to find it."""
     text = json.dumps(question, ensure_ascii=False)
     return text if len(text) < _LONGEST_ATTRIBUTE else "see sweep.json"
 
 
 def _shapes(sweep: Sweep, chain: Chain, tile: Tile) -> dict[str, tuple[Variable, tuple[int, ...]]]:
-    """Variables of a tile with their shapes, as the plan has them."""
+    """List the variables of a tile with their planned shapes."""
     n_points = tile.stop - tile.start
     return {
         key: (variable, (n_points, *variable.dimensions(chain, sweep.settings).values()))
@@ -40,7 +40,7 @@ def _shapes(sweep: Sweep, chain: Chain, tile: Tile) -> dict[str, tuple[Variable,
 
 
 def most_bytes(sweep: Sweep, tile: Tile) -> int:
-    """More than the file of a tile has."""
+    """Bound the size of the file of a tile, in bytes."""
     shapes = _shapes(sweep, sweep.chain(tile.group), tile).values()
     values = sum(math.prod(shape) * DTYPES[variable.kind].itemsize for variable, shape in shapes)
     return values + 16 * (tile.stop - tile.start) + _HEADER_BYTES
@@ -49,7 +49,7 @@ def most_bytes(sweep: Sweep, tile: Tile) -> int:
 def encoded(
     sweep: Sweep, chain: Chain, tile: Tile, values: dict[str, np.ndarray], key: str, about: dict[str, str]
 ) -> bytes:
-    """A tile as netCDF, readable by itself."""
+    """Encode a tile as netCDF that can be read without the rest of the sweep."""
     import xarray as xr
 
     variables = {}
@@ -75,7 +75,7 @@ def encoded(
 
 
 def decoded(data: bytes, sweep: Sweep, tile: Tile) -> dict[str, np.ndarray] | None:
-    """Variables of a tile's file; None where they are not those of the plan, plainly written."""
+    """Decode the variables of the file of a tile; None if they are not the planned ones in plain form."""
     import h5py
 
     shapes = _shapes(sweep, sweep.chain(tile.group), tile)
@@ -93,7 +93,7 @@ def _values(file: Any, key: str) -> Any:
 
 
 def _is_plain(file: Any, key: str, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
-    """Whether a variable is in this very file, of this type and shape, and takes as many bytes there."""
+    """Check that a variable is stored in this file, with this type and shape, at its full size."""
     import h5py
 
     if not isinstance(file.get(key, getlink=True), h5py.HardLink) or file.get(key, getclass=True) is not h5py.Dataset:

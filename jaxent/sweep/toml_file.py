@@ -1,4 +1,4 @@
-"""Sweeps from TOML files. A file is data: its keys are the arguments of `Sweep`, and nothing in it is executed.
+"""Read sweeps from TOML files, whose keys are the arguments of `Sweep`; nothing in a file is executed.
 
 quantities = ["entropy", "log_outcome_probability"]
 n_atoms = [100, 1000]                                   # many values make an axis of the grid
@@ -27,7 +27,7 @@ _MOST_BYTES = 64 * 2**20
 
 
 def read_sweep(path: str | os.PathLike) -> Sweep:
-    """Read and check a sweep.
+    """Read and check a sweep from a TOML file.
 
     Args:
         path: a TOML file whose keys are the arguments of `Sweep`.
@@ -37,7 +37,7 @@ def read_sweep(path: str | os.PathLike) -> Sweep:
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: one sentence that names the file, the key and the reason.
+        ValueError: when the file is no valid sweep; one sentence names the file, the key and the reason.
     """
     path = Path(path)
     try:

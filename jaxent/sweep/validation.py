@@ -1,4 +1,7 @@
-"""Values of a sweep's knobs in canonical form: what equals has one spelling, what is wrong is refused with its key."""
+"""Bring the parameters of a sweep into canonical form, so that equal sweeps are stored alike; refuse invalid ones.
+
+An invalid value raises `QuestionError`, which names the parameter.
+"""
 
 import dataclasses
 import difflib
@@ -32,13 +35,13 @@ __all__ = [
     "value_of",
 ]
 
-_MOST_VALUES = 10**8  # of one axis: they are held in memory
+_MOST_VALUES = 10**8  # values of one axis, which are all held in memory
 _OUTCOME = re.compile(r"N(-\d+)?")
 _OF_BONDS = "; a time for each bond is given by BondTimes, in a file by `time.bonds`"
 
 
 class QuestionError(ValueError):
-    """A sweep that cannot be asked: which key, and why."""
+    """Report an invalid parameter of a sweep: its name `key` and the `reason`."""
 
     def __init__(self, key: str, reason: str):
         super().__init__(f"Argument `{key}` {reason}")
@@ -50,7 +53,7 @@ class QuestionError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """Evenly spaced values of an axis, both ends included.
+    """Describe evenly spaced values of an axis, with both ends included.
 
     Attributes:
         start: first value; for times also a multiple of π such as "pi/2".
@@ -69,23 +72,23 @@ class Span:
 
 
 def is_axis(value: Any) -> bool:
-    """Whether a knob has many values, or may have."""
+    """Check whether a parameter is an axis: a tuple of values, a span, or rows of bond times."""
     return isinstance(value.times[0] if isinstance(value, BondTimes) else value, tuple | Span)
 
 
 def length(value: Any) -> int:
-    """How many values a knob has."""
+    """Count the values of a parameter."""
     return value.count if isinstance(value, Span) else len(listed(value))
 
 
 def listed(value: Any) -> tuple:
-    """A knob's values as a tuple; of `BondTimes` its rows, each with a time for each bond."""
+    """Return a parameter's values as a tuple; for `BondTimes`, its rows, each with one time per bond."""
     inner = value.times if isinstance(value, BondTimes) else value
     return inner if is_axis(value) else (inner,)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON holds it."""
+    """Convert a canonical value to types that JSON can store."""
     if isinstance(value, Span):
         return dataclasses.asdict(value)
     if isinstance(value, BondTimes):
@@ -128,14 +131,14 @@ def _time(key: str, value: Any) -> float | str:
 
 
 def _texts(times: PiFraction) -> list[str]:
-    """Texts of exact times, in lowest terms."""
+    """Write exact times as texts such as "2pi/3", in lowest terms."""
     lowest = pi_fraction(times.numerator, times.denominator)
     pairs = zip(np.ravel(lowest.numerator).tolist(), np.ravel(lowest.denominator).tolist(), strict=True)
     return [time_texts.pi_text(*pair) for pair in pairs]
 
 
 def _nested(times: Any, depth: int = 2) -> Any:
-    """Times of bonds as lists in a list; what is deeper is left as it is, and refused later."""
+    """Convert bond times to lists within a list; deeper nesting is kept here and refused later."""
     if isinstance(times, np.ndarray | jax.Array):
         return np.asarray(times).tolist()
     many = times.shape if isinstance(times, PiFraction) else isinstance(times, list | tuple)
@@ -143,7 +146,7 @@ def _nested(times: Any, depth: int = 2) -> Any:
 
 
 def _bond_times(key: str, value: BondTimes) -> BondTimes:
-    """A time for each bond, or rows of them; they may be equal within a row."""
+    """Check one time per bond, or rows of them; times may repeat within a row."""
     given = _nested(value.times)
     if not isinstance(given, list) or not given:
         raise QuestionError(key, f"must hold a time for each bond, or rows of them, but holds {shown(given)}.")
@@ -153,7 +156,7 @@ def _bond_times(key: str, value: BondTimes) -> BondTimes:
 
 
 def _time_axis(key: str, value: Any) -> Any:
-    """Times; beside multiples of π a zero is one, too."""
+    """Check the times; a zero among exact multiples of π becomes the exact time "0pi"."""
     of_bonds = isinstance(value, BondTimes)
     if isinstance(value, PiFraction) and len(value.shape) == 1 and len(value):
         return _distinct(key, tuple(_texts(value)))
@@ -195,9 +198,9 @@ def _one_outcome(key: str, value: Any) -> int | str:
 def _axis(
     one: Callable[[str, Any], Any], span: bool = False, nested: bool = False, instead: str = ""
 ) -> Callable[[str, Any], Any]:
-    """Canonical form of a knob: one value, a tuple of values (perhaps tuples themselves), or a `Span`.
+    """Build a check that accepts one value, a list of values, or, where allowed, a `Span` or lists within the list.
 
-    `instead` is said to who gives a list in the list where none is taken.
+    `instead` ends the error message for a list within the list where none is allowed.
     """
 
     def canonical(key: str, value: Any) -> Any:
@@ -303,14 +306,14 @@ CANONICAL: dict[str, Callable[[str, Any], Any]] = {
 
 
 def ends(value: Any) -> tuple:
-    """The values that bound a knob's range: the ends of a span, or all of them."""
+    """Return values that include the smallest and the largest: both ends of a span, otherwise all values."""
     if isinstance(value, BondTimes):
         return tuple(one for row in listed(value) for one in row)
     return (value.start, value.stop) if isinstance(value, Span) else listed(value)
 
 
 def value_of(one: Any) -> float:
-    """A time or a number as a float."""
+    """Convert a number, or a text such as "2pi/3", to a float."""
     if not isinstance(one, str):
         return float(one)
     numerator, denominator = _exact(one)
@@ -318,18 +321,18 @@ def value_of(one: Any) -> float:
 
 
 def outcome_of(outcome: int | str, n_atoms: int) -> int:
-    """An outcome of so many atoms; "N-3" counts from the top."""
+    """Convert an outcome to an integer for N = `n_atoms`; "N-3" means N - 3."""
     return n_atoms + int(outcome[1:] or 0) if isinstance(outcome, str) else outcome
 
 
 def spread(span: Span) -> np.ndarray:
-    """Values of a span as floats."""
+    """Compute all values of a span as floats."""
     start, stop = (value_of(one) for one in (span.start, span.stop))
     return (np.geomspace if span.spacing == "log" else np.linspace)(start, stop, span.count)
 
 
 def _exact(text: str) -> tuple[int, int]:
-    """A multiple of π in canonical form: numerator and denominator."""
+    """Read the numerator and the denominator of a multiple of π in canonical form."""
     exact = time_texts.multiple_of_pi(text)
     if exact is None:
         raise ValueError(f"not a multiple of π: {shown(text)}")
@@ -337,7 +340,7 @@ def _exact(text: str) -> tuple[int, int]:
 
 
 def times_of(value: Any) -> np.ndarray | PiFraction | BondTimes:
-    """Times as floats, or exact where all are multiples of π; `BondTimes` of shape (rows, M-1)."""
+    """Convert times to floats, or to exact ones where all are multiples of π; `BondTimes` get shape (rows, M-1)."""
     if isinstance(value, BondTimes):
         n_rows = length(value)
         return BondTimes(jax.tree.map(lambda part: part.reshape(n_rows, -1), times_of(ends(value))))
