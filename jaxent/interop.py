@@ -1,4 +1,4 @@
-"""States and operators as objects of QuTiP and as labelled arrays of xarray, and back.
+"""Convert states and operators to QuTiP objects and labelled xarray arrays, and back.
 
 A state or operator of n systems (ensembles) is an array with one axis for each of them (a ket: amplitudes), or with
 two, all kets before all bras (a density matrix or an operator):
@@ -9,8 +9,8 @@ two, all kets before all bras (a density matrix or an operator):
 
 Position i along every axis is the Dicke state k = chain.states[i], k increasing, so that S_z = 2k - N and S_x = 2q - N
 increase too. `qutip.num(N + 1)` counts in the same order. QuTiP's spin functions (jmat, spin_state, spin_coherent) do
-not: they go down from m = N/2, with m = k - N/2 and operators that are half of the paper's. `spin_order=True` turns
-every axis round, into that order or out of it. A window keeps its states only, in QuTiP too.
+not: they go down from m = N/2, with m = k - N/2 and operators that are half of the paper's. `spin_order=True` reverses
+every axis, into that order or out of it. With a window only its states are kept, in QuTiP too.
 
 NumPy needs no conversion: `np.asarray(state)` is the array on the host, and every function here and of
 `jaxent.entanglement` takes NumPy arrays.
@@ -18,7 +18,7 @@ NumPy needs no conversion: `np.asarray(state)` is the array on the host, and eve
 >>> import jaxent, qutip
 >>> chain = jaxent.Chain(3, 4)
 >>> amplitudes = jaxent.end_to_end_amplitudes(chain, 1.0)
->>> ket = to_qutip(amplitudes).unit()  # the norm of the amplitudes is the root of the outcomes' probability
+>>> ket = to_qutip(amplitudes).unit()  # the norm of the amplitudes is √p of the outcomes
 >>> print(f"{qutip.entropy_vn(ket.ptrace(0), 2):.6f} {jaxent.entanglement_entropy(from_qutip(ket)):.6f}")
 0.813750 0.813750
 >>> to_xarray(amplitudes, chain, time=1.0).dims
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelledState", "from_qutip", "from_xarray", "to_qutip", "to_xarray"]
 
-# name → units and meaning of the coordinates beside the Dicke states; the same names as in the datasets of sweeps
+# units and meaning of the coordinates besides the Dicke states, named as in the datasets of sweeps
 _COORDINATES = {
     "n_ensembles": ("1", "ensembles M"),
     "n_atoms": ("1", "atoms per ensemble N"),
@@ -58,16 +58,16 @@ _COORDINATES = {
     "dephasing_rate": ("coupling", "dephasing rate γ"),
     "collective_rate": ("coupling", "collective dephasing rate Γ"),
 }
-_KNOBS = tuple(_COORDINATES)[3:]
+_PARAMETERS = tuple(_COORDINATES)[3:]
 
 
 class LabelledState(NamedTuple):
-    """What `from_xarray` reads; `to_xarray(state, chain, **labels)` gives the same labelled array again.
+    """Hold the result of `from_xarray`; `to_xarray(state, chain, **labels)` restores the labelled array.
 
     Attributes:
         state: the array, in the index order of this module.
-        chain: the chain it belongs to.
-        labels: n_systems and what else is known of it: time, outcomes, phase_offset, dephasing_rate, collective_rate.
+        chain: the chain of the state.
+        labels: n_systems and, if known: time, outcomes, phase_offset, dephasing_rate, collective_rate.
     """
 
     state: jax.Array
@@ -79,23 +79,23 @@ class LabelledState(NamedTuple):
 
 
 def to_qutip(state: ArrayLike, n_systems: int = 2, *, spin_order: bool = False) -> Any:
-    """A ket or an operator as QuTiP's Qobj, with one tensor factor for each ensemble.
+    """Convert a ket or an operator to a QuTiP Qobj, with one tensor factor for each ensemble.
 
-    Its elements and so its norm are those of `state`. QuTiP's measures do not divide by the norm, which for
-    `end_to_end_amplitudes` is the root of the outcomes' probability: take `.unit()` first.
+    Elements and norm are those of `state`. QuTiP's measures do not divide by the norm, which for
+    `end_to_end_amplitudes` is √p of the outcomes: take `.unit()` first.
 
     Args:
         state: known array (not traced) of one state or operator, with n_systems axes (a ket) or twice as many (an
-            operator), as the module describes; real or complex.
+            operator), as in the module docstring; real or complex.
         n_systems: 2 for the two ends, 1 for one ensemble, M for the whole chain.
-        spin_order: give the basis as QuTiP's jmat has it, m = k - N/2 decreasing; by default k increases.
+        spin_order: use the basis of QuTiP's jmat, m = k - N/2 decreasing; by default k increases.
 
     Returns:
         qutip.Qobj: of dims [[d_1, …, d_n], [1]] (a ket) or [[d_1, …, d_n], [d_1, …, d_n]].
 
     Raises:
         ImportError: when QuTiP is not installed.
-        ValueError: for an array of other axes, a batch, a traced array, and one that is not finite.
+        ValueError: for an array of other axes, a batch, a traced array, and an array that is not finite.
     """
     qutip = _qutip()
     values = _on_host("state", state)
@@ -108,23 +108,23 @@ def to_qutip(state: ArrayLike, n_systems: int = 2, *, spin_order: bool = False) 
 
 
 def from_qutip(qobj: Any, n_systems: int = 2, *, spin_order: bool = False) -> Complex[Array, "..."]:
-    """The array of a QuTiP ket or operator, with one axis for each tensor factor, all kets before all bras.
+    """Convert a QuTiP ket or operator to an array with one axis for each tensor factor, all kets before all bras.
 
-    The measures of `jaxent.entanglement` take it as it is: amplitudes of shape (m, n) from a ket of two ends, and
+    The measures of `jaxent.entanglement` accept the result: amplitudes of shape (m, n) from a ket of two ends, and
     of shape (m, n, m, n) from their density matrix.
 
     Args:
         qobj: qutip.Qobj, a ket or an operator with n_systems tensor factors.
         n_systems: 2 for the two ends, 1 for one ensemble, M for the whole chain.
-        spin_order: its basis is that of QuTiP's jmat, m = k - N/2 decreasing; by default k increases.
+        spin_order: the basis of `qobj` is that of QuTiP's jmat, m = k - N/2 decreasing; by default k increases.
 
     Returns:
-        complex array of shape (d_1, …, d_n) or (d_1, …, d_n, d_1, …, d_n), in JAX's precision: to the last digit where
+        complex array of shape (d_1, …, d_n) or (d_1, …, d_n, d_1, …, d_n), in the precision of JAX: exact if
         float64 is enabled.
 
     Raises:
         ImportError: when QuTiP is not installed.
-        ValueError: for anything else than a ket or an operator, for other factors, an operator between different
+        ValueError: for anything but a ket or an operator, for other factors, an operator between different
             spaces, and values that are not finite.
     """
     qutip = _qutip()
@@ -172,20 +172,20 @@ def to_xarray(
     dephasing_rate: Any = None,
     collective_rate: Any = None,
 ) -> "xr.DataArray":
-    """A state or operator as a labelled array, with its Dicke states k as coordinates.
+    """Convert a state or operator to a labelled array, with its Dicke states k as coordinates.
 
     The axes are `first` and `last` for the two ends, `ensemble` for one, `ensemble_1` … `ensemble_M` for the whole
-    chain; those of the bras end in `_bra`. The chain and what else is given become coordinates with units, named as in
-    the datasets of sweeps; the values for each ensemble become one text.
+    chain; those of the bras end in `_bra`. The chain and the other arguments become coordinates with units, named as in
+    the datasets of sweeps; values that differ from ensemble to ensemble become one text.
 
     Args:
-        state: known array, as for `to_qutip`; along a first axis there may be many of them, for as many times.
+        state: known array, as for `to_qutip`; a first axis may run over many states, one for each time.
         chain: the chain; each axis has its D Dicke states.
         n_systems: 2 for the two ends, 1 for one ensemble, M for the whole chain.
-        time: t that belongs to the state, or the times along its first axis; a float, a `PiFraction` or `BondTimes`.
-        outcomes: those of the inner ensembles, as they were given.
-        phase_offset: φ in radians, likewise.
-        dephasing_rate: γ in units of the coupling, likewise.
+        time: t of the state, or the times along its first axis; a float, a `PiFraction` or `BondTimes`.
+        outcomes: outcomes of the inner ensembles.
+        phase_offset: φ in radians.
+        dephasing_rate: γ in units of the coupling.
         collective_rate: Γ in units of the coupling.
 
     Returns:
@@ -224,13 +224,13 @@ def to_xarray(
 
 
 def from_xarray(data: "xr.DataArray") -> LabelledState:
-    """A state or operator from a labelled array: one of `to_xarray`, or amplitudes from a sweep's dataset.
+    """Read a state or operator from a labelled array of `to_xarray`, or amplitudes from the dataset of a sweep.
 
-    The axes may be in any order, and the Dicke states along them too: they are put in the order of this module.
+    The axes, and the Dicke states along them, may be in any order; the result has the order of this module.
 
     Args:
         data: xarray.DataArray with the axes and coordinates that `to_xarray` describes, the coordinates `n_ensembles`
-            and `n_atoms` among them, and at most one axis more, `time`.
+            and `n_atoms` among them, and at most one further axis, `time`.
 
     Returns:
         LabelledState: the array, its chain, and the labels.
@@ -271,13 +271,15 @@ def from_xarray(data: "xr.DataArray") -> LabelledState:
     labels: dict[str, Any] = {"n_systems": n_systems}
     time = _read_time(data, chain)
     labels |= {} if time is None else {"time": time}
-    labels |= {name: _read_label(data[name].item()) for name in _KNOBS if name in data.coords and not data[name].dims}
+    labels |= {
+        name: _read_label(data[name].item()) for name in _PARAMETERS if name in data.coords and not data[name].dims
+    }
     memory.check_memory(2 * data.nbytes, "An array and a copy of it", "use fewer states")
     return LabelledState(jnp.asarray(data.transpose(*leading, *names).values), chain, labels)
 
 
 def _names(chain: Chain, n_systems: int) -> list[str]:
-    """Names of the axes of kets."""
+    """List the names of the axes of kets."""
     arguments.check_chain(chain)
     _check_count(n_systems)
     if n_systems == 1:
@@ -292,7 +294,7 @@ def _names(chain: Chain, n_systems: int) -> list[str]:
 
 
 def _found_names(data, chain: Chain) -> list[str]:
-    """Names of the axes of a labelled array that are states, in order."""
+    """Find the axes of Dicke states of a labelled array, in order."""
     possible = [_names(chain, n_systems) for n_systems in {1, 2, chain.n_ensembles}]
     for kets in possible:
         bras = [f"{name}_bra" for name in kets]
@@ -305,7 +307,7 @@ def _found_names(data, chain: Chain) -> list[str]:
 
 
 def _time_coordinates(time: Time | None, chain: Chain) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """Shape of a batch of times, and coordinates: one time or one for each bond, multiples of π exact in two parts."""
+    """Return the shape of a batch of times, and their coordinates: one time or one per bond, exact multiples of π."""
     import xarray as xr
 
     if time is None:
@@ -349,7 +351,7 @@ def _read_time(data, chain: Chain) -> Any:
 
 
 def _label(name: str, value: Any) -> Any:
-    """A number as it is, values of the ensembles as one text."""
+    """Convert a label: keep one number, and join values of several ensembles to one text."""
     if isinstance(value, str):
         return value
     values = _on_host(name, value)
@@ -367,7 +369,7 @@ def _read_label(value: Any) -> Any:
     try:
         return [int(word) if word.lstrip("+-").isdigit() else float(word) for word in value.split()]
     except ValueError:
-        return value  # a word such as N, of a sweep
+        return value  # a text such as N, from a sweep
 
 
 # ------------------------------------------------------------------- checks
@@ -384,7 +386,7 @@ def _check_count(n_systems: int) -> None:
 
 
 def _sizes(shape: tuple[int, ...], n_systems: int) -> tuple[int, ...]:
-    """States of each system."""
+    """Check the shape of a state, and return the number of states of each system."""
     _check_count(n_systems)
     sizes = shape[:n_systems]
     if 0 in shape or len(shape) not in (n_systems, 2 * n_systems) or shape[n_systems:] not in ((), sizes):

@@ -1,16 +1,16 @@
-"""Peaks and dips of E(t), found from E and dE/dt alone: what the magic times are when nobody says where to look.
+"""Find peaks and dips of E(t) from E and dE/dt alone, without the formula for magic times.
 
-How fine is fine enough? A bond turns the phase of a pair of Dicke states at the rate k k', which the binomial weights
-spread by N/4 about what single ensembles turn by themselves (and that leaves E as it is). So the end-to-end amplitudes,
-seen in t, have a spectrum that ends, but for exponentially small parts, within a few N/4, and E moves on the time scale
-1/N: its dips are κ/N wide, κ = 0.3 for two ensembles and more for longer chains (`jaxent.half_width`). A grid of
-π/(8N) resolves that. E itself is no trigonometric polynomial, though. Its x log x bends sharply where a Schmidt
-coefficient vanishes, and it changes as fast as 1/√p allows where the probability p of the outcomes is small.
+The first grid follows from the spectrum of the amplitudes. A bond turns the phase of a pair of Dicke states at the rate
+k k', whose spread over the binomial weights is N/4, apart from local phases, which do not change E. The end-to-end
+amplitudes, as functions of t, therefore have frequencies up to a few N/4, and E changes on the time scale 1/N: its dips
+are κ/N wide, κ = 0.3 for two ensembles and more for longer chains (`jaxent.half_width`). A grid of π/(8N) resolves
+them. But E is no trigonometric polynomial: x log x bends sharply where a Schmidt coefficient vanishes, and E changes
+fast, as 1/√p, where the probability p of the outcomes is small.
 
-Therefore every stretch of the grid is asked whether it is resolved. Two samples with their slopes predict the one
-between them (a cubic, Hermite's); where E, its slope or log p miss the prediction, the stretch is halved, and halved
-again. Around each extremum that counts, this is done until no stretch is left that could hide a higher peak (a deeper
-dip) within 1e-6 bits.
+Therefore every interval of the grid is checked. Two samples with their derivatives predict the one between them
+(Hermite's cubic); where E, its derivative or log p differ from the prediction, the interval is halved, repeatedly.
+Around each extremum that counts, this goes on until no interval could hide a higher peak (a deeper dip) by more than
+1e-6 bits.
 
 >>> from jaxent import Chain
 >>> found = find_extrema(Chain(3, 20), 1.9, 2.3)
@@ -37,23 +37,23 @@ from jaxent.runtime import threads
 __all__ = ["Extrema", "find_extrema"]
 
 _MOST_POINTS = 10**6
-_MOST_ATOMS = 10**9  # whose dips, 1/N wide, are a thousand times the width of the last bracket
-_BEYOND = 2  # points of the grid beyond each end, so that an extremum at an end is bracketed too
-_HALVINGS = 12  # of a stretch of the grid
-_RESOLVED = 1e-6  # bits within which no stretch hides a better extremum
-_ROUNDED, _FINEST = 1e-10, 1e-12  # error in t that is promised; width of the bracket of an extremum that is found
+_MOST_ATOMS = 10**9  # at which dips, 1/N wide, are a thousand times wider than the last bracket
+_BEYOND = 2  # grid points beyond each end, so that an extremum at an end is bracketed
+_HALVINGS = 12  # halvings of an interval of the grid
+_RESOLVED = 1e-6  # bits; no interval hides an extremum better by more
+_ROUNDED, _FINEST = 1e-10, 1e-12  # promised error in t; final width of the bracket of an extremum
 
 
 class Extrema(NamedTuple):
-    """Peaks and dips of E(t) in increasing order of time; arrays of shape (n,).
+    """Hold peaks and dips of E(t) in increasing order of time; arrays of shape (n,).
 
     Attributes:
-        time: in units of 1/coupling.
-        entropy: E there, in bits.
+        time: t in units of 1/coupling.
+        entropy: E at that time, in bits.
         is_peak: True for a peak, False for a dip.
         prominence: height in bits over the higher of the two saddles beside a peak (depth below the lower one, for a
             dip): on each side the lowest point before the curve exceeds the peak, or the interval ends.
-        levels: r of the magic time 2πp/r, r ≤ √N, within 0.1/N of it; 0 where there is none.
+        levels: r of the magic time 2πp/r, r ≤ √N, within 0.1/N of the extremum; 0 if there is none.
     """
 
     time: np.ndarray
@@ -75,13 +75,13 @@ def find_extrema(
     points_per_dip: float = 8.0,
     report: Callable[[float], None] = lambda share: None,
 ) -> Extrema:
-    """All peaks and dips of E(t) in an interval, to 1e-10 in t, found from E and dE/dt alone.
+    """Find all peaks and dips of E(t) in an interval, to 1e-10 in t, from E and dE/dt alone.
 
-    About `points_per_dip` · N · (stop - start) / π evaluations with their derivatives, by the cheaper route of
-    `jaxent.end_to_end_entropy`, and some ten to fifty for each extremum. See the module's text for what makes sure that
-    none is missed. An end of the interval is no extremum unless dE/dt changes sign there (as at t = 0 and π); such a
-    one has one side only, and its prominence is over the saddle on that side. Times whose outcomes cannot occur
-    are left out of the curve; where they hardly can, so that the digits of dE/dt are lost, the interval is refused.
+    The cost is about `points_per_dip` · N · (stop - start) / π evaluations with derivatives, by the cheaper engine of
+    `jaxent.end_to_end_entropy`, and ten to fifty for each extremum. The module docstring explains why none is missed.
+    An end of the interval is an extremum only if dE/dt changes sign there (as at t = 0 and π); its prominence is over
+    the saddle on its one side. Times whose outcomes cannot occur are left out of the curve; if outcomes are so unlikely
+    that the digits of dE/dt are lost, the interval is refused.
 
     Args:
         chain: the chain.
@@ -132,7 +132,7 @@ def find_extrema(
 
 
 def _levels(time: np.ndarray, n_atoms: int) -> np.ndarray:
-    """r of the magic time 2πp/r, r ≤ √N, at each time; 0 where there is none."""
+    """Find r of the magic time 2πp/r, r ≤ √N, at each time; 0 if there is none."""
     most = max(2, math.isqrt(n_atoms))
     nearest = [fractions.Fraction(t / (2 * math.pi)).limit_denominator(most) for t in time.tolist()]
     distance = abs(time - np.array([2 * math.pi * float(f) for f in nearest]))
@@ -144,14 +144,14 @@ def _levels(time: np.ndarray, n_atoms: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Curve:
-    """Samples in the order of their times, and how well each stretch between two is resolved.
+    """Hold samples sorted by time, and the resolution of each interval between two.
 
     Attributes:
         time: shape (n,).
-        sample: of `Samples`, shape (4, n).
-        miss: how far E, in bits, missed the prediction from a stretch twice as wide, shape (n - 1,).
-        miss_of_log: the same of log p.
-        halvings: how often the stretch has been halved, shape (n - 1,).
+        sample: values of `Samples`, shape (4, n).
+        miss: error in bits of E as predicted from an interval twice as wide, shape (n - 1,).
+        miss_of_log: the same error for log p.
+        halvings: number of halvings of the interval, shape (n - 1,).
     """
 
     time: np.ndarray
@@ -161,12 +161,12 @@ class _Curve:
     halvings: np.ndarray
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest E on each stretch, as far as the cubic and its miss tell, shape (n - 1,)."""
+        """Estimate the least and greatest E on each interval, from the cubic and its error, shape (n - 1,)."""
         least, greatest = _range_of_cubic(self.time, *self.sample[:2])
         return least - self.miss, greatest + self.miss
 
     def halved(self, samples: Samples, which: np.ndarray) -> "_Curve":
-        """The curve with samples in the middle of the stretches `which`, a mask."""
+        """Add samples in the middle of the intervals `which`, a mask."""
         index = np.flatnonzero(which)
         middle = (self.time[index] + self.time[index + 1]) / 2
         added = samples(middle)
@@ -184,13 +184,13 @@ class _Curve:
         return _Curve(time, sample, twice(self.miss, miss), twice(self.miss_of_log, miss_of_log), halvings).possible()
 
     def possible(self) -> "_Curve":
-        """The curve without times whose outcomes cannot occur."""
+        """Remove times whose outcomes cannot occur."""
         bad = np.flatnonzero(~np.isfinite(self.sample).all(axis=0))
         if not len(bad):
             return self
         if len(bad) == len(self.time):
             raise ValueError("Argument `outcomes` cannot occur at any time from `start` to `stop`; choose others.")
-        before = np.where(bad == np.arange(len(bad)), bad, bad - 1)  # the stretch before, but for the first ones
+        before = np.where(bad == np.arange(len(bad)), bad, bad - 1)  # the interval before, but for the first
         return _Curve(
             np.delete(self.time, bad),
             np.delete(self.sample, bad, axis=1),
@@ -198,40 +198,40 @@ class _Curve:
         )
 
 
-def _cubic(left, left_value, left_slope, right, right_value, right_slope, time):
-    """Hermite's cubic and its slope at a time, from values and slopes at two others."""
+def _cubic(left, left_value, left_derivative, right, right_value, right_derivative, time):
+    """Evaluate Hermite's cubic and its derivative at a time, from values and derivatives at two others."""
     width = right - left
     u = (time - left) / width
     rise = (right_value - left_value) / width
-    bend, twist = left_slope - rise, left_slope + right_slope - 2 * rise
+    bend, twist = left_derivative - rise, left_derivative + right_derivative - 2 * rise
     value = left_value + u * width * (rise + (1 - u) * (bend - u * twist))
-    slope = rise + (1 - 2 * u) * (bend - u * twist) - u * (1 - u) * twist
-    return value, slope
+    derivative = rise + (1 - 2 * u) * (bend - u * twist) - u * (1 - u) * twist
+    return value, derivative
 
 
 def _misses(left, left_sample, time, sample, right, right_sample) -> tuple[np.ndarray, np.ndarray]:
-    """How far E and log p, and a quarter of the stretch times their slopes, are from the cubic's."""
+    """Compute the errors of the cubic for E and log p, and for their derivatives times a quarter of the interval."""
     found = []
     for row in (0, 2):
         with np.errstate(invalid="ignore"):
-            value, slope = _cubic(
+            value, derivative = _cubic(
                 left, left_sample[row], left_sample[row + 1], right, right_sample[row], right_sample[row + 1], time
             )
-            off = np.maximum(abs(sample[row] - value), (right - left) / 4 * abs(sample[row + 1] - slope))
+            off = np.maximum(abs(sample[row] - value), (right - left) / 4 * abs(sample[row + 1] - derivative))
         found.append(np.where(np.isnan(off), 0.0, off))
     return found[0], found[1]
 
 
-def _range_of_cubic(time, value, slope) -> tuple[np.ndarray, np.ndarray]:
-    """Least and greatest value of the cubic on each stretch, by 33 points."""
-    ends = [x[..., None] for x in (time[:-1], value[:-1], slope[:-1], time[1:], value[1:], slope[1:])]
+def _range_of_cubic(time, value, derivative) -> tuple[np.ndarray, np.ndarray]:
+    """Find the least and greatest value of the cubic on each interval, at 33 points."""
+    ends = [x[..., None] for x in (time[:-1], value[:-1], derivative[:-1], time[1:], value[1:], derivative[1:])]
     points = time[:-1, None] + np.diff(time)[:, None] * np.linspace(0, 1, 33)
     values = _cubic(ends[0], ends[1], ends[2], ends[3], ends[4], ends[5], points)[0]
     return values.min(axis=1), values.max(axis=1)
 
 
 def _first_curve(samples: Samples, grid: np.ndarray, report: Callable[[float], None]) -> _Curve:
-    """The curve on an even grid of an odd number of points: each second one tells of the stretches beside it."""
+    """Sample the curve on an even grid with an odd number of points; every second point tests the cubic beside it."""
     found = samples(grid, report)
     left, here, right = slice(0, -2, 2), slice(1, -1, 2), slice(2, None, 2)
     miss, miss_of_log = _misses(grid[left], found[:, left], grid[here], found[:, here], grid[right], found[:, right])
@@ -244,7 +244,7 @@ def _first_curve(samples: Samples, grid: np.ndarray, report: Callable[[float], N
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """Extrema between two samples each, with what is known of their height; arrays of shape (n,)."""
+    """Hold extrema, each bracketed by two samples, with estimates of time and height; arrays of shape (n,)."""
 
     low: np.ndarray
     high: np.ndarray
@@ -253,18 +253,18 @@ class _Found:
     is_peak: np.ndarray
 
     def chosen(self, which: np.ndarray) -> "_Found":
-        """Some of them."""
+        """Select the extrema of a mask."""
         return _Found(*[getattr(self, field.name)[which] for field in dataclasses.fields(self)])
 
 
 def _brackets(curve: _Curve, ends: tuple[float, float]) -> _Found:
-    """The sign changes of dE/dt in the interval, with those beyond it that may lie on an end."""
+    """Find the sign changes of dE/dt in the interval, and those just beyond that may lie on an end."""
     rising = curve.sample[1] > 0
     index = np.flatnonzero(rising[:-1] != rising[1:])
     low, high, is_peak = curve.time[index], curve.time[index + 1], rising[index]
     least, greatest = (bound[index] for bound in _range_of_cubic(curve.time, *curve.sample[:2]))
     height = np.where(is_peak, greatest, least)
-    # where the slopes' secant vanishes, which is at an end where that is an extremum
+    # time at which the secant of dE/dt vanishes, which lies on an end if the extremum does
     before, after = abs(curve.sample[1, index]), abs(curve.sample[1, index + 1])
     time = low + (high - low) * before / np.maximum(before + after, 1e-300)
     near = (high - low) / 16
@@ -273,7 +273,7 @@ def _brackets(curve: _Curve, ends: tuple[float, float]) -> _Found:
 
 
 def _resolved(samples: Samples, curve: _Curve, ends, min_prominence: float, report) -> tuple[_Curve, _Found]:
-    """The curve, halved where it may hide an extremum, and the extrema that stand out."""
+    """Halve intervals of the curve that may hide an extremum; return the curve and the prominent extrema."""
     for step in range(4 * _HALVINGS):
         unresolved = (curve.miss > min_prominence / 50) | (curve.miss_of_log > 0.5)
         unresolved &= curve.halvings < _HALVINGS
@@ -289,7 +289,7 @@ def _resolved(samples: Samples, curve: _Curve, ends, min_prominence: float, repo
 
 
 def _rivals(curve: _Curve, found: _Found, ends) -> np.ndarray:
-    """Stretches where E may exceed a peak (lie below a dip) between the extrema before and after it, a mask."""
+    """Mark intervals where E may exceed a peak (lie below a dip) between the extrema before and after it."""
     least, greatest = curve.bounds()
     edges = np.concatenate([[ends[0]], found.time, [ends[1]]])
     mask = np.full(len(least), False)
@@ -302,9 +302,9 @@ def _rivals(curve: _Curve, found: _Found, ends) -> np.ndarray:
 
 
 def _prominences(found: _Found, curve: _Curve, ends, walls: bool = False) -> np.ndarray:
-    """Prominence of each extremum of the curve between two ends; on an end, over its one side.
+    """Compute the prominence of each extremum of the curve between two ends; on an end, over its one side.
 
-    With walls beyond the ends an extremum stands out that is a saddle of another, whatever its own prominence is.
+    With walls beyond the ends, an extremum that is a saddle of another one is kept whatever its own prominence is.
     """
     if not len(found.time):
         return np.empty(0)
@@ -316,7 +316,7 @@ def _prominences(found: _Found, curve: _Curve, ends, walls: bool = False) -> np.
         prominence[which] = _peak_prominences(_walled(sign * heights, [0, -1] if walls else []), which + 1)
     near = _ROUNDED + 1e-8 * (found.high - found.low)
     for beside, end in ((found.time <= ends[0] + near, 0), (found.time >= ends[1] - near, -1)):
-        if beside[end]:  # a wall beyond this end, for the extremum on it only
+        if beside[end]:  # a wall beyond this end, only for the extremum on it
             which = end % len(found.time)
             walled = _walled(heights if found.is_peak[which] else -heights, [end])
             prominence[which] = _peak_prominences(walled, np.array([which + 1]))[0]
@@ -330,29 +330,30 @@ def _walled(values: np.ndarray, where: list[int]) -> np.ndarray:
 
 
 def _peak_prominences(values: np.ndarray, which: np.ndarray) -> np.ndarray:
-    with warnings.catch_warnings(action="ignore"):  # of those that do not stand out at all
+    with warnings.catch_warnings(action="ignore"):  # about extrema of prominence 0
         return scipy.signal.peak_prominences(values, which)[0]
 
 
 def _polished(samples: Samples, found: _Found, distance: float, report: Callable[[float], None]) -> _Found:
-    """The same with times to `_FINEST` and their heights.
+    """Refine the times of extrema to `_FINEST`, and compute their heights.
 
-    At a magic time dE/dt vanishes as δ³ log δ, below its own rounding for a while: the two slopes at a distance tell.
+    At a magic time dE/dt vanishes as δ³ log δ and is below its rounding nearby, so the sum of dE/dt at a distance to
+    both sides is used instead.
     """
     if not len(found.time):
         report(1.0)
         return found
 
     def balance(times: np.ndarray) -> np.ndarray:
-        slopes = samples(np.concatenate([times - distance, times + distance]))[1]
-        return np.where(found.is_peak, -1, 1) * slopes.reshape(2, -1).sum(axis=0)
+        gradients = samples(np.concatenate([times - distance, times + distance]))[1]
+        return np.where(found.is_peak, -1, 1) * gradients.reshape(2, -1).sum(axis=0)
 
     time = _roots(balance, found.low - distance, found.high + distance, report)
     return dataclasses.replace(found, time=time, height=samples(time)[0])
 
 
 def _roots(function: Callable, low: np.ndarray, high: np.ndarray, report: Callable[[float], None]) -> np.ndarray:
-    """Where an increasing function of each bracket vanishes: regula falsi of the Illinois kind, with bisections."""
+    """Find the root of an increasing function in each bracket, by the Illinois method with bisections."""
     below, above = function(low), function(high)
     side, steps = np.zeros(len(low)), 90
     for step in range(steps):
@@ -363,7 +364,7 @@ def _roots(function: Callable, low: np.ndarray, high: np.ndarray, report: Callab
             guess = low - below * (high - low) / (above - below)
         regular = np.isfinite(guess) & (step % 3 < 2) & (below < 0) & (above > 0)
         guess = np.where(regular, guess, (low + high) / 2)
-        margin = np.minimum(_FINEST / 2, (high - low) / 2)  # once found from one side, looks for the other
+        margin = np.minimum(_FINEST / 2, (high - low) / 2)  # after convergence from one side, move the other one
         guess = np.clip(guess, low + margin, high - margin)
         value = function(guess)
         left = value < 0

@@ -1,10 +1,10 @@
-"""Magic times: where they are, how wide, how robust (`analysis.extrema` finds them without being told).
+"""List magic times and compute their widths and robustness; `analysis.extrema` searches E(t) without the formula.
 
 At t = 2πp/r in lowest terms the ends of the chain approach an r-dimensional maximally entangled state, E → log2 r, as
 long as r ≪ √N: each such time is the bottom of a dip of E(t). Near it E(2πp/r + δ) = log2 r + E(δ), so all dips have
-one shape, that of the first rise from t = 0, and E(δ) depends on N δ alone: a dip is κ/N wide to each side, with a
-level κ that depends on the number of ensembles. E is not analytic there (x log x), so widths are taken from level sets
-and never from a curvature.
+one shape, that of the first rise from t = 0, and E(δ) depends on N δ alone: a dip extends κ/N to each side, with a
+constant κ that depends on the number of ensembles. E is not analytic there (x log x), so a width is the distance at
+which E has changed by a given amount, not a curvature.
 
 >>> found = magic_times(100, max_levels=4)
 >>> [(str(t.numerator) + "π/" + str(t.denominator), int(r)) for t, r in zip(found.time, found.levels)]
@@ -42,12 +42,12 @@ __all__ = [
 
 
 class MagicTimes(NamedTuple):
-    """Magic times in increasing order.
+    """Hold magic times in increasing order.
 
     Attributes:
         time: 2πp/r exactly, shape (n,).
         levels: r, integers of shape (n,).
-        limit: log2 r, the entanglement in bits for √N ≫ r.
+        limit: log2 r, the entropy in bits for √N ≫ r.
     """
 
     time: PiFraction
@@ -56,11 +56,11 @@ class MagicTimes(NamedTuple):
 
 
 def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:
-    """All magic times 2πp/r in (0, π] with 2 ≤ r ≤ `max_levels`, by Farey order.
+    """List all magic times 2πp/r in (0, π] with 2 ≤ r ≤ `max_levels`, in increasing order.
 
     Args:
         n_atoms: N.
-        max_levels: largest r; None: √N, beyond which the dips run into each other.
+        max_levels: largest r; None: √N, beyond which the dips overlap.
 
     Returns:
         MagicTimes.
@@ -84,16 +84,16 @@ def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:
 
 
 def magic_levels(time: PiFraction) -> np.ndarray:
-    """r of the times 2πp/r in lowest terms."""
+    """Compute r of times t = 2πp/r, with p/r in lowest terms."""
     numerator, denominator = np.asarray(time.numerator), np.asarray(time.denominator)
     return np.where(numerator % 2 == 0, denominator, 2 * denominator)
 
 
 @threads.with_one_lapack_thread
 def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float = 0.05) -> float:
-    """Distance δ > 0 from the magic time 2πp/r at which E has changed by `change`: the half-width of the dip.
+    """Compute the half-width δ > 0 of a dip: the distance from 2πp/r at which E has changed by `change`.
 
-    All outcomes are N and φ = 0. By the law of the dips δ = κ/N, whatever r ≪ √N; κ = 0.30, 1.18, 2.03, 2.85, … for
+    All outcomes are N and φ = 0. For every r ≪ √N the half-width is δ = κ/N; κ = 0.30, 1.18, 2.03, 2.85, … for
     M = 2, 3, 4, 5, … at a change of 0.05 bits and N = 50.
 
     Args:
@@ -106,8 +106,8 @@ def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float 
         δ in units of 1/coupling, the smaller of both sides.
 
     Raises:
-        ValueError: when 2πp/r is not in lowest terms, and where E does not change by so much within half the distance
-            to the next time of that kind, π/r.
+        ValueError: when 2πp/r is not in lowest terms, and where E does not change by so much within a distance of
+            π/r, half the distance to the next time of the same r.
     """
     levels, numerator = arguments.levels_and_numerator(levels, numerator, 1)
     change = positive("change", change)
@@ -121,7 +121,7 @@ def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float 
 
 
 def half_width_or_nan(chain: Chain, levels: int) -> float:
-    """`half_width` of the dip at 2π/r for 0.05 bits; NaN where the dip is too shallow for it."""
+    """Compute the `half_width` of the dip at 2π/r for 0.05 bits; NaN where E changes by less."""
     try:
         return half_width(chain, levels)
     except ValueError:
@@ -150,7 +150,7 @@ def robustness_table(
     window: float | None = None,
     report: Callable[[float], None] = lambda share: None,
 ) -> xr.Dataset:
-    """How well the magic times t = 2π/r withstand dephasing, over chains, rates and r.
+    """Tabulate the log negativity at magic times t = 2π/r under dephasing, over chains, rates and r.
 
     Args:
         n_ensembles: values of M.
@@ -162,9 +162,9 @@ def robustness_table(
 
     Returns:
         dataset over (n_ensembles, n_atoms, levels, dephasing_rate): `log_negativity` in bits, `slope` dE_N/dγ (at γ = 0
-        the one towards noise), `kept`, the share of the log negativity at γ = 0; and over (n_ensembles, n_atoms,
-        levels) without noise `entropy`, `slope_in_atoms`, dE/dN by (E(N+1) - E(N-1))/2, and `half_width` of the dip
-        for a change of 0.05 bits (NaN where E does not change by so much).
+        the one-sided derivative towards noise), `kept`, the share of the log negativity at γ = 0; and over
+        (n_ensembles, n_atoms, levels) without noise `entropy`, `slope_in_atoms`, dE/dN by (E(N+1) - E(N-1))/2, and
+        `half_width` of the dip for a change of 0.05 bits (NaN where E does not change by so much).
 
     Raises:
         ValueError: on an empty list and on any value out of range.
@@ -178,7 +178,7 @@ def robustness_table(
     rates = np.asarray(arguments.checked_rate("dephasing_rates", dephasing_rates), float)
     shape = (len(n_ensembles), len(n_atoms), len(levels))
     entropy, in_atoms, width = (np.full(shape, np.nan) for _ in range(3))
-    noisy, slopes, clean = np.empty((*shape, len(rates))), np.empty((*shape, len(rates))), np.empty(shape)
+    noisy, gradients, clean = np.empty((*shape, len(rates))), np.empty((*shape, len(rates))), np.empty(shape)
     for done, (i, j) in enumerate(itertools.product(range(shape[0]), range(shape[1]))):
         m, n = n_ensembles[i], n_atoms[j]
         chain = Chain(m, n, window)
@@ -188,7 +188,7 @@ def robustness_table(
         below = end_to_end_entropy(Chain(m, n - 1, window), times) if n > 1 else np.zeros(len(levels))
         in_atoms[i, j] = (above - below) / 2
         clean[i, j] = end_to_end_log_negativity(chain, times, 0.0)
-        noisy[i, j], slopes[i, j] = execution.call(
+        noisy[i, j], gradients[i, j] = execution.call(
             _noisy,
             *(chain, jnp.asarray(times.value), jnp.asarray(rates)),
             what=f"The log negativity of {chain} and its slope",
@@ -202,7 +202,7 @@ def robustness_table(
         {
             "log_negativity": (everywhere, noisy, bits | {"long_name": "logarithmic negativity"}),
             "kept": (everywhere, noisy / clean[..., None], {"long_name": "share of the log negativity at γ = 0"}),
-            "slope": (everywhere, slopes, {"units": "bit/coupling", "long_name": "dE_N/dγ"}),
+            "slope": (everywhere, gradients, {"units": "bit/coupling", "long_name": "dE_N/dγ"}),
             "entropy": (where, entropy, bits | {"long_name": "end-to-end entanglement at γ = 0"}),
             "slope_in_atoms": (where, in_atoms, bits | {"long_name": "dE/dN"}),
             "half_width": (where, width, {"units": "1/coupling", "long_name": "half-width of the dip, 0.05 bits"}),
@@ -219,6 +219,6 @@ def robustness_table(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _noisy(chain: Chain, times: jax.Array, rates: jax.Array):
-    """Log negativity and its slope in the rate, each of shape (times, rates)."""
-    slope = jax.value_and_grad(lambda rate, time: end_to_end_log_negativity(chain, time, rate))
-    return jax.lax.map(lambda time: jax.lax.map(lambda rate: slope(rate, time), rates), times)
+    """Compute the log negativity and its derivative in the rate, each of shape (times, rates)."""
+    with_gradient = jax.value_and_grad(lambda rate, time: end_to_end_log_negativity(chain, time, rate))
+    return jax.lax.map(lambda time: jax.lax.map(lambda rate: with_gradient(rate, time), rates), times)

@@ -1,7 +1,7 @@
-"""Many times at once: a plan for each, a few compiled programs for all, and the choice between band and dense matrix.
+"""Plan and evaluate many times with few compiled programs, and estimate what the band and the dense engine cost.
 
-Plans of equal shape are stacked and worked off in tiles of one program. Sizes and half-bandwidths come from short
-geometric series, so a grid of any length compiles a handful of programs.
+Plans of equal shape are stacked and evaluated in tiles by one program. Sizes and half-bandwidths come from short
+geometric series, so a grid of any length compiles only a few programs.
 """
 
 import math
@@ -32,18 +32,18 @@ __all__ = [
     "worth_planning",
 ]
 
-_LEAST_DIMENSION = 500  # below, a dense matrix takes less than 15 ms, which is no reason to compile more programs
+_LEAST_DIMENSION = 500  # below, a dense matrix takes less than 15 ms: not worth compiling more programs
 _CACHE_BYTES = 512 * 2**10  # windows of a tile that stay in a CPU core's cache
 _DEVICE_BYTES = 2**30
-_COMPILATION_SECONDS = 0.5  # of one more program
+_COMPILATION_SECONDS = 0.5  # time to compile one more program
 _MOST_ATOMS = 10**13  # the kernel's width, 2/√N, is then 10^9 times the rounding of a phase
-_DEVIATIONS = 8.0  # of the difference of two ends, that count in the probability of an outcome
+_DEVIATIONS = 8.0  # standard deviations of the difference of the ends, summed in the probability of an outcome
 _MOST_DIFFERENCES = 10**6
 _LEAST_LOG_PROBABILITY = -200.0
 
 
 class Facts(NamedTuple):
-    """What is known of an entropy before anything is computed; the defaults are what the engine is best at.
+    """State what is known of the arguments before anything is computed; the defaults suit the engine best.
 
     Attributes:
         top: all outcomes are known to be N.
@@ -59,19 +59,19 @@ class Facts(NamedTuple):
 
 
 def worth_planning(chain: Chain, facts: Facts, tolerance: float) -> bool:
-    """Whether the band engine applies, and a dense matrix would be large enough to look for better.
+    """Check whether the band engine applies, and whether the dense matrix is large enough to make planning worthwhile.
 
     Args:
         chain: the chain.
         facts: what is known of times, outcomes and offsets.
-        tolerance: error asked for, in bits.
+        tolerance: largest allowed error, in bits.
     """
     large = chain.dimension >= _LEAST_DIMENSION
     return large and tolerance > 0 and obstacle(chain, facts, tolerance) is None
 
 
 def obstacle(chain: Chain, facts: Facts, tolerance: float) -> str | None:
-    """Why the band engine does not apply, or None; arguments as `worth_planning`."""
+    """Return the reason why the band engine does not apply, or None; arguments as `worth_planning`."""
     if jnp.result_type(float) != jnp.float64:
         return "it needs float64"
     if chain.n_atoms > _MOST_ATOMS:
@@ -91,14 +91,14 @@ def obstacle(chain: Chain, facts: Facts, tolerance: float) -> str | None:
 def make_plans(
     chain: Chain, time: Time, outcomes, phase_offset, tolerance: float, half_turns: Sequence[int] | None = None
 ) -> list[BandPlan]:
-    """A plan for each of a batch of known times.
+    """Plan each of a batch of known times.
 
     Args:
         chain: the chain, without an `obstacle`.
         time: checked times.
         outcomes: checked outcomes, or None for all N.
         phase_offset: checked offsets, or None for zero.
-        tolerance: error asked for, in bits.
+        tolerance: largest allowed error, in bits.
         half_turns: the times as `jaxent.band.phases` reduces them, where they are known beyond float64.
     """
     if isinstance(time, PiFraction):
@@ -120,10 +120,10 @@ def make_plans(
 
 @np.errstate(under="ignore")  # terms below 1e-308 are 0
 def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, offset: float) -> list[float]:
-    """Log probability of the outcome at each time, roughly, or a lower bound; of three ensembles, or of all N.
+    """Estimate log p of the outcome at each time, or bound it from below; for M = 3, or for all outcomes N.
 
-    p = Σ_d W_d f_q(d t + φ)² is a sum of positive terms (`protocol.dense`): as many of them as matter, or as are quick.
-    The W_d are those of a binomial of 2N trials, about a Gaussian; a window of c σ about the middle keeps some
+    p = Σ_d W_d f_q(d t + φ)² is a sum of positive terms (`protocol.dense`), cut off at negligible terms or at 10^6.
+    The W_d are binomial weights of 2N trials, about a Gaussian; a window of c σ about the middle keeps the share
     erf((c σ - |d|/2) / σ) of each, σ = √N/2.
     """
     n_atoms = chain.n_atoms
@@ -148,12 +148,12 @@ def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, of
 
 
 def dense_seconds(dimension: int, mirrored: bool) -> float:
-    """About what the dense route takes for one time, on one core of 2020."""
+    """Estimate the seconds of the dense engine for one time, on one CPU core of 2020."""
     return dimension**2 * (1.2e-7 if mirrored else 4e-8) + 4e-12 * dimension**3
 
 
 def banded_seconds(plan: BandPlan, order: float = 1.0) -> float:
-    """About what a plan takes, in the same units; infinite where no quadrature rule is good enough."""
+    """Estimate the seconds of a plan on the same core; infinite if no quadrature rule is accurate enough."""
     if not is_certain(plan, order):
         return math.inf
     rule = rule_for(plan, order)
@@ -175,7 +175,7 @@ def _bytes(plan: BandPlan, nodes: int) -> int:
 def entropies(
     plans: Sequence[BandPlan], order: float = 1.0, report: Callable[[float], None] = lambda share: None
 ) -> BandedEntropy:
-    """Evaluate many plans.
+    """Evaluate many plans, tile by tile.
 
     Args:
         plans: one for each time.
@@ -192,15 +192,15 @@ def entropies(
 
 
 def entropies_and_slopes(plans: Sequence[BandPlan], order: float = 1.0) -> tuple[BandedEntropy, BandedEntropy]:
-    """`entropies`, and the derivatives of their fields in time."""
-    found = _in_tiles(plans, order, _evaluate_all_with_slopes, 6, lambda share: None)
+    """Evaluate many plans as `entropies`, with the time derivatives of all fields."""
+    found = _in_tiles(plans, order, _evaluate_all_with_derivatives, 6, lambda share: None)
     return BandedEntropy(*found[:3]), BandedEntropy(*found[3:])
 
 
 def _in_tiles(
     plans: Sequence[BandPlan], order: float, program: Callable, count: int, report: Callable[[float], None]
 ) -> list[np.ndarray]:
-    """The `count` results of a compiled program for each plan."""
+    """Run a compiled program on all plans and return its `count` results, one value per plan in each."""
     groups = _grouped(plans, order)
     results = [np.empty(len(plans)) for _ in range(count)]
     total, done = sum(banded_seconds(plan, order) for plan in plans), 0.0
@@ -227,7 +227,7 @@ def _in_tiles(
 
 
 def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, int], list[int]]]:
-    """Plans (by index) with the shape they are padded to; few of a shape join the next larger one."""
+    """Group plans (by index) by the shape they are padded to; small groups join the next larger shape."""
     by_shape: dict[tuple[int, int], list[int]] = {}
     for index, plan in enumerate(plans):
         by_shape.setdefault((plan.n_states, plan.half_bandwidth), []).append(index)
@@ -252,7 +252,7 @@ def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, i
 
 
 def _tiles(indices: list[int], tile: int) -> list[tuple[list[int], int]]:
-    """Cut indices into tiles, and what is less than half of one into single plans: two programs for each shape."""
+    """Cut indices into tiles; a rest of less than half a tile is cut into single plans (two programs per shape)."""
     whole = len(indices) - len(indices) % tile
     if len(indices) - whole >= tile / 2:
         whole = len(indices)
@@ -261,7 +261,7 @@ def _tiles(indices: list[int], tile: int) -> list[tuple[list[int], int]]:
 
 
 def _tile(plan: BandPlan, nodes: int, count: int) -> int:
-    """How many plans of one shape run at once."""
+    """Choose how many plans of one shape run at once."""
     on_cpu = jax.local_devices()[0].platform == "cpu"
     windows = nodes * (1 if plan.mirrored else 2) * 8 * plan.half_bandwidth**2
     most = _CACHE_BYTES // windows if on_cpu else _DEVICE_BYTES // _bytes(plan, nodes)
@@ -274,7 +274,7 @@ def _evaluate_all(plans: BandPlan, rule: Rule, order: jax.Array) -> BandedEntrop
 
 
 @jax.jit
-def _evaluate_all_with_slopes(plans: BandPlan, rule: Rule, order: jax.Array) -> list[jax.Array]:
+def _evaluate_all_with_derivatives(plans: BandPlan, rule: Rule, order: jax.Array) -> list[jax.Array]:
     def one(plan: BandPlan):
         at = lambda time: evaluate(plan, time, order=order, rule=rule)  # noqa: E731
         return jax.jvp(at, (plan.time,), (jnp.ones_like(plan.time),))

@@ -1,4 +1,4 @@
-"""What was seen, to take along: the Python lines that compute it, and its numbers as a table."""
+"""Export a curve: as the Python lines that compute it, and as a table of its numbers."""
 
 from jaxent.explorer.curve import Curve, intervals, passes
 from jaxent.explorer.question import Question
@@ -9,7 +9,7 @@ __all__ = ["python_lines", "table"]
 
 
 def python_lines(question: Question, view: View) -> str:
-    """A program that computes the curve of a view and writes it to curve.csv."""
+    """Write a program that computes the curve of a view and saves it to curve.csv."""
     view = view.clipped()
     n_times = passes(question)[-1] * intervals(question) + 1
     chain = question.chain
@@ -35,10 +35,10 @@ def python_lines(question: Question, view: View) -> str:
             "distance, value = curve.distance, curve.entropy",
         ]
     else:
-        knobs = f"{outcomes!r}, {question.phase_offset!r}"
-        call = f"end_to_end_entropy(chain, times, {knobs}, tolerance={question.tolerance!r})"
+        parameters = f"{outcomes!r}, {question.phase_offset!r}"
+        call = f"end_to_end_entropy(chain, times, {parameters}, tolerance={question.tolerance!r})"
         if question.quantity == "log_negativity":
-            call = f"end_to_end_log_negativity(chain, times, {question.dephasing_rate!r}, {knobs})"
+            call = f"end_to_end_log_negativity(chain, times, {question.dephasing_rate!r}, {parameters})"
         lines += [
             f"distance = np.linspace({span})",
             f"times = {centre}.value + distance" if numerator else "times = distance",
@@ -54,7 +54,7 @@ def python_lines(question: Question, view: View) -> str:
 
 
 def table(question: Question, view: View, curve: Curve) -> str:
-    """The points of a curve as comma-separated values, with what they are in lines that begin with #."""
+    """Write the points of a curve as comma-separated values, below lines with # that describe the columns."""
     numerator, denominator = pi_multiple(view.centre)
     outcomes = "N" if question.outcomes is None else question.outcomes
     lines = [

@@ -1,19 +1,20 @@
-"""Probability of an outcome of three ensembles under dephasing, as one sum over the coherences that are left.
+"""Compute the probability of an outcome of three ensembles under dephasing, as one sum over coherences.
 
-The ends are not looked at, so what dephases them does not count. For the measured ensemble, a coherence between k and
+The ends are traced out, so their own dephasing has no effect. For the measured ensemble, a coherence between k and
 k + h is damped by e^(-2γ_2 t h²), and the ends turn its phase by h (k_1 - k_3) t:
 
     p = Σ_h C_h e^(-2(γ_2 + Γ)t h²) cos(hφ) |Σ_k w_k e^(ihkt)|²,
 
-Γ the rate of a noise that all ensembles share (for the measured one it is noise like its own). C_h are the Fourier
-coefficients of f_q(α)². That is, but for a factor, f_2q of an ensemble of 2N atoms, so with its weights W
+Γ the rate of a noise that all ensembles share (it acts on the measured one as additional γ_2). C_h are the Fourier
+coefficients of f_q(α)², which up to a factor is f_2q of an ensemble of 2N atoms, so with its weights W
 
     C_h = (-1)^(N-q) w_q ⟨2q|N+h⟩ √(W_(N+h) / W_2q),
 
 a row of the x basis. In the full basis the sum over k is cos^N(ht/2), up to a phase: O(N) in all; else O(√N D).
 
-The terms cancel where the outcome is improbable, so what each may be wrong by is added up beside them. Of few atoms the
-sum is then done over pairs of Dicke states, which is O(N² D) but cancels less: p is a sum of squares there.
+The terms cancel where the outcome is improbable, so the rounding errors of all terms are summed as well. If too many
+digits are lost and N is small, the sum runs over pairs of Dicke states instead: O(N² D), but as a sum of squares p
+cancels less.
 """
 
 import functools
@@ -34,19 +35,19 @@ from jaxent.times import cos_sin_turns, turns, turns_of_products
 
 __all__ = ["host_bytes", "log_probability", "log_probability_over_hops", "over_hops", "over_pairs", "pairs_are_few"]
 
-_ROUNDINGS = 4  # of an elementary operation or two, in units of the last digit
-_MOST_PRODUCTS = 2**31  # of the sum over pairs: half a second, 100 MB
+_ROUNDINGS = 4  # error of one or two elementary operations, in units of the last digit
+_MOST_PRODUCTS = 2**31  # products in the sum over pairs: half a second, 100 MB
 
 
 class _Factor(NamedTuple):
-    """Factors of the terms for h = 0, 1, …, and what they may be wrong by."""
+    """Hold factors of the terms for h = 0, 1, …, and their rounding errors."""
 
     value: jax.Array
     error: jax.Array
 
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
-    """Log of the probability of one outcome, NaN where its digits are lost; arguments as `noise.density_matrix`."""
+    """Compute log p of one outcome, NaN where its digits are lost; arguments as in `noise.density_matrix`."""
     arguments = _arguments(static, time, strengths, shared, outcomes, offsets)
     log_p, lost = over_hops(*arguments)
     if pairs_are_few(static.chain):
@@ -56,13 +57,13 @@ def log_probability(static, time, strengths, shared, outcomes, offsets):
 
 
 def log_probability_over_hops(static, time, strengths, shared, outcomes, offsets):
-    """`log_probability` by the sum over h alone, in less memory; NaN also where only the pairs keep digits."""
+    """Compute `log_probability` by the sum over h alone, in less memory; NaN also where only pairs keep digits."""
     log_p, lost = over_hops(*_arguments(static, time, strengths, shared, outcomes, offsets))
     return _guarded(log_p, lost, time, strengths, shared, offsets)
 
 
 def pairs_are_few(chain) -> bool:
-    """Whether the sum over pairs can be waited for."""
+    """Check whether the sum over pairs takes less than about half a second."""
     return 2 * measured_ensemble.n_summed_states(chain.n_atoms) ** 2 * chain.dimension < _MOST_PRODUCTS
 
 
@@ -70,13 +71,13 @@ def _arguments(static, time, strengths, shared, outcomes, offsets):
     return static.chain, time, strengths[1] + shared, outcomes[0], offsets[0], static.top
 
 
-def _guarded(log_p, lost, *knobs):
-    log_p = dense.without_slope_at_zero(log_p, log_p, *knobs)
+def _guarded(log_p, lost, *parameters):
+    log_p = dense.without_slope_at_zero(log_p, log_p, *parameters)
     return dense.guarded(log_p, log_p, lost)[1]
 
 
 def over_pairs(chain, time, strength, outcome, offset, top):
-    """`over_hops` by the sum over pairs k, k' of the measured ensemble, for each difference of the ends."""
+    """Compute `over_hops` by the sum over pairs k, k' of the measured ensemble, for each difference of the ends."""
     differences, weights = dense.pair_weights(chain)
     weights = jnp.asarray(weights, offset.dtype)
     values = measured_ensemble.even_diagonal(chain, time, strength, outcome, offset, top, differences)
@@ -87,7 +88,7 @@ def over_pairs(chain, time, strength, outcome, offset, top):
 
 
 def over_hops(chain, time, strength, outcome, offset, top):
-    """Log p whatever rounding left of it, and the relative error of p, by the sum over h.
+    """Compute log p by the sum over h, even where its digits are lost, and the relative rounding error of p.
 
     Args:
         chain: of three ensembles.
@@ -114,7 +115,7 @@ def over_hops(chain, time, strength, outcome, offset, top):
 
 
 def _log_and_lost(total, error):
-    """Logarithm of a sum, and its error relative to it."""
+    """Return the logarithm of a sum, and the error divided by the sum."""
     positive = total > 0
     safe = jnp.where(positive, total, 1.0)
     lost = jnp.where(positive, error / safe, jnp.where(error > 0, 1.0, 0.0))
@@ -122,7 +123,7 @@ def _log_and_lost(total, error):
 
 
 def host_bytes(chain) -> int:
-    """Memory of the host that the tables over h take while a program is made (measured)."""
+    """Estimate the host memory, in bytes, of the tables over h during compilation (measured)."""
     return 250 * _n_hops(chain.n_atoms)
 
 
@@ -132,20 +133,20 @@ def _n_hops(n_atoms: int) -> int:
 
 @functools.lru_cache(maxsize=8)
 def _hops(n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """The h that are summed, and log √W_(N+h) of 2N atoms."""
+    """List the h that are summed, and log √W_(N+h) for 2N atoms."""
     hops = np.arange(_n_hops(n_atoms))
     return hops, dicke.log_weights_host(2 * n_atoms, n_atoms + hops) / 2
 
 
 def _coefficients(n_atoms, log_roots, outcome, top, dtype) -> _Factor:
-    """C_h of f_q(α)² = Σ_h C_h e^(ihα)."""
-    if top:  # of cos^2N(α/2): the weights of 2N atoms
+    """Compute C_h of f_q(α)² = Σ_h C_h e^(ihα)."""
+    if top:  # f_N² = cos^2N(α/2), with the weights of 2N atoms
         log_size, row, row_error = 2 * jnp.asarray(log_roots, dtype), jnp.ones((), dtype), 0.0
     else:
         whole = len(log_roots) == n_atoms + 1
         row = dicke.x_basis(2 * n_atoms, 2 * outcome, None if whole else measured_ensemble.REACH)
         row_error = jnp.abs(matrix_product.row_error(2 * n_atoms, row))[row.shape[0] // 2 :]
-        row = jnp.where((n_atoms - outcome) % 2 == 1, -row, row)[row.shape[0] // 2 :]  # from the middle, h = 0
+        row = jnp.where((n_atoms - outcome) % 2 == 1, -row, row)[row.shape[0] // 2 :]  # from the middle, h = 0, on
         log_ratio = _log_weight(n_atoms, outcome, dtype) - _log_weight(2 * n_atoms, 2 * outcome, dtype) / 2
         log_size = jnp.asarray(log_roots, dtype) + log_ratio
     size = jnp.exp(log_size)
@@ -154,7 +155,7 @@ def _coefficients(n_atoms, log_roots, outcome, top, dtype) -> _Factor:
 
 
 def _log_weight(n_atoms, outcome, dtype):
-    """log w_q of an outcome that may be traced."""
+    """Compute log w_q of an outcome that may be traced."""
     q = outcome.astype(dtype)
     return log_binomial(jnp, n_atoms, q, 0.5, 0.5, q - n_atoms / 2)
 
@@ -171,7 +172,7 @@ def _turned(hops, offset) -> _Factor:
 
 
 def _ends(chain, time, hops) -> _Factor:
-    """|Σ_k w_k e^(ihkt)|² for each h, k in the window."""
+    """Compute |Σ_k w_k e^(ihkt)|² for each h, k in the window."""
     if chain.dimension < chain.n_atoms + 1:
         value = _window_sums(chain, time, hops)
         eps = 2 * jnp.pi * _ROUNDINGS * rounding.epsilon(value.dtype)
@@ -179,14 +180,14 @@ def _ends(chain, time, hops) -> _Factor:
     half_angle, exponent = turns(hops, time, 1), 2 * chain.n_atoms
     value = dicke.cos_power(exponent, half_angle)
     eps = rounding.epsilon(value.dtype)
-    slope = 2 * jnp.pi * exponent * jnp.abs(dicke.cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1])
+    gradient = 2 * jnp.pi * exponent * jnp.abs(dicke.cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1])
     return _Factor(
-        value, eps * (_ROUNDINGS * slope * jnp.abs(half_angle) + (_ROUNDINGS - log_magnitude(value)) * value)
+        value, eps * (_ROUNDINGS * gradient * jnp.abs(half_angle) + (_ROUNDINGS - log_magnitude(value)) * value)
     )
 
 
 def _window_sums(chain, time, hops):
-    """Σ_k w_k cos(h (k - N/2) t): h = B i + j splits each phase factor into two, and the sum into a matrix product."""
+    """Compute Σ_k w_k cos(h (k - N/2) t) as a matrix product: h = B i + j splits each phase factor into two."""
     doubled = 2 * chain.states - chain.n_atoms
     weights = np.exp(dicke.log_weights_host(chain.n_atoms, chain.states))
     doubled, weights = doubled[doubled >= 0], (weights * np.where(doubled > 0, 2.0, 1.0))[doubled >= 0]

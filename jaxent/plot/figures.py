@@ -1,4 +1,4 @@
-"""Drawings of the paper's data, at journal widths, for print and for colour-blind readers."""
+"""Draw the data of the paper at journal widths, for print and for colour-blind readers."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "lines.linewidth": 0.9,
     "legend.frameon": False,
-    "figure.dpi": 300,  # kept by the figure, as `savefig.dpi` would not be: it is read when the figure is saved
+    "figure.dpi": 300,  # stored in the figure; `savefig.dpi` would be read only when the figure is saved
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "pdf.fonttype": 42,
@@ -47,7 +47,7 @@ def _label(n_atoms: int) -> str:
 
 
 def draw_figure_one(data: xr.Dataset) -> Figure:
-    """Fig. 1: E(t), and E(t) / log2(N+1), for every N of the data."""
+    """Draw Fig. 1: E(t), and E(t) / log2(N+1), for every N of the data."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True)
@@ -71,7 +71,7 @@ def draw_figure_one(data: xr.Dataset) -> Figure:
 
 
 def _label_curves(axes, marks, data) -> None:
-    """Name each curve at its right end, pushed apart where they are close."""
+    """Label each curve at its right end, with labels moved apart where they are close."""
     heights = sorted((height, n_atoms, colour) for height, n_atoms, colour in marks)
     spacing = 0.045 * max(height for height, _, _ in heights)
     placed = -math.inf
@@ -85,7 +85,7 @@ def _label_curves(axes, marks, data) -> None:
 
 
 def draw_figure_large(data: xr.Dataset) -> Figure:
-    """E(t), and E(t) / log2(N+1), for large N: lines through evenly spaced times, dots at the magic times between."""
+    """Draw E(t), and E(t) / log2(N+1), for large N: lines at evenly spaced times, dots at magic times between."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True)
@@ -112,7 +112,7 @@ def draw_figure_large(data: xr.Dataset) -> Figure:
 
 
 def draw_zoom(data: xr.Dataset) -> Figure:
-    """E(t) around the dip at π/2 at three depths, with its magic times, and the floor of the dip for several N."""
+    """Draw E(t) around the dip at π/2 on three scales, with magic times, and the floor of the dip for several N."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 4.6), layout="constrained")
         panels = figure.subplots(2, 2).ravel()
@@ -144,7 +144,7 @@ def draw_zoom(data: xr.Dataset) -> Figure:
 
 
 def _name_deepest(axes, distance, entropy, levels) -> None:
-    """Write r below the deepest dips, where there is room for it."""
+    """Write r below the deepest dips, where there is room."""
     named: list[float] = []
     for index in np.argsort(levels, kind="stable"):
         if min((abs(distance[index] - x) for x in named), default=math.inf) < 0.12 * np.ptp(distance):
@@ -163,7 +163,7 @@ def _name_deepest(axes, distance, entropy, levels) -> None:
 
 
 def draw_figure_two(data: xr.Dataset) -> Figure:
-    """Fig. 2: E(t) in windows of several sizes, and their errors."""
+    """Draw Fig. 2: E(t) in windows of several sizes, and their errors."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True)
@@ -187,7 +187,7 @@ def draw_figure_two(data: xr.Dataset) -> Figure:
 
 
 def draw_figure_three(data: xr.Dataset) -> Figure:
-    """Fig. 3: logarithmic negativity against time for several dephasing rates."""
+    """Draw Fig. 3: logarithmic negativity against time for several dephasing rates."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 3.0), layout="constrained")
         axes = figure.subplots()
@@ -205,7 +205,7 @@ def draw_figure_three(data: xr.Dataset) -> Figure:
 
 
 def draw_figure_four(data: xr.Dataset) -> Figure:
-    """Fig. 4: logarithmic negativity against the dephasing rate at four magic times."""
+    """Draw Fig. 4: logarithmic negativity against the dephasing rate at four magic times."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 4.2), layout="constrained")
         panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
@@ -230,7 +230,7 @@ def draw_figure_four(data: xr.Dataset) -> Figure:
 
 
 def draw_offsets(data: xr.Dataset) -> Figure:
-    """The gain of the best phase offset over the textbook's, and both offsets, in four directions."""
+    """Draw the gain of the best phase offset over the textbook one, and both offsets, along four parameters."""
     labels = {
         "n_atoms": "atoms per ensemble N",
         "n_ensembles": "ensembles M",
@@ -244,9 +244,7 @@ def draw_offsets(data: xr.Dataset) -> Figure:
             gain_axes, offset_axes = panels[:, column]
             at = data[direction].values
             gain = data[f"best_{direction}"].values - data[f"textbook_{direction}"].values
-            line = (
-                "o" if direction == "time" else "o-"
-            )  # between two times the best offset jumps from maximum to maximum
+            line = "o" if direction == "time" else "o-"  # no line: the best offset jumps between maxima
             gain_axes.errorbar(at, 1e3 * gain, 1e3 * data[f"error_{direction}"].values, fmt=line, ms=3, color="C0")
             gain_axes.axhline(0, color="0.6", lw=0.6)
             offset_axes.plot(at, data[f"best_offset_{direction}"], line, ms=3, color="C0", label="best")
@@ -265,7 +263,7 @@ def draw_offsets(data: xr.Dataset) -> Figure:
 def draw_curves(
     curves: Sequence[EntropyCurve], names: Sequence[str], title: str, limits: tuple[float, float]
 ) -> Figure:
-    """E(t) of several chains between two times: lines through evenly spaced times, dots at the magic times between."""
+    """Draw E(t) of several chains between two times: lines at evenly spaced times, dots at magic times between."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 3.4), layout="constrained")
         axes = figure.subplots()
@@ -283,15 +281,15 @@ def draw_curves(
 
 
 def draw_history(history, objective: str) -> Figure:
-    """The objective and the norm of its gradient at every step of every start of an optimization."""
+    """Draw the objective and the norm of its gradient at every step of every start of an optimization."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 2.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         steps = np.arange(1, len(history.value) + 1)
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, history.value.shape[1]))
-        for colour, value, slope in zip(colours, history.value.T, history.slope.T, strict=True):
+        for colour, value, gradient in zip(colours, history.value.T, history.slope.T, strict=True):
             left.plot(steps, value, color=colour, marker=".", ms=3)
-            right.semilogy(steps, np.where(slope > 0, slope, np.nan), color=colour, marker=".", ms=3)
+            right.semilogy(steps, np.where(gradient > 0, gradient, np.nan), color=colour, marker=".", ms=3)
         left.set(xlabel="step", ylabel=objective.replace("_", " "))
         right.set(xlabel="step", ylabel="norm of its gradient")
         for axes, letter in ((left, "(a)"), (right, "(b)")):

@@ -1,7 +1,7 @@
-"""What a sweep asks: quantities over a grid of chains and knobs, as frozen, plain data.
+"""Describe a sweep as frozen, plain data: quantities over a grid of chains and parameters.
 
-A knob is one value, or many: then it is an axis of the grid. Every knob is kept in a canonical form, so equal questions
-have equal keys; a time that is a multiple of π stays text ("2pi/3") and is evaluated exactly.
+A parameter has one value, or many, which make it an axis of the grid. Every parameter is kept in a canonical form, so
+equal sweeps have equal keys; a time that is a multiple of π remains a text ("2pi/3") and is evaluated exactly.
 
 >>> sweep = Sweep(quantities=["entropy"], n_atoms=[10, 100], time=Span("0", "pi", 5))
 >>> sweep.axes
@@ -45,14 +45,14 @@ __all__ = ["AXES", "CHAIN_AXES", "FORMAT", "KNOBS", "Sweep", "asked", "differenc
 CHAIN_AXES = ("n_ensembles", "n_atoms", "window")
 KNOBS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
 AXES = CHAIN_AXES + KNOBS
-FORMAT = 1  # of questions, and of the files of their results
+FORMAT = 1  # format of stored questions, and of the files of their results
 _FORMAT = re.compile(r"jaxent sweep ([1-9]\d{0,8})")
 _MOST_POINTS = 10**12
 
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """Quantities over a grid: the product of all axes. A knob with many values is an axis.
+    """Describe quantities over a grid, the product of all axes; a parameter with many values is an axis.
 
     Attributes:
         quantities: names of `jaxent.sweep.QUANTITIES`, computed at each point.
@@ -72,7 +72,7 @@ class Sweep:
         seed: seed of the draws.
 
     Raises:
-        QuestionError: a ValueError that names the key and the reason.
+        QuestionError: a ValueError that names the parameter and the reason.
     """
 
     quantities: Any
@@ -93,7 +93,7 @@ class Sweep:
         for field in dataclasses.fields(self):
             value = CANONICAL[field.name](field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-        _check_knobs(self)
+        _check_parameters(self)
         _check_bonds(self)
         for name in AXES:
             _check_values(self, name)
@@ -114,7 +114,7 @@ class Sweep:
 
     @property
     def settings(self) -> Settings:
-        """What is the same for all points."""
+        """Settings that are the same for all points."""
         uniform = not isinstance(self.time, BondTimes)
         return Settings(self.tolerance, self.alpha, self.n_samples, self.seed, uniform)
 
@@ -125,14 +125,14 @@ class Sweep:
         return [Chain(*one) for one in itertools.product(*each)]
 
     def chain(self, index: int) -> Chain:
-        """One of `chains`."""
+        """Return one of `chains`."""
         each = [listed(getattr(self, name)) for name in CHAIN_AXES]
         where = np.unravel_index(index, [len(one) for one in each])
         return Chain(*[one[int(number)] for one, number in zip(each, where, strict=True)])
 
     @property
     def question(self) -> dict[str, Any]:
-        """Everything the answer depends on, as plain data."""
+        """All data that the results depend on, as plain data."""
         asked = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {"format": f"jaxent sweep {FORMAT}", "precision": str(jnp.dtype(jnp.result_type(float)))} | asked
 
@@ -142,7 +142,7 @@ class Sweep:
         return key_of(self.question)
 
     def values(self, name: str, chain: Chain) -> Any:
-        """Values of a knob for one chain: None (not set, or all N), or an array with one row for each.
+        """Return the values of a parameter for one chain: None (not set, or all N), or an array with one row per value.
 
         Args:
             name: one of `KNOBS`.
@@ -170,7 +170,7 @@ class Sweep:
         return np.array(listed(value), float)
 
     def labels(self, name: str) -> Any:
-        """Coordinate of an axis: numbers where each value is one, else texts; of `BondTimes` numbers of rows."""
+        """Return the coordinate of an axis: numbers if all values are, else texts; for `BondTimes` row numbers."""
         value = getattr(self, name)
         if isinstance(value, BondTimes):
             return np.arange(length(value))
@@ -182,14 +182,14 @@ class Sweep:
         each = listed(value)
         if any(isinstance(one, str | tuple) for one in each):
             return np.array([" ".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in each])
-        return np.array([np.inf if one is None else one for one in each])  # a window of all states is infinite
+        return np.array([np.inf if one is None else one for one in each])  # the window of the full basis is infinite
 
 
 def asked(question: dict[str, Any]) -> Sweep:
-    """The sweep of a question as it is stored.
+    """Build the sweep of a stored question.
 
     Raises:
-        QuestionError: when it is none.
+        QuestionError: when the question is not a valid sweep.
     """
     values: dict[str, Any] = {key: value for key, value in question.items() if key not in ("format", "precision")}
     for key, value in values.items():
@@ -199,10 +199,10 @@ def asked(question: dict[str, Any]) -> Sweep:
 
 
 def format_of(question: dict[str, Any]) -> int:
-    """Number of the format of a stored question.
+    """Read the format number of a stored question.
 
     Raises:
-        ValueError: when it has none.
+        ValueError: when the question has no format.
     """
     match = _FORMAT.fullmatch(question["format"])
     if match is None:
@@ -211,13 +211,13 @@ def format_of(question: dict[str, Any]) -> int:
 
 
 def key_of(question: dict[str, Any]) -> str:
-    """A hash of a question, which is plain data."""
+    """Compute the hash of a question given as plain data."""
     text = json.dumps(question, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """What differs between two questions, key by key."""
+    """List the differences between two questions, key by key."""
     lines = []
     for key in sorted(asked.keys() | found.keys()):
         if asked.get(key) != found.get(key):
@@ -234,15 +234,15 @@ def _short(value: Any) -> str:
 # ------------------------------------------------------------------------- checks
 
 
-def _check_knobs(sweep: Sweep) -> None:
-    """Every quantity depends on every knob that is set, and finds those that it needs."""
+def _check_parameters(sweep: Sweep) -> None:
+    """Check that every quantity depends on every parameter that is set, and that those it needs are set."""
     unset = {"outcomes": "N", "phase_offset": 0.0, "dephasing_rate": None, "collective_rate": 0.0}
     for name in sweep.quantities:
-        knobs = QUANTITIES[name].knobs
-        for knob, value in unset.items():
-            if getattr(sweep, knob) != value and knob not in knobs:
-                raise QuestionError(knob, f"must not be given for {name}, which does not depend on it.")
-        if "dephasing_rate" in knobs and sweep.dephasing_rate is None:
+        needed = QUANTITIES[name].knobs
+        for parameter, value in unset.items():
+            if getattr(sweep, parameter) != value and parameter not in needed:
+                raise QuestionError(parameter, f"must not be given for {name}, which does not depend on it.")
+        if "dephasing_rate" in needed and sweep.dephasing_rate is None:
             raise QuestionError("dephasing_rate", f"must be given for {name}, but is missing.")
         if QUANTITIES[name].one_chain and any(length(getattr(sweep, axis)) > 1 for axis in CHAIN_AXES):
             raise QuestionError(
@@ -257,7 +257,7 @@ def _check_knobs(sweep: Sweep) -> None:
 
 
 def _check_bonds(sweep: Sweep) -> None:
-    """Of times that differ from bond to bond: quantities that take them, and one for each bond of the one M."""
+    """Check `BondTimes`: every quantity accepts them, there is one M, and each row has one time per bond."""
     if not isinstance(sweep.time, BondTimes):
         return
     for name in sweep.quantities:
@@ -280,7 +280,7 @@ def _check_bonds(sweep: Sweep) -> None:
 
 
 def _check_values(sweep: Sweep, name: str) -> None:
-    """Values in their range, and lists of the right length."""
+    """Check that values are in their range, and lists of the right length."""
     value = getattr(sweep, name)
     if name == "time":
         numbers_, texts = ([isinstance(one, kind) for one in ends(value)] for kind in (float, str))
