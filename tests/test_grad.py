@@ -129,7 +129,10 @@ def test_sensitivities_of_a_scalar_are_the_sums_over_bonds_and_ensembles():
 @pytest.mark.parametrize(
     ("knobs", "words"),
     [
-        ({"rate": 1.0}, "`rate` is none of end_to_end_entropy, which takes chain, time, outcomes, phase_offset"),
+        (
+            {"rate": 1.0},
+            "`rate` = 1.0 is not an argument of end_to_end_entropy; give one of chain, time, outcomes, phase_offset",
+        ),
         ({"time": [1.0, 2.0]}, r"must give one number here, but end_to_end_entropy gives an array of shape \(2,\)"),
         ({"phase_offset": np.nan}, "`phase_offset` must be finite"),
     ],

@@ -1,8 +1,8 @@
-"""A quantity and its derivatives with respect to every knob, from one reverse pass.
+"""Compute a quantity and its derivatives with respect to every parameter, from one reverse pass.
 
 >>> from jaxent import Chain, end_to_end_entropy
 >>> found = sensitivities(end_to_end_entropy, Chain(4, 8), 0.7)
->>> {name: slope.shape for name, slope in found.slopes.items()}
+>>> {name: gradient.shape for name, gradient in found.slopes.items()}
 {'phase_offset': (2,), 'time': ()}
 """
 
@@ -22,62 +22,67 @@ from jaxent.times import BondTimes, PiFraction, Time, time_value
 
 __all__ = ["Sensitivities", "sensitivities"]
 
-_FIXED = {"outcomes", "tolerance"}  # numbers that are no knobs, though whole floats may stand for them
+_FIXED = {"outcomes", "tolerance"}  # numbers without a derivative, even if given as floats
 
 
 class Sensitivities(NamedTuple):
-    """A value, and its derivatives by the names of the arguments, each of the shape of its argument."""
+    """Hold a value, and its derivatives by argument name, each of the shape of its argument."""
 
     value: jax.Array
     slopes: dict[str, jax.Array]
 
 
-def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **knobs: Any) -> Sensitivities:
-    """Value of a public function of a chain, and its derivatives in time, offsets and rates.
+def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **parameters: Any) -> Sensitivities:
+    """Compute a public function of a chain, and its derivatives in time, offsets and rates.
 
-    A derivative has the shape of its argument. A scalar stands for all bonds or ensembles together; give `BondTimes`,
+    A derivative has the shape of its argument. A scalar applies to all bonds or ensembles; give `BondTimes`,
     (M-2,) offsets or `EnsembleRates` for the derivative in each. At a `PiFraction` the derivative is taken at the
     nearest float.
 
     Args:
         function: `end_to_end_entropy`, `end_to_end_log_negativity`, `average_entropy` or any other function of this
-            package that takes a chain, a time and knobs by these names and returns one number (or an average).
+            package that takes a chain, a time and parameters by these names and returns one number (or an average).
         chain: the chain.
-        time: one time; None for functions that have their own.
-        **knobs: further arguments of `function`. Derivatives are taken in those that are floating-point numbers,
-            `BondTimes` or `EnsembleRates`, and in each `phase_offset` where it is left out (at 0); others
+        time: one time; None for the default time of `function`.
+        **parameters: further arguments of `function`. Derivatives are taken in those that are floating-point numbers,
+            `BondTimes` or `EnsembleRates`, and in each `phase_offset` if it is left out (at 0); others
             (`outcomes`, `key`, `levels`) are passed on.
 
     Returns:
         Sensitivities: the value and a dict of derivatives.
 
     Raises:
-        ValueError: when the result is no single number, when an argument is unknown, where the derivatives do not fit
-            in memory, and as `function`.
+        ValueError: when the result is not a single number, when an argument is unknown, where the derivatives do not
+            fit in memory, and as `function`.
     """
     if not callable(function):
         raise ValueError(f"Argument `function` must be a function of this package, but is {shown(function)}.")
     name = getattr(function, "__name__", repr(function))
     known = inspect.signature(function).parameters
-    for knob in knobs:
-        if knob not in known:
-            raise ValueError(f"Argument `{shortened(knob)}` is none of {name}, which takes {', '.join(known)}.")
+    for one, value in parameters.items():
+        if one not in known:
+            raise ValueError(
+                f"Argument `{shortened(one)}` = {shown(value)} is not an argument of {name}; give one of "
+                f"{', '.join(known)}."
+            )
     if time is not None:
-        knobs["time"] = time
-    checked = _one_number(name, function(chain, **knobs))  # with values that are known, so that they are checked
-    if "phase_offset" in known and "phase_offset" not in knobs and known["phase_offset"].default is not None:
-        knobs["phase_offset"] = np.zeros(chain.n_ensembles - 2)
-    varied = {knob: _floats(value) for knob, value in knobs.items() if knob not in _FIXED and _is_knob(value)}
-    fixed = {knob: value for knob, value in knobs.items() if knob not in varied}
-    # one program, so that its memory is known before it runs, and a new one each time: the function may have changed
+        parameters["time"] = time
+    checked = _one_number(name, function(chain, **parameters))  # called with known values, so that they are checked
+    if "phase_offset" in known and "phase_offset" not in parameters and known["phase_offset"].default is not None:
+        parameters["phase_offset"] = np.zeros(chain.n_ensembles - 2)
+    varied = {
+        one: _floats(value) for one, value in parameters.items() if one not in _FIXED and _is_differentiable(value)
+    }
+    fixed = {one: value for one, value in parameters.items() if one not in varied}
+    # one program, so that its memory is known before it runs; compiled anew, as the function may have changed
     program = jax.jit(jax.grad(lambda values: _one_number(name, function(chain, **values, **fixed))))
-    slopes = execution.call(
+    gradients = execution.call(
         program,
         varied,
         what=f"The derivatives of {name} for {chain}",
         instead="use a smaller window",
     )
-    return Sensitivities(checked, {knob: jax.tree.leaves(slopes[knob])[0] for knob in sorted(slopes)})
+    return Sensitivities(checked, {one: jax.tree.leaves(gradients[one])[0] for one in sorted(gradients)})
 
 
 def _one_number(name: str, result: Any) -> jax.Array:
@@ -90,7 +95,7 @@ def _one_number(name: str, result: Any) -> jax.Array:
     return value
 
 
-def _is_knob(value: Any) -> bool:
+def _is_differentiable(value: Any) -> bool:
     if isinstance(value, PiFraction | BondTimes | EnsembleRates):
         return True
     leaves = jax.tree.leaves(value)
@@ -98,7 +103,7 @@ def _is_knob(value: Any) -> bool:
 
 
 def _floats(value: Any) -> Any:
-    """The knob as floating-point arrays, exact times as their nearest floats."""
+    """Convert a parameter to floating-point arrays, exact times to the nearest floats."""
     if isinstance(value, BondTimes):
         return BondTimes(_floats(value.times))
     if isinstance(value, EnsembleRates):
