@@ -310,17 +310,14 @@ def explore(*, port: console.WholeNumber = 5006, no_browser: console.Switch = Fa
 
 @app.command
 def devices() -> None:
-    """What JAX sees: devices, memory and precision; and how to let it see an accelerator that it does not use."""
+    """Show what JAX sees: devices, their memory and their precision."""
     console.library()
-    from jaxent.sweep import accelerator_advice, describe_devices, versions
+    from jaxent.sweep import describe_devices, versions
 
     entries = describe_devices()
     console.print_table("devices", list(entries[0]), [list(entry.values()) for entry in entries])
     found = versions()
     print(f"jax {found['jax_version']}, jaxlib {found['jaxlib_version']}, jaxent {found['jaxent_version']}")
-    advice = accelerator_advice([entry["platform"] for entry in entries])
-    if advice:
-        print(advice)
 
 
 @app.command
