@@ -9,6 +9,7 @@ import pytest
 import jaxent
 
 LAYERS = [
+    "units",
     "messages",
     "conversion",
     "runtime",

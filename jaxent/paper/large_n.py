@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 import jaxent
+from jaxent import units
 from jaxent.paper.claims import GOLDEN, Finding, attributes, power, silent
 from jaxent.sweep import Report, estimated_seconds
 
@@ -75,7 +76,7 @@ def figure_large(quick: bool = False, report: Report = silent) -> xr.Dataset:
     over = ("n_atoms", "point")
     return xr.Dataset(
         {
-            "time": (over, _stacked(curves, "time"), {"units": "1/coupling", "long_name": "interaction time t"}),
+            "time": (over, _stacked(curves, "time"), units.attributes("time")),
             "entropy": (over, _stacked(curves, "entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
             "levels": (over, _stacked(curves, "levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
         },
@@ -112,15 +113,15 @@ def figure_zoom(quick: bool = False, report: Report = silent) -> xr.Dataset:
     over = ("half_width", "point")
     return xr.Dataset(
         {
-            "distance": (over, _stacked(curves, "distance"), {"units": "1/coupling", "long_name": "t - π/2"}),
+            "distance": (over, _stacked(curves, "distance"), units.attributes("time", "t - π/2")),
             "entropy": (over, _stacked(curves, "entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
             "levels": (over, _stacked(curves, "levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
             "floor_entropy": (("n_atoms", "scaled_distance"), np.stack(floors), {"units": "bit"}),
         },
         coords={
-            "half_width": ("half_width", list(HALF_WIDTHS), {"units": "1/coupling"}),
+            "half_width": ("half_width", list(HALF_WIDTHS), units.attributes("time", "half-width of the view")),
             "n_atoms": list(FLOOR_ATOMS),
-            "scaled_distance": ("scaled_distance", scaled, {"long_name": "N (t - π/2)", "units": "1/coupling"}),
+            "scaled_distance": ("scaled_distance", scaled, units.attributes("time", "N (t - π/2)")),
         },
         attrs=attributes("Beyond the paper: the dip at π/2") | {"n_atoms_zoomed": ZOOMED_ATOMS},
     )
