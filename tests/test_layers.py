@@ -15,6 +15,7 @@ LAYERS = [
     "runtime",
     "times",
     "time_texts",
+    "outcome_texts",
     "numerics",
     "arguments",
     "dicke",

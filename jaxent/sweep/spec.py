@@ -23,6 +23,7 @@ import numpy as np
 
 from jaxent.chain import Chain
 from jaxent.messages import shown
+from jaxent.outcome_texts import outcome_of
 from jaxent.sweep.quantities import QUANTITIES, Settings
 from jaxent.sweep.validation import (
     CANONICAL,
@@ -32,7 +33,6 @@ from jaxent.sweep.validation import (
     is_axis,
     length,
     listed,
-    outcome_of,
     plain,
     spread,
     times_of,
