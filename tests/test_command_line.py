@@ -177,7 +177,7 @@ def test_a_folder_without_permission_is_told_before_work_starts(jaxent_command, 
 )
 def test_whole_numbers_as_people_type_them(text, value):
     _, bound, _ = main.app.parse_args(["entropy", "1", f"--n-atoms={text}"], exit_on_error=False, print_error=False)
-    assert bound.kwargs["n_atoms"] == value
+    assert bound.kwargs["options"].n_atoms == value
 
 
 def test_offsets_may_be_multiples_of_pi(jaxent_command):
