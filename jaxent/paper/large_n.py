@@ -18,6 +18,7 @@ from jaxent.sweep import Report, estimated_seconds
 __all__ = ["figure_large", "figure_zoom", "findings", "seconds"]
 
 ATOMS = {10**4: 240, 10**6: 160, 10**8: 80, 10**10: 20}  # evenly spaced times for each N
+QUICK_ATOMS = {10**4: 12, 10**6: 8, 10**8: 4}
 TOLERANCE = 1e-4  # less than a line's width by far
 ZOOMED_ATOMS = 10**8
 HALF_WIDTHS = (0.5, 2e-2, 5e-4)  # of the panels around π/2
@@ -27,7 +28,7 @@ _CENTRE = jaxent.pi_fraction(1, 2)
 
 
 def _counts(quick: bool) -> dict[int, int]:
-    return {10**4: 12, 10**6: 8, 10**8: 4} if quick else ATOMS
+    return QUICK_ATOMS if quick else ATOMS
 
 
 def _points(quick: bool) -> int:

@@ -48,9 +48,14 @@ def free_bytes() -> int:
     return host_bytes()
 
 
-def host_bytes() -> int:
-    """Memory that the host has free."""
-    return max(0, min([psutil.virtual_memory().available, *_left_by_groups(_PROCESS_GROUPS, _GROUPS)]))
+def host_bytes(process_groups: Path = _PROCESS_GROUPS, groups: Path = _GROUPS) -> int:
+    """Tell the memory that the host has free, within the limits of the control groups of this process.
+
+    Args:
+        process_groups: file that lists the groups of the process.
+        groups: folder in which the system shows all groups.
+    """
+    return max(0, min([psutil.virtual_memory().available, *_left_by_groups(process_groups, groups)]))
 
 
 def _left_by_groups(process: Path, mount: Path) -> Iterator[int]:

@@ -31,19 +31,27 @@ _ZLIB = b"\x78"  # the first byte
 _WRITING_SECONDS = 60.0  # that an entry may take to be written
 
 
-def n_maps() -> int:
-    """How many pieces of memory this process maps; 0 where the system does not tell."""
+def n_maps(maps: Path = _MAPS) -> int:
+    """Count the pieces of memory that this process maps, as the file `maps` lists them; 0 where there is none."""
     try:
-        return _MAPS.read_bytes().count(b"\n")
+        return maps.read_bytes().count(b"\n")
     except OSError:  # not Linux
         return 0
 
 
-def forget_if_too_many(jax) -> bool:
-    """Forget all compiled programs, with a warning, where the process is about to map more memory than it may."""
+def forget_if_too_many(jax, limit: Path = _LIMIT) -> bool:
+    """Forget all compiled programs, with a warning, where the process is about to map more memory than it may.
+
+    Args:
+        jax: the module, imported.
+        limit: file in which the system tells how many pieces it grants.
+
+    Returns:
+        whether they were forgotten.
+    """
     global _remained
     try:
-        granted = int(_LIMIT.read_text())
+        granted = int(limit.read_text())
     except (OSError, ValueError):
         return False
     count = n_maps()
