@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["LabelledState", "from_qutip", "from_xarray", "to_qutip", "to_xarray"]
 
 _WINDOW = "window c (standard deviations), inf: all states"
-_KNOBS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate")
+_PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate")
 
 
 class LabelledState(NamedTuple):
@@ -271,7 +271,9 @@ def from_xarray(data: "xr.DataArray") -> LabelledState:
     labels: dict[str, Any] = {"n_systems": n_systems}
     time = _read_time(data, chain)
     labels |= {} if time is None else {"time": time}
-    labels |= {name: _read_label(data[name].item()) for name in _KNOBS if name in data.coords and not data[name].dims}
+    labels |= {
+        name: _read_label(data[name].item()) for name in _PARAMETERS if name in data.coords and not data[name].dims
+    }
     memory.check_memory(2 * data.nbytes, "An array and a copy of it", "use fewer states")
     return LabelledState(jnp.asarray(data.transpose(*leading, *names).values), chain, labels)
 

@@ -1,4 +1,4 @@
-"""The fields of the explorer: for each knob a text that says exactly what is asked, and a slider that writes it."""
+"""The fields of the explorer: for each parameter a text that says what is asked, and a slider that writes it."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _WIDTH = 240
 _FAULTY: dict[str, str | None] = {"outline": "2px solid #D55E00", "outline-offset": "2px"}
 
 
-class _Knob(NamedTuple):
+class _Parameter(NamedTuple):
     """A field's label and first text; its slider's range, what it writes, and where it stands for a question."""
 
     label: str
@@ -34,16 +34,16 @@ def _atoms(value: float) -> str:
     return str(round(count)) if count < 10**5 else f"{count:.2g}".replace("e+0", "e").replace("e+", "e")
 
 
-_KNOBS = {
-    "n_ensembles": _Knob("Ensembles M", "3", 2, 12, 1, lambda x: str(round(x)), lambda q: q.n_ensembles),
-    "n_atoms": _Knob("Atoms N (to 10^10)", "100", 0, 10, 0.1, _atoms, lambda q: math.log10(q.n_atoms)),
-    "window": _Knob(
+_PARAMETERS = {
+    "n_ensembles": _Parameter("Ensembles M", "3", 2, 12, 1, lambda x: str(round(x)), lambda q: q.n_ensembles),
+    "n_atoms": _Parameter("Atoms N (to 10^10)", "100", 0, 10, 0.1, _atoms, lambda q: math.log10(q.n_atoms)),
+    "window": _Parameter(
         "Window c (auto, or standard deviations)", "auto", 1, 8, 0.1, "{:.1f}".format, lambda q: q.window or 8.0
     ),
-    "phase_offset": _Knob(
+    "phase_offset": _Parameter(
         "Offset φ (radians, or pi/8)", "0", 0, 1.5708, 0.001, "{:.4g}".format, lambda q: q.phase_offset
     ),
-    "outcomes": _Knob(
+    "outcomes": _Parameter(
         "Outcome q (N, N-1, 50; slider: N − q)",
         "N",
         0,
@@ -52,7 +52,7 @@ _KNOBS = {
         lambda x: outcome_text(round(x)),
         lambda q: q.n_atoms - q.outcomes if isinstance(q.outcomes, int) else 0,
     ),
-    "dephasing_rate": _Knob(
+    "dephasing_rate": _Parameter(
         "Dephasing rate γ (for the log negativity)",
         "0",
         -5,
@@ -91,24 +91,24 @@ class Fields:
         self._quantity.on_change("value", self._rewritten)
         self._texts: dict[str, TextInput] = {}
         self._sliders: dict[str, Slider] = {}
-        for name, knob in _KNOBS.items():
+        for name, parameter in _PARAMETERS.items():
             text = TextInput(
-                title=knob.label,
+                title=parameter.label,
                 name=name,
-                value=knob.text,
+                value=parameter.text,
                 width=_WIDTH,
                 max_length=LONGEST_LIST if name == "outcomes" else LONGEST,
             )
             slider = Slider(
-                start=knob.start,
-                end=knob.stop,
-                step=knob.step,
-                value=knob.start,
+                start=parameter.start,
+                end=parameter.stop,
+                step=parameter.step,
+                value=parameter.start,
                 show_value=False,
                 width=_WIDTH,
                 name=f"{name}_slider",
             )
-            slider.on_change("value_throttled", self._writer(text, knob))
+            slider.on_change("value_throttled", self._writer(text, parameter))
             text.on_change("value", self._rewritten)
             self._texts[name], self._sliders[name] = text, slider
 
@@ -116,9 +116,9 @@ class Fields:
         self._changed()
 
     @staticmethod
-    def _writer(text: TextInput, knob: _Knob) -> Callable[[str, Any, float], None]:
+    def _writer(text: TextInput, parameter: _Parameter) -> Callable[[str, Any, float], None]:
         def write(attr: str, old: Any, new: float) -> None:
-            text.value = knob.written(new)
+            text.value = parameter.written(new)
 
         return write
 
@@ -138,7 +138,7 @@ class Fields:
         """Nothing is faulty; sliders go to where the texts are, outcomes as far as the atoms."""
         for name, slider in self._sliders.items():
             self._texts[name].styles = {}
-            position = min(max(_KNOBS[name].read(question), slider.start), slider.end)
+            position = min(max(_PARAMETERS[name].read(question), slider.start), slider.end)
             if not math.isclose(slider.value, position):
                 slider.value = position
 

@@ -21,7 +21,7 @@ _QUANTITIES = ("entropy", "log_negativity")
 
 
 def asked(fields: dict[str, str]) -> Question:
-    """The question that the fields of the page ask.
+    """Turn the texts of the fields of the page into a question.
 
     Args:
         fields: texts by name: quantity, n_ensembles, n_atoms, window, outcomes, phase_offset, dephasing_rate.
@@ -64,7 +64,7 @@ def asked(fields: dict[str, str]) -> Question:
 
 
 def bounded(name: str, text: str, most: int = LONGEST) -> str:
-    """A text without blanks around it, looked at only if it is short enough.
+    """Strip a text of blanks around it, if it is short enough.
 
     Raises:
         ValueError: when it is longer than `most` characters.
@@ -75,7 +75,7 @@ def bounded(name: str, text: str, most: int = LONGEST) -> str:
 
 
 def parse_count(name: str, text: str, least: int, most: int) -> int:
-    """A whole number: digits, 1e6 or 10^6.
+    """Read a whole number: digits, 1e6 or 10^6.
 
     Raises:
         ValueError: when it is none, or out of range.
@@ -96,7 +96,7 @@ def parse_count(name: str, text: str, least: int, most: int) -> int:
 
 
 def parse_number(name: str, text: str, above: float = -math.inf, most: float = math.inf) -> float:
-    """A finite number or a multiple of π, greater than `above`, of magnitude up to `most`.
+    """Read a finite number or a multiple of π, greater than `above`, of magnitude up to `most`.
 
     Raises:
         ValueError: when it is none.
@@ -115,7 +115,7 @@ def parse_number(name: str, text: str, above: float = -math.inf, most: float = m
 
 
 def _outcomes(text: str, n_ensembles: int, n_atoms: int) -> int | tuple[int, ...] | None:
-    """Outcomes as "N", "N-2" or "17", one for all inner ensembles or one for each; None where all are N."""
+    """Read outcomes as "N", "N-2" or "17", one for all inner ensembles or one for each; None where all are N."""
     text = " ".join(bounded("Outcome q", text, LONGEST_LIST).replace("-", " - ").replace(",", " ").split())
     words = text.replace(" - ", "-").split()
     inner = n_ensembles - 2

@@ -12,7 +12,7 @@ from jaxent import units
 from jaxent.sweep.evaluate import filling
 from jaxent.sweep.plan import cut, points_of_group
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.spec import AXES, KNOBS, Sweep, asked
+from jaxent.sweep.spec import AXES, PARAMETERS, Sweep, asked
 from jaxent.sweep.store import Finished, computed_by, finished_tiles, folder_layout, read_tile
 from jaxent.sweep.tiles import DTYPES, question_text
 from jaxent.sweep.validation import is_axis
@@ -33,13 +33,13 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
         path: the folder that the sweep was computed into.
 
     Returns:
-        xarray.Dataset: a dimension for each axis of the grid, a scalar coordinate for each other knob; units and names
-        as attributes. Where the times are `BondTimes`, the coordinate `bond_times` holds them: along `bond`, and where
-        they are an axis also along `time`, which numbers their rows from 0. Values are read tile by tile when they are
-        used, each against its checksum; what is not computed yet, failed or cannot occur is NaN (-1 among integers).
-        The coordinate `computed_by` tells the version of jaxent: a number whose words stand in its attribute `meaning`,
-        one for all points, or one for each where versions are mixed. Attributes tell versions, commit, device,
-        precision, tolerance, and how many points are finished and failed.
+        xarray.Dataset: a dimension for each axis of the grid, a scalar coordinate for each other parameter; units and
+        names as attributes. Where the times are `BondTimes`, the coordinate `bond_times` holds them: along `bond`, and
+        where they are an axis also along `time`, which numbers their rows from 0. Values are read tile by tile when
+        they are used, each against its checksum; what is not computed yet, failed or cannot occur is NaN (-1 among
+        integers). The coordinate `computed_by` tells the version of jaxent: a number whose words stand in its attribute
+        `meaning`, one for all points, or one for each where versions are mixed. Attributes tell versions, commit,
+        device, precision, tolerance, and how many points are finished and failed.
 
     Raises:
         FileNotFoundError: when there is no such folder.
@@ -77,10 +77,10 @@ def _coordinates(sweep: Sweep) -> dict[str, Any]:
     import xarray as xr
 
     coordinates = {}
-    needed = frozenset().union(*[QUANTITIES[name].knobs for name in sweep.quantities])
+    needed = frozenset().union(*[QUANTITIES[name].parameters for name in sweep.quantities])
     for name in AXES:
         value = getattr(sweep, name)
-        if (name in KNOBS and name not in needed) or (isinstance(value, BondTimes) and not is_axis(value)):
+        if (name in PARAMETERS and name not in needed) or (isinstance(value, BondTimes) and not is_axis(value)):
             continue
         dimensions = (name,) if is_axis(value) else ()
         labels = np.asarray(sweep.labels(name))

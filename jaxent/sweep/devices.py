@@ -33,7 +33,7 @@ def describe_devices() -> list[dict[str, str]]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, and the device and precision it was computed with."""
+    """Give the versions of what a result depends on, and the device and precision it was computed with."""
     names = ("jaxent", "jax", "jaxlib", "numpy")
     found = {f"{name}_version": importlib.metadata.version(name) for name in names}
     first = describe_devices()[0]
@@ -71,7 +71,7 @@ def join_processes(coordinator: str | None, n_processes: int | None, process: in
 
 @functools.cache
 def commit() -> str:
-    """Commit that the running code comes from, with a note where files were changed; empty where none is known."""
+    """Find the commit of the running code, with a note where files were changed; empty where none is known."""
     try:
         direct = json.loads(importlib.metadata.distribution("jaxent").read_text("direct_url.json") or "{}")
     except (importlib.metadata.PackageNotFoundError, json.JSONDecodeError):

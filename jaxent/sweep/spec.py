@@ -1,7 +1,7 @@
-"""What a sweep asks: quantities over a grid of chains and knobs, as frozen, plain data.
+"""What a sweep asks: quantities over a grid of chains and parameters, as frozen, plain data.
 
-A knob is one value, or many: then it is an axis of the grid. Every knob is kept in a canonical form, so equal questions
-have equal keys; a time that is a multiple of π stays text ("2pi/3") and is evaluated exactly.
+A parameter is one value, or many: then it is an axis of the grid. Every parameter is kept in a canonical form, so equal
+questions have equal keys; a time that is a multiple of π stays text ("2pi/3") and is evaluated exactly.
 
 >>> sweep = Sweep(quantities=["entropy"], n_atoms=[10, 100], time=Span("0", "pi", 5))
 >>> sweep.axes
@@ -40,11 +40,11 @@ from jaxent.sweep.validation import (
 )
 from jaxent.times import BondTimes, PiFraction
 
-__all__ = ["AXES", "CHAIN_AXES", "FORMAT", "KNOBS", "Sweep", "asked", "differences", "format_of", "key_of"]
+__all__ = ["AXES", "CHAIN_AXES", "FORMAT", "PARAMETERS", "Sweep", "asked", "differences", "format_of", "key_of"]
 
 CHAIN_AXES = ("n_ensembles", "n_atoms", "window")
-KNOBS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
-AXES = CHAIN_AXES + KNOBS
+PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
+AXES = CHAIN_AXES + PARAMETERS
 FORMAT = 1  # of questions, and of the files of their results
 _FORMAT = re.compile(r"jaxent sweep ([1-9]\d{0,8})")
 _MOST_POINTS = 10**12
@@ -52,7 +52,7 @@ _MOST_POINTS = 10**12
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """Quantities over a grid: the product of all axes. A knob with many values is an axis.
+    """Quantities over a grid: the product of all axes. A parameter with many values is an axis.
 
     Attributes:
         quantities: names of `jaxent.sweep.QUANTITIES`, computed at each point.
@@ -93,7 +93,7 @@ class Sweep:
         for field in dataclasses.fields(self):
             value = CANONICAL[field.name](field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-        _check_knobs(self)
+        _check_parameters(self)
         _check_bonds(self)
         for name in AXES:
             _check_values(self, name)
@@ -142,10 +142,10 @@ class Sweep:
         return key_of(self.question)
 
     def values(self, name: str, chain: Chain) -> Any:
-        """Values of a knob for one chain: None (not set, or all N), or an array with one row for each.
+        """Values of a parameter for one chain: None (not set, or all N), or an array with one row for each.
 
         Args:
-            name: one of `KNOBS`.
+            name: one of `PARAMETERS`.
             chain: the chain, which outcomes such as "N-1" refer to.
 
         Returns:
@@ -234,15 +234,15 @@ def _short(value: Any) -> str:
 # ------------------------------------------------------------------------- checks
 
 
-def _check_knobs(sweep: Sweep) -> None:
-    """Every quantity depends on every knob that is set, and finds those that it needs."""
+def _check_parameters(sweep: Sweep) -> None:
+    """Every quantity depends on every parameter that is set, and finds those that it needs."""
     unset = {"outcomes": "N", "phase_offset": 0.0, "dephasing_rate": None, "collective_rate": 0.0}
     for name in sweep.quantities:
-        knobs = QUANTITIES[name].knobs
-        for knob, value in unset.items():
-            if getattr(sweep, knob) != value and knob not in knobs:
-                raise QuestionError(knob, f"must not be given for {name}, which does not depend on it.")
-        if "dephasing_rate" in knobs and sweep.dephasing_rate is None:
+        parameters = QUANTITIES[name].parameters
+        for parameter, value in unset.items():
+            if getattr(sweep, parameter) != value and parameter not in parameters:
+                raise QuestionError(parameter, f"must not be given for {name}, which does not depend on it.")
+        if "dephasing_rate" in parameters and sweep.dephasing_rate is None:
             raise QuestionError("dephasing_rate", f"must be given for {name}, but is missing.")
         if QUANTITIES[name].one_chain and any(length(getattr(sweep, axis)) > 1 for axis in CHAIN_AXES):
             raise QuestionError(
@@ -261,7 +261,7 @@ def _check_bonds(sweep: Sweep) -> None:
     if not isinstance(sweep.time, BondTimes):
         return
     for name in sweep.quantities:
-        if "dephasing_rate" in QUANTITIES[name].knobs:
+        if "dephasing_rate" in QUANTITIES[name].parameters:
             raise QuestionError("time", f"must be the same for all bonds for {name}, but is BondTimes.")
     n_ensembles, *others = listed(sweep.n_ensembles)
     if others:
@@ -292,7 +292,7 @@ def _check_values(sweep: Sweep, name: str) -> None:
         latest = max(map(abs, values))
         if latest > 1e6:
             raise QuestionError("time", f"must be at most 1e+06 in magnitude, but holds {latest:g}.")
-        noisy = [one for one in sweep.quantities if "dephasing_rate" in QUANTITIES[one].knobs]
+        noisy = [one for one in sweep.quantities if "dephasing_rate" in QUANTITIES[one].parameters]
         earliest = min(values)
         if noisy and earliest < 0:
             raise QuestionError("time", f"must be at least 0 for {noisy[0]}, but holds {earliest:g}.")

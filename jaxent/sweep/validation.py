@@ -1,4 +1,4 @@
-"""Values of a sweep's knobs in canonical form: what equals has one spelling, what is wrong is refused with its key."""
+"""Parameters of a sweep in canonical form: what equals has one spelling, what is wrong is refused with its key."""
 
 import dataclasses
 import difflib
@@ -67,17 +67,17 @@ class Span:
 
 
 def is_axis(value: Any) -> bool:
-    """Whether a knob has many values, or may have."""
+    """Whether a parameter has many values, or may have."""
     return isinstance(value.times[0] if isinstance(value, BondTimes) else value, tuple | Span)
 
 
 def length(value: Any) -> int:
-    """How many values a knob has."""
+    """How many values a parameter has."""
     return value.count if isinstance(value, Span) else len(listed(value))
 
 
 def listed(value: Any) -> tuple:
-    """A knob's values as a tuple; of `BondTimes` its rows, each with a time for each bond."""
+    """A parameter's values as a tuple; of `BondTimes` its rows, each with a time for each bond."""
     inner = value.times if isinstance(value, BondTimes) else value
     return inner if is_axis(value) else (inner,)
 
@@ -193,7 +193,7 @@ def _one_outcome(key: str, value: Any) -> int | str:
 def _axis(
     one: Callable[[str, Any], Any], span: bool = False, nested: bool = False, instead: str = ""
 ) -> Callable[[str, Any], Any]:
-    """Canonical form of a knob: one value, a tuple of values (perhaps tuples themselves), or a `Span`.
+    """Canonical form of a parameter: one value, a tuple of values (perhaps tuples themselves), or a `Span`.
 
     `instead` is said to who gives a list in the list where none is taken.
     """
@@ -301,7 +301,7 @@ CANONICAL: dict[str, Callable[[str, Any], Any]] = {
 
 
 def ends(value: Any) -> tuple:
-    """The values that bound a knob's range: the ends of a span, or all of them."""
+    """The values that bound a parameter's range: the ends of a span, or all of them."""
     if isinstance(value, BondTimes):
         return tuple(one for row in listed(value) for one in row)
     return (value.start, value.stop) if isinstance(value, Span) else listed(value)
