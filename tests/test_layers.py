@@ -33,7 +33,7 @@ LAYERS = [
     "cli",
 ]
 PACKAGES = {
-    "runtime": ["programs", "interrupts", "threads", "memory", "execution"],
+    "runtime": ["programs", "interrupts", "default_device", "threads", "memory", "execution"],
     "numerics": ["algebra", "rounding", "angles", "diagonals", "binomials", "jacobi", "decompositions"],
     "entanglement": ["continuity", "states", "renyi", "measures"],
     "band": ["phases", "thinning", "quadrature", "blocks", "factor", "plan", "engine", "batches"],

@@ -85,7 +85,7 @@ class Problem:
     def of(cls, chain, time, outcomes, phase_offset) -> "Problem":
         """Check the arguments; ValueError where one is out of range."""
         arguments.check_chain(chain)
-        arguments.check_precision(chain.n_atoms, time)
+        arguments.check_precision(chain.n_atoms, time, phases_on_device=False)
         time = arguments.checked_time(time, chain.n_ensembles)
         offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
         checked = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
@@ -104,6 +104,7 @@ class Problem:
         Parameters that the kernel takes beyond the problem's are data of the compiled program.
         """
         chain = self.chain
+        arguments.check_precision(chain.n_atoms, self.time)
         states = chain.dimension if bytes_per_entry else dense.largest_difference(chain)
         what = (
             f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "

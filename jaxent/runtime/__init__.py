@@ -1,4 +1,4 @@
-"""How programs run: memory that is free and needed, compiled programs, LAPACK's threads, and interrupts.
+"""How programs run: the device, memory that is free and needed, compiled programs, LAPACK's threads, and interrupts.
 
 Nothing here knows the physics. Imports nothing of jaxent.
 """

@@ -20,6 +20,7 @@ import psutil
 from jax.core import Tracer
 
 from jaxent.runtime import programs
+from jaxent.runtime.default_device import default_device, platform
 
 __all__ = ["check_angles", "check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
 
@@ -40,7 +41,7 @@ _needed: Any = weakref.WeakKeyDictionary()  # bytes by program and shapes; a pro
 
 def free_bytes() -> int:
     """Memory that the default device, or the host for a CPU, has free."""
-    device = jax.local_devices()[0]
+    device = default_device()
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         if "bytes_limit" in stats:
@@ -130,7 +131,7 @@ def needed_by(program: Callable, *args: Any) -> int:
     """
     leaves, structure = jax.tree.flatten(args)
     kinds = [jax.typeof(leaf) if isinstance(leaf, jax.Array | np.ndarray) else leaf for leaf in leaves]
-    key = (structure, tuple(kinds), jax.default_backend())
+    key = (structure, tuple(kinds), platform())
     known = _needed.setdefault(program, {})
     if key not in known:
         if programs.forget_if_too_many(jax):
