@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int
 from jaxent.conversion import as_given, as_numbers, as_whole_numbers, is_integer, real_number, whole_number
 from jaxent.messages import shown
 from jaxent.numerics import angles
+from jaxent.runtime.default_device import platform
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape, check_fraction
 
 __all__ = [
@@ -50,6 +51,8 @@ Offsets = ArrayLike | numbers.Real | decimal.Decimal | Sequence[ArrayLike | numb
 # In float32 a phase k t is good to about N·1e-7 of the width 2/√N of the kernel: at this N the entropy keeps four
 # digits.
 _MOST_ATOMS_FLOAT32 = 200
+# A TPU holds a time to 48 bits: E(t), whose dips are 1/N wide, is then right to N t 2^-48, 1e-9 bits at this N.
+_MOST_ATOMS_PAIRS = 10**5
 _LATEST = 1e6  # a phase k t is good to k t 2^-106 turns
 _LARGEST_RATE = 1e15  # beyond, products of rates, times and squares of N leave float64's range
 _X64_HINT = 'jax.config.update("jax_enable_x64", True)'
@@ -97,15 +100,23 @@ def check_key(key: Any) -> None:
         raise ValueError(f"Argument `key` must be a key of JAX, such as jax.random.key(0), but is {shown(key)}.")
 
 
-def check_precision(n_atoms: int, time: Time) -> None:
-    """Refuse float32 where its phases would be noise, and exact times that 32-bit integers cannot hold.
+def check_precision(n_atoms: int, time: Time, *, phases_on_device: bool = True) -> None:
+    """Refuse arithmetic in which phases would be noise, and exact times that 32-bit integers cannot hold.
 
     All arithmetic is in JAX's default precision: float64 where it is enabled, whatever the dtype of the arguments.
 
+    Args:
+        n_atoms: N.
+        time: the times.
+        phases_on_device: whether phases are reduced there; known times of the band engine are reduced on the host.
+
     Raises:
-        ValueError: when float64 is not enabled and N is above 200, or a `PiFraction` has a denominator above 4096.
+        ValueError: when float64 is not enabled and N is above 200, or a `PiFraction` has a denominator above 4096; on a
+            TPU, whose float64 has 48 bits, for times that are no `PiFraction` when N is above 10^5.
     """
     if jnp.result_type(float) == jnp.float64:
+        if phases_on_device:
+            _check_pairs(n_atoms, time)
         return
     if n_atoms > _MOST_ATOMS_FLOAT32:
         raise ValueError(
@@ -122,6 +133,18 @@ def check_precision(n_atoms: int, time: Time) -> None:
                 f"Argument `time` = π·p/r with {letter} = {np.abs(values).max()} needs 64-bit integers; "
                 f"run {_X64_HINT} first."
             )
+
+
+def _check_pairs(n_atoms: int, time: Time) -> None:
+    """Refuse a TPU, which holds a float64 as a pair of float32, where its rounding of the time would show."""
+    exact = isinstance(time.times if isinstance(time, BondTimes) else time, PiFraction)
+    if n_atoms <= _MOST_ATOMS_PAIRS or exact or platform() != "tpu":
+        return
+    raise ValueError(
+        f"Argument `n_atoms` = {n_atoms} is too many for a TPU, whose float64 holds a time to 48 bits: beyond "
+        f"{_MOST_ATOMS_PAIRS} atoms the values would be wrong by more than 1e-9; give a jaxent.pi_fraction, or use a "
+        'processor: with jax.default_device("cpu").'
+    )
 
 
 def checked_time(time: Time, n_ensembles: int, *, single: bool = False) -> Time:
@@ -229,10 +252,10 @@ def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " i
             f"Argument `phase_offset` must be at most {angles.LARGEST:.0e} in magnitude, but holds "
             f"{np.abs(values).max():.6g}; reduce it modulo 2π."
         )
-    return jnp.broadcast_to(_in_default_precision(angles.reduced_angles(values)), (inner,))
+    return _in_default_precision(np.broadcast_to(angles.reduced_angles(values), (inner,)))
 
 
-def nan_unless_possible(tree: Any, outcomes: jax.Array, n_atoms: int) -> Any:
+def nan_unless_possible(tree: Any, outcomes: jax.Array, n_atoms: ArrayLike) -> Any:
     """The results, or NaN where a traced outcome lies outside 0…N."""
     possible = jnp.all((outcomes >= 0) & (outcomes <= n_atoms))
     return jax.tree.map(lambda x: x * jnp.where(possible, 1.0, jnp.nan), tree)  # a factor: derivatives are NaN too
@@ -306,7 +329,7 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     inner = n_ensembles - 2
     dtype = jnp.result_type(int)
     if outcomes is None:
-        return jnp.full((inner,), n_atoms, dtype)
+        return jnp.asarray(np.full((inner,), n_atoms, dtype))
     array = as_whole_numbers("outcomes", outcomes, "be integers, or None for all N")
     if not inner and array.size:
         raise ValueError(
@@ -325,4 +348,4 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     if outside.any():
         bad = shown(values[outside].ravel().tolist()[0])
         raise ValueError(f"Argument `outcomes` must lie in 0…{n_atoms} (n_atoms), but holds {bad}.")
-    return jnp.broadcast_to(jnp.asarray(values.astype(np.int64), dtype), (inner,))
+    return jnp.asarray(np.broadcast_to(values.astype(np.int64), (inner,)), dtype)

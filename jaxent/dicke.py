@@ -31,6 +31,7 @@ __all__ = [
     "cos_power",
     "log_weights",
     "number_operator",
+    "overlap",
     "spin_raising",
     "spin_x",
     "spin_y",
@@ -215,10 +216,10 @@ def _refuse_many_states(n_atoms: int, window: float | None, bytes_per_state: int
 
 
 def x_overlap(n_atoms: int, outcome: ArrayLike, half_angle: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """Amplitude of outcome q in the equatorial state at angle α, equation (23) without its phase i^(N-q) e^(iNα/2).
+    """Compute the amplitude of outcome q in the equatorial state at angle α, equation (23), without local phases.
 
-    f_q(α) = √C(N,q) cos^q(α/2) sin^(N-q)(α/2). Its derivative is taken from the exact relation
-    2 f_q' = √((q+1)(N-q)) f_(q+1) - √(q(N-q+1)) f_(q-1), so it is right at every zero of f.
+    Left out is i^(N-q) e^(iNα/2). f_q(α) = √C(N,q) cos^q(α/2) sin^(N-q)(α/2). Its derivative is taken from the exact
+    relation 2 f_q' = √((q+1)(N-q)) f_(q+1) - √(q(N-q+1)) f_(q-1), so it is right at every zero of f.
 
     Args:
         n_atoms: N.
@@ -230,7 +231,7 @@ def x_overlap(n_atoms: int, outcome: ArrayLike, half_angle: Float[Array, "*s"]) 
     """
     outcome = _checked_outcome(n_atoms, outcome)
     memory.check_angles(half_angle, 15)
-    return _nan_unless_possible(_x_overlap(n_atoms, outcome, half_angle), outcome, n_atoms)
+    return _nan_unless_possible(overlap(n_atoms, outcome, half_angle), outcome, n_atoms)
 
 
 def _checked_outcome(n_atoms: int, outcome: ArrayLike) -> jax.Array:
@@ -250,58 +251,69 @@ def _nan_unless_possible(values: jax.Array, outcome: jax.Array, n_atoms: int) ->
     return arguments.nan_unless_possible(values, outcome, n_atoms)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _x_overlap(n_atoms: int, outcome: jax.Array, half_angle: jax.Array) -> jax.Array:
+def overlap(n_atoms: ArrayLike, outcome: jax.Array, half_angle: jax.Array) -> jax.Array:
+    """Evaluate `x_overlap` without checks; N, an integer, may be traced as well."""
+    return _overlap(*_size_and_parity(n_atoms, half_angle.dtype), outcome, half_angle)
+
+
+def _size_and_parity(number: Any, dtype: np.dtype) -> tuple[jax.Array, jax.Array]:
+    """Return an integer as a float, and whether it is odd: known ones may exceed the default integers."""
+    return jnp.asarray(number, dtype), jnp.asarray(number % 2 == 1)
+
+
+@jax.custom_jvp
+def _overlap(n: jax.Array, odd: jax.Array, outcome: jax.Array, half_angle: jax.Array) -> jax.Array:
     cos, sin = cos_sin_turns(half_angle)
     q = outcome.astype(half_angle.dtype)
-    missing = n_atoms - q
+    missing = n - q
     p, complement = cos * cos, sin * sin
     # q - N cos² and N sin² - (N-q) are the same number; the term with the smaller count loses no digits
-    difference = jnp.where(missing < q, n_atoms * complement - missing, q - n_atoms * p)
-    magnitude = jnp.exp(log_binomial(jnp, n_atoms, q, p, complement, difference) / 2)
-    odd_q, odd_missing = outcome % 2 == 1, (n_atoms - outcome) % 2 == 1
-    negative = (odd_q & (cos < 0)) ^ (odd_missing & (sin < 0))
+    difference = jnp.where(missing < q, n * complement - missing, q - n * p)
+    magnitude = jnp.exp(log_binomial(jnp, n, q, p, complement, difference) / 2)
+    odd_q = outcome % 2 == 1
+    negative = (odd_q & (cos < 0)) ^ ((odd_q ^ odd) & (sin < 0))
     return jnp.where(negative, -magnitude, magnitude)
 
 
-@_x_overlap.defjvp
-def _x_overlap_jvp(n_atoms, primals, tangents):
-    outcome, half_angle = primals
+@_overlap.defjvp
+def _overlap_jvp(primals, tangents):
+    n, odd, outcome, half_angle = primals
     q = outcome.astype(half_angle.dtype)
-    above = _x_overlap(n_atoms, jnp.minimum(outcome + 1, n_atoms), half_angle)
-    below = _x_overlap(n_atoms, jnp.maximum(outcome - 1, 0), half_angle)
-    slope = jnp.sqrt((q + 1) * (n_atoms - q)) * above - jnp.sqrt(q * (n_atoms - q + 1)) * below
-    return _x_overlap(n_atoms, outcome, half_angle), 2 * jnp.pi * slope * tangents[1]
+    above = _overlap(n, odd, jnp.where(q < n, outcome + 1, outcome), half_angle)
+    below = _overlap(n, odd, jnp.maximum(outcome - 1, 0), half_angle)
+    derivative = jnp.sqrt((q + 1) * (n - q)) * above - jnp.sqrt(q * (n - q + 1)) * below
+    return _overlap(n, odd, outcome, half_angle), 2 * jnp.pi * derivative * tangents[3]
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def cos_power(exponent: int, half_angle: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """cos^n(α/2): `x_overlap` for the outcome q = N, at a fraction of its cost.
+def cos_power(exponent: ArrayLike, half_angle: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    """Compute cos^n(α/2): `x_overlap` for the outcome q = N, at a fraction of its cost.
 
     Args:
-        exponent: n ≥ 0.
+        exponent: n ≥ 0, an integer; may be traced.
         half_angle: α/2 in turns, any shape.
 
     Returns:
         real array of the shape of `half_angle`; derivatives of every order are finite.
     """
     memory.check_angles(half_angle, 5)
-    if exponent == 0:
-        return jnp.ones_like(half_angle)
+    return _cos_power(*_size_and_parity(exponent, half_angle.dtype), half_angle)
+
+
+@jax.custom_jvp
+def _cos_power(n: jax.Array, odd: jax.Array, half_angle: jax.Array) -> jax.Array:
     cos, sin = cos_sin_turns(half_angle)
     near_one = sin * sin < 0.5
     log_cos = jnp.where(near_one, jnp.log1p(-jnp.where(near_one, sin * sin, 0.0)) / 2, jnp.log(jnp.abs(cos)))
-    magnitude = jnp.exp(exponent * log_cos)
-    return jnp.where(cos < 0, -magnitude, magnitude) if exponent % 2 else magnitude
+    magnitude = jnp.exp(n * jnp.where(n == 0, 0.0, log_cos))  # 0^0 = 1
+    return jnp.where((cos < 0) & odd, -magnitude, magnitude)
 
 
-@cos_power.defjvp
-def _cos_power_jvp(exponent, primals, tangents):
-    (half_angle,), (tangent,) = primals, tangents
-    if exponent == 0:
-        return jnp.ones_like(half_angle), jnp.zeros_like(half_angle)
-    slope = -2 * jnp.pi * exponent * cos_power(exponent - 1, half_angle) * cos_sin_turns(half_angle)[1] * tangent
-    return cos_power(exponent, half_angle), slope
+@_cos_power.defjvp
+def _cos_power_jvp(primals, tangents):
+    n, odd, half_angle = primals
+    one_less = _cos_power(jnp.maximum(n - 1, 0.0), ~odd, half_angle)  # of n = 0 it counts nothing
+    derivative = -2 * jnp.pi * n * one_less * cos_sin_turns(half_angle)[1]
+    return _cos_power(n, odd, half_angle), derivative * tangents[2]
 
 
 def x_basis(n_atoms: int, outcome: ArrayLike, window: float | None = None) -> Float[Array, " D"]:

@@ -35,7 +35,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
-from jaxent import arguments
+from jaxent import arguments, units
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
 from jaxent.messages import shown
@@ -48,17 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelledState", "from_qutip", "from_xarray", "to_qutip", "to_xarray"]
 
-# units and meaning of the coordinates besides the Dicke states, named as in the datasets of sweeps
-_COORDINATES = {
-    "n_ensembles": ("1", "ensembles M"),
-    "n_atoms": ("1", "atoms per ensemble N"),
-    "window": ("1", "window c (standard deviations), inf: all states"),
-    "outcomes": ("1", "outcomes q"),
-    "phase_offset": ("rad", "phase offset φ"),
-    "dephasing_rate": ("coupling", "dephasing rate γ"),
-    "collective_rate": ("coupling", "collective dephasing rate Γ"),
-}
-_PARAMETERS = tuple(_COORDINATES)[3:]
+_WINDOW = "window c (standard deviations), inf: all states"
+_PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate")
 
 
 class LabelledState(NamedTuple):
@@ -214,10 +205,19 @@ def to_xarray(
         )
     window = math.inf if chain.window is None else chain.window
     rates = dephasing_rate.rates if isinstance(dephasing_rate, EnsembleRates) else dephasing_rate
-    given = (chain.n_ensembles, chain.n_atoms, window, outcomes, phase_offset, rates, collective_rate)
-    for (name, (units, long_name)), value in zip(_COORDINATES.items(), given, strict=True):
+    given = {
+        "n_ensembles": chain.n_ensembles,
+        "n_atoms": chain.n_atoms,
+        "window": window,
+        "outcomes": outcomes,
+        "phase_offset": phase_offset,
+        "dephasing_rate": rates,
+        "collective_rate": collective_rate,
+    }
+    for name, value in given.items():
         if value is not None:
-            coordinates[name] = xr.Variable((), _label(name, value), {"units": units, "long_name": long_name})
+            about = units.attributes(name, _WINDOW if name == "window" else None)
+            coordinates[name] = xr.Variable((), _label(name, value), about)
     name = "amplitudes" if values.shape == ket else "density_matrix"
     about = {"units": "1", "long_name": name.replace("_", " ")}
     return xr.DataArray(values, coordinates, [*["time"][: len(batch)], *names], name, about)
@@ -327,7 +327,7 @@ def _time_coordinates(time: Time | None, chain: Chain) -> tuple[tuple[int, ...],
     for name, value in each.items():
         exact = isinstance(value, PiFraction)
         long_name = "interaction time t" + name[len("bond_time") :].replace("_", " of bond ")
-        about = {"units": "1/coupling", "long_name": long_name}
+        about = units.attributes("time", long_name)
         coordinates[name] = xr.Variable(dims, value.value if exact else value, about)
         for part, letter in (("numerator", "p"), ("denominator", "r")) if exact else ():
             about = {"units": "1", "long_name": f"{part} {letter} of the exact time π p/r"}

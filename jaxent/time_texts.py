@@ -33,14 +33,14 @@ _TIME = re.compile(
 
 
 def float_of(text: str) -> float:
-    """`float` of a text that is short enough to be a number somebody typed."""
+    """Convert a text to a float if it is short enough for a number that somebody typed."""
     if len(text) > MOST_CHARACTERS:
         raise ValueError
     return float(text)
 
 
 def parse_time(text: str):
-    """A time from text: a number, or an exact multiple of π such as pi, 2pi/3, 0.6pi or pi/1000.
+    """Read a time: a number, or an exact multiple of π such as pi, 2pi/3, 0.6pi or pi/1000.
 
     Raises:
         ValueError: when it is neither.
@@ -64,13 +64,13 @@ def parse_time(text: str):
 
 
 def time_number(text: str) -> float:
-    """A time from text, as `parse_time` reads it, as a float."""
+    """Read a time as `parse_time` does, and give it as a float."""
     time: Any = parse_time(text)
     return float(getattr(time, "value", time))
 
 
 def multiple_of_pi(text: str) -> tuple[int, int] | None:
-    """Numerator and denominator of an exact multiple of π, None for any other text."""
+    """Read numerator and denominator of an exact multiple of π; None for any other text."""
     match = _TIME.fullmatch(text) if len(text) <= MOST_CHARACTERS else None
     if not match:
         return None
@@ -88,12 +88,12 @@ def multiple_of_pi(text: str) -> tuple[int, int] | None:
 
 
 def is_negative_multiple_of_pi(word: str) -> bool:
-    """Whether a word is a time that the parser takes for an option."""
+    """Tell whether a word is a time that the parser takes for an option."""
     return word.startswith("-") and multiple_of_pi(word) is not None
 
 
 def pi_symbols(numerator: int, denominator: int) -> str:
-    """A multiple of π as one writes it: 0, π, 2π/3, −π/2."""
+    """Write a multiple of π as in a formula: 0, π, 2π/3, −π/2."""
     if not numerator:
         return "0"
     factor = "" if abs(numerator) == 1 else str(abs(numerator))
@@ -101,5 +101,5 @@ def pi_symbols(numerator: int, denominator: int) -> str:
 
 
 def pi_text(numerator: int, denominator: int) -> str:
-    """A multiple of π as `parse_time` reads it."""
+    """Write a multiple of π as `parse_time` reads it."""
     return ("" if numerator == 1 else str(numerator)) + "pi" + ("" if denominator == 1 else f"/{denominator}")

@@ -253,13 +253,17 @@ def time_value(time: Time):
     return time.value if isinstance(time, PiFraction) else time
 
 
-def turns(multiples: np.ndarray, time: ArrayLike | PiFraction, shift: int = 0) -> jax.Array:
-    """The phase n t / 2^shift in turns: n t / (2π 2^shift) modulo 1, in [-1/2, 1/2].
+def turns(
+    multiples: np.ndarray | jax.Array, time: ArrayLike | PiFraction, shift: int = 0, largest: int | None = None
+) -> jax.Array:
+    """Reduce the phase n t / 2^shift to turns: n t / (2π 2^shift) modulo 1, in [-1/2, 1/2].
 
     Args:
-        multiples: host integers n of any shape and size (NumPy integers, or Python integers in an object array).
+        multiples: host integers n of any shape and size (NumPy integers, or Python integers in an object array); or,
+            with `largest`, integers of JAX.
         time: one time t, a float or a `PiFraction`; may be traced.
         shift: power of two that divides the time, 0 to 2 (exactly).
+        largest: a bound on |n|; None: that of the integers.
 
     Returns:
         array of the shape of `multiples`; absolute error a few units of rounding for |n| up to 10^16 in float64.
@@ -268,13 +272,14 @@ def turns(multiples: np.ndarray, time: ArrayLike | PiFraction, shift: int = 0) -
     References:
         T. J. Dekker, Numer. Math. 18, 224 (1971).
     """
-    multiples = np.asarray(multiples)
-    largest = int(abs(multiples).max()) if multiples.size else 0
+    if largest is None:
+        multiples = np.asarray(multiples)
+        largest = int(abs(multiples).max()) if multiples.size else 0
     return _turns(multiples, largest, time, shift)
 
 
 def turns_of_products(left: np.ndarray, right: np.ndarray, time: ArrayLike | PiFraction, shift: int = 0) -> jax.Array:
-    """`turns` for all products n = left_i right_j, formed on the device instead of stored in the program.
+    """Reduce phases as `turns` for all products n = left_i right_j, which are formed on the device.
 
     Args:
         left: host integers of shape (m,).

@@ -177,7 +177,7 @@ def test_a_folder_without_permission_is_told_before_work_starts(jaxent_command, 
 )
 def test_whole_numbers_as_people_type_them(text, value):
     _, bound, _ = main.app.parse_args(["entropy", "1", f"--n-atoms={text}"], exit_on_error=False, print_error=False)
-    assert bound.kwargs["n_atoms"] == value
+    assert bound.kwargs["options"].n_atoms == value
 
 
 def test_offsets_may_be_multiples_of_pi(jaxent_command):
@@ -245,7 +245,7 @@ def test_devices_are_shown_with_their_precision(jaxent_command):
     assert code == 0
     assert "float64" in out
     assert "cpu" in out
-    assert len(out.strip().splitlines()[-1]) > 30  # the advice
+    assert out.strip().splitlines()[-1].startswith("jax ")  # versions
 
 
 def test_reproduce_writes_whole_files_and_is_quiet_when_piped(tmp_path):

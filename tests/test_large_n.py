@@ -14,7 +14,7 @@ from jaxent.plot import figures
 @pytest.fixture
 def small(monkeypatch):
     """The same figures of few atoms and few times."""
-    monkeypatch.setattr(large_n, "_counts", lambda quick: {20: 4, 100: 6})
+    monkeypatch.setattr(large_n, "QUICK_ATOMS", {20: 4, 100: 6})
     monkeypatch.setattr(large_n, "ZOOMED_ATOMS", 400)
     monkeypatch.setattr(large_n, "FLOOR_ATOMS", (10**6, 10**10))
 

@@ -9,11 +9,13 @@ import pytest
 import jaxent
 
 LAYERS = [
+    "units",
     "messages",
     "conversion",
     "runtime",
     "times",
     "time_texts",
+    "outcome_texts",
     "numerics",
     "arguments",
     "dicke",
@@ -33,11 +35,12 @@ LAYERS = [
     "cli",
 ]
 PACKAGES = {
-    "runtime": ["programs", "interrupts", "threads", "memory", "execution"],
+    "runtime": ["programs", "interrupts", "default_device", "threads", "memory", "execution"],
     "numerics": ["algebra", "rounding", "angles", "diagonals", "binomials", "jacobi", "decompositions"],
     "entanglement": ["continuity", "states", "renyi", "measures"],
     "band": ["phases", "thinning", "quadrature", "blocks", "factor", "plan", "engine", "batches"],
     "protocol": [
+        "sizes",
         "matrix_product",
         "dense",
         "extended_precision",

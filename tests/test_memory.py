@@ -28,57 +28,57 @@ def group(folder: Path, version: int, limit: str, usage: int, cache: int = 0) ->
 
 
 @pytest.fixture
-def groups(tmp_path, monkeypatch):
-    """A control-group tree in place of the machine's: its root, and a function that puts this process into a group."""
-    monkeypatch.setattr(memory, "_PROCESS_GROUPS", tmp_path / "process")
-    monkeypatch.setattr(memory, "_GROUPS", tmp_path / "groups")
-    return tmp_path / "groups", (tmp_path / "process").write_text
+def groups(tmp_path):
+    """A control-group tree in place of the machine's: its root, how to enter a group, and how to ask what is free."""
+    process, root = tmp_path / "process", tmp_path / "groups"
+    return root, process.write_text, lambda: memory.host_bytes(process, root)
 
 
 def test_the_tightest_group_above_the_process_counts(groups):
-    root, enter = groups
+    root, enter, free = groups
     enter("0::/batch/job/step\n")
     group(root / "batch", 2, str(900 * MIB), 700 * MIB)
     group(root / "batch/job", 2, "max", 600 * MIB)
     group(root / "batch/job/step", 2, str(800 * MIB), 500 * MIB)
     group(root / "batch/other", 2, str(MIB), 0)
-    assert memory.free_bytes() == 200 * MIB
+    assert free() == 200 * MIB
 
 
 def test_groups_of_version_one_count_as_well(groups):
-    root, enter = groups
+    root, enter, free = groups
     enter("9:name=systemd:/job\n4:memory:/job\n0::/\n")
     group(root / "memory/job", 1, str(300 * MIB), 200 * MIB)
     group(root / "memory", 1, str(2**63 - 4096), 0)
-    assert memory.free_bytes() == 100 * MIB
+    assert free() == 100 * MIB
 
 
 def test_a_container_sees_its_limit_at_the_root(groups):
-    root, enter = groups
+    root, enter, free = groups
     enter("0::/system.slice/docker-1.scope\n")  # a path of the host, which is not mounted here
     group(root, 2, str(300 * MIB), 250 * MIB)
-    assert memory.free_bytes() == 50 * MIB
+    assert free() == 50 * MIB
 
 
 def test_cached_files_are_free(groups):
-    root, enter = groups
+    root, enter, free = groups
     enter("0::/\n")
     group(root, 2, str(300 * MIB), 250 * MIB, cache=100 * MIB)
-    assert memory.free_bytes() == 150 * MIB
+    assert free() == 150 * MIB
 
 
 def test_a_group_beyond_its_limit_leaves_nothing(groups):
-    root, enter = groups
+    root, enter, free = groups
     enter("0::/\n")
     group(root, 2, str(100 * MIB), 101 * MIB)
-    assert memory.free_bytes() == 0
+    assert free() == 0
 
 
 def test_without_groups_the_machine_counts(groups, monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 123}))
-    assert memory.free_bytes() == 123  # no such file: not Linux
-    groups[1]("0::/somewhere\n")
-    assert memory.free_bytes() == 123
+    _, enter, free = groups
+    assert free() == 123  # no such file: not Linux
+    enter("0::/somewhere\n")
+    assert free() == 123
 
 
 # ------------------------------------------------------------------- what a call takes

@@ -22,7 +22,7 @@ def test_from_any_start_fifty_atoms_reach_the_textbook_value():
         "average_entropy", jaxent.Chain(3, 50), QUARTER, n_starts=5, callback=lambda *step: steps.append(step)
     )
     starts, reached = found.history.phase_offset[0, :, 0], optimize._last_finite(found.history.value)
-    np.testing.assert_allclose(starts, np.pi / 4 * (np.arange(5) + 0.5) / 5)
+    np.testing.assert_allclose(np.sort(starts), np.pi / 4 * (np.arange(5) + 0.5) / 5)
     assert (reached >= 1.99404).all()
     textbook = jaxent.average_entropy(jaxent.Chain(3, 50), QUARTER, optimize.textbook_offset(QUARTER)).value
     assert found.value >= float(textbook)
@@ -107,6 +107,26 @@ def test_an_objective_of_ones_own():
     found = jaxent.maximize(closeness, jaxent.Chain(3, 4), 1.0)
     assert found.phase_offset[0] == pytest.approx(0.3, abs=1e-8)
     assert found.value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_each_offset_and_the_time_start_from_evenly_spaced_values_and_from_those_given():
+    def level(chain, time, phase_offset, key, n_samples):
+        return jaxent.OutcomeAverage(0.0 * (jnp.sum(phase_offset) + time), jnp.zeros(()), jnp.ones(()))
+
+    search = {"per_ensemble": True, "vary_time": True, "n_starts": 6, "n_steps": 1}
+    spread, again = (jaxent.maximize(level, jaxent.Chain(5, 4), 1.0, **search).history for _ in range(2))
+    given = jaxent.maximize(level, jaxent.Chain(5, 4), 1.0, [0.1, 0.2, 0.3], **search).history
+    even = (np.arange(6) + 0.5) / 6
+    for column in spread.phase_offset[0].T:
+        np.testing.assert_allclose(np.sort(column), np.pi * even)
+    assert len({tuple(np.argsort(column)) for column in spread.phase_offset[0].T}) > 1
+    assert spread.time[0, 0] == 1.0
+    assert set(np.round(2 * (spread.time[0, 1:] - 1.0), 12)) < set(np.round(even - 0.5, 12))
+    assert len(set(spread.time[0])) == 6
+    np.testing.assert_array_equal(spread.phase_offset, again.phase_offset)
+    np.testing.assert_array_equal(given.phase_offset[0, 0], [0.1, 0.2, 0.3])
+    np.testing.assert_array_equal(given.phase_offset[0, 1:], spread.phase_offset[0, 1:])
+    np.testing.assert_array_equal(given.time, spread.time)
 
 
 def test_sampled_objectives_climb():

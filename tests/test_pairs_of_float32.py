@@ -10,9 +10,10 @@ import pytest
 from pairs_of_float32 import BITS, on_pairs, rounded
 
 import jaxent
-from jaxent import spectral
+from jaxent import arguments, spectral
 from jaxent.numerics import decompositions, rounding
 from jaxent.protocol import matrix_product
+from jaxent.runtime.default_device import default_device, platform
 from jaxent.times import turns
 
 ROUNDING = 2.0**-BITS
@@ -138,3 +139,33 @@ SLOW = {
 )
 def test_values_are_right(function, time, most):
     assert abs(on_pairs(function)(time) - function(time)) <= most
+
+
+def test_a_tpu_refuses_times_whose_rounding_would_show(monkeypatch):
+    monkeypatch.setattr(arguments, "platform", lambda: "tpu")
+    many = jaxent.Chain(3, 10**6, 0.02)
+    with pytest.raises(ValueError, match=r"`n_atoms` = 1000000 is too many for a TPU.*48 bits.*jax.default_device"):
+        jax.jit(lambda t: jaxent.end_to_end_entropy(many, t))(0.7)
+    with pytest.raises(ValueError, match="too many for a TPU"):
+        jaxent.log_outcome_probability(many, 0.7)
+    with pytest.raises(ValueError, match="too many for a TPU"):
+        jaxent.end_to_end_log_negativity(many, 0.7, 0.1)
+
+
+def test_a_tpu_takes_exact_times_phases_of_the_host_and_fewer_atoms(monkeypatch):
+    chain, few = jaxent.Chain(3, 10**6, 0.02), jaxent.Chain(3, 10**5, 0.05)
+    calls = [
+        lambda: jaxent.log_outcome_probability(chain, jaxent.pi_fraction(2, 3)),
+        lambda: jaxent.log_outcome_probability(few, 0.7),
+        lambda: jaxent.end_to_end_entropy(jaxent.Chain(3, 10**6), jaxent.pi_fraction(1, 2).value),
+    ]
+    usual = [float(call()) for call in calls]
+    monkeypatch.setattr(arguments, "platform", lambda: "tpu")
+    assert [float(call()) for call in calls] == usual
+
+
+@pytest.mark.parametrize("chosen", [None, "cpu", jax.devices("cpu")[0]])
+def test_the_platform_is_that_of_the_default_device(chosen):
+    with jax.default_device(chosen):
+        assert default_device() in jax.devices("cpu")
+        assert platform() == "cpu"

@@ -36,13 +36,13 @@ def test_an_entry_without_its_time_goes_unless_it_is_being_written(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["new-cache", "timed-cache"]
 
 
-def test_whole_entries_are_read_once(tmp_path, monkeypatch):
-    (tmp_path / "a-cache").write_bytes(zlib.compress(b"program"))
-    past = time.time() - 10
-    os.utime(tmp_path / "a-cache", (past, past))
-    programs.drop_damaged(tmp_path, with_times=False)
-    monkeypatch.setattr(programs, "_is_whole", lambda path: pytest.fail("it is read again"))
-    programs.drop_damaged(tmp_path, with_times=False)
+def test_whole_entries_are_read_once(tmp_path):
+    entry, past = tmp_path / "a-cache", time.time() - 10
+    for content in (zlib.compress(b"program"), b"\x78 damaged"):  # the latter under the time of the former
+        entry.write_bytes(content)
+        os.utime(entry, (past, past))
+        programs.drop_damaged(tmp_path, with_times=False)
+    assert entry.exists()
     programs.drop_damaged(tmp_path / "none", with_times=False)
 
 
@@ -63,8 +63,6 @@ def test_programs_are_forgotten_before_the_system_ends_the_process(monkeypatch):
     assert not programs.forget_if_too_many(jax)
 
 
-def test_a_system_that_tells_nothing_is_left_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(programs, "_LIMIT", tmp_path / "missing")
-    assert not programs.forget_if_too_many(jax)
-    monkeypatch.setattr(programs, "_MAPS", tmp_path / "missing")
-    assert programs.n_maps() == 0
+def test_a_system_that_tells_nothing_is_left_alone(tmp_path):
+    assert not programs.forget_if_too_many(jax, tmp_path / "missing")
+    assert programs.n_maps(tmp_path / "missing") == 0

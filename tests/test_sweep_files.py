@@ -72,6 +72,7 @@ MALFORMED = [
     (GOOD + "outcomes = 5\n", "`outcomes` must lie in 0…3 for n_atoms = 3, but holds 5"),
     (GOOD + 'outcomes = "N-9"\n', "`outcomes` must lie in 0…3"),
     (GOOD + 'outcomes = "M"\n', "`outcomes` must be integers, or texts"),
+    (GOOD + f'outcomes = "N-{"9" * 5000}"\n', "`outcomes` must be integers, or texts"),
     (GOOD + "outcomes = 1.5\n", "`outcomes` must be an integer"),
     (GOOD + "outcomes = [[1, 2]]\n", "`outcomes` must hold lists of 1 values"),
     (GOOD + "outcomes = [1, [2]]\n", "`outcomes` must hold either numbers or lists"),

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.optimize
 import xarray as xr
 
-from jaxent import arguments
+from jaxent import arguments, units
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.messages import shown
@@ -205,13 +205,13 @@ def robustness_table(
             "slope": (everywhere, gradients, {"units": "bit/coupling", "long_name": "dE_N/dγ"}),
             "entropy": (where, entropy, bits | {"long_name": "end-to-end entanglement at γ = 0"}),
             "slope_in_atoms": (where, in_atoms, bits | {"long_name": "dE/dN"}),
-            "half_width": (where, width, {"units": "1/coupling", "long_name": "half-width of the dip, 0.05 bits"}),
+            "half_width": (where, width, units.attributes("time", "half-width of the dip, 0.05 bits")),
         },
         coords={
             "n_ensembles": list(n_ensembles),
             "n_atoms": list(n_atoms),
             "levels": list(levels),
-            "dephasing_rate": ("dephasing_rate", rates, {"units": "coupling"}),
+            "dephasing_rate": ("dephasing_rate", rates, units.attributes("dephasing_rate")),
         },
         attrs={"title": "Robustness of the magic times 2π/r", "window": "none" if window is None else window},
     )

@@ -20,6 +20,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import optax
+from scipy.stats import qmc, rankdata
 
 from jaxent import arguments
 from jaxent.analysis.magic_times import magic_levels
@@ -116,7 +117,7 @@ OBJECTIVES: dict[str, Callable] = {
 
 
 def textbook_offset(time: PiFraction) -> float:
-    """The offset φ = π/(2L) that separates the outcomes at the magic time 2πp/L for large N, in radians."""
+    """Give the offset φ = π/(2L), in radians, that separates the outcomes at the magic time 2πp/L for large N."""
     if not isinstance(time, PiFraction):
         raise ValueError(f"Argument `time` must be made by jaxent.pi_fraction, but is {shown(time)}.")
     return math.pi / (2 * float(magic_levels(time)))
@@ -195,9 +196,9 @@ def maximize(
     starts = _starts(chain, checked_time, phase_offset, vary_time, per_ensemble, n_starts)
     keys = jax.random.key(0) if key is None else key
 
-    def evaluate(knobs, step_key):
-        offsets = jnp.broadcast_to(knobs["phase_offset"], (chain.n_ensembles - 2,))
-        at = knobs.get("time", checked_time)
+    def evaluate(parameters, step_key):
+        offsets = jnp.broadcast_to(parameters["phase_offset"], (chain.n_ensembles - 2,))
+        at = parameters.get("time", checked_time)
         return function(chain, at, offsets, step_key if sampled else None, n_samples, **settings)
 
     first = jax.tree.map(lambda x: x[0], starts)
@@ -226,17 +227,12 @@ def _checked_objective(objective: str | Callable, settings: dict) -> Callable:
 
 
 def _starts(chain, time, phase_offset, vary_time, per_ensemble, n_starts):
-    """Knobs of all starts: offsets of shape (starts, 1 or M-2), and times of shape (starts,) if they are varied."""
+    """Spread starts by a Sobol sequence: offsets of shape (starts, 1 or M-2), and times of shape (starts,) if asked."""
     size = chain.n_ensembles - 2 if per_ensemble else 1
     span = math.pi / float(magic_levels(time)) if isinstance(time, PiFraction) else math.pi
-    # additive recurrence with powers of the root of x^(d+1) = x + 1: even in any number of dimensions
-    dimensions = size + 1
-    root = 2.0
-    for _ in range(60):
-        root = (1 + root) ** (1 / (dimensions + 1))
-    spread = np.mod(0.5 + np.outer(np.arange(n_starts), root ** -np.arange(1.0, dimensions + 1)), 1.0)
-    if size == 1:
-        spread[:, 0] = (np.arange(n_starts) + 0.5) / n_starts
+    # its ranks give each coordinate n_starts evenly spaced values, also where n_starts is no power of two
+    points = qmc.Sobol(size + 1, scramble=False).fast_forward(1).random(n_starts)
+    spread = (rankdata(points, axis=0) - 0.5) / n_starts
     offsets = span * spread[:, :size]
     if phase_offset is not None:
         given = arguments.checked_offsets(phase_offset, chain.n_ensembles)
@@ -267,11 +263,11 @@ class _Run(NamedTuple):
     callback: Callable
 
     def exact(self, starts, time) -> Optimum:
-        knobs, history = self._walk(starts, time)
+        parameters, history = self._walk(starts, time)
         best = int(np.argmax(_last_finite(history.value)))
-        single = jax.tree.map(lambda x: x[best], knobs)
+        single = jax.tree.map(lambda x: x[best], parameters)
         value, slope = history.value[-1, best], history.slope[-1, best]
-        if not slope <= self.tolerance:  # the last step, if not the one before, moved the knobs
+        if not slope <= self.tolerance:  # the last step, if not the one before, moved the parameters
             single, value, slope = self._polish(single)
         return self._optimum(single, time, value, 0.0, slope, history)
 
@@ -283,51 +279,51 @@ class _Run(NamedTuple):
             averaged["time"] = jnp.asarray(history.time[half:].mean(axis=0))
         fresh = jax.random.fold_in(self.key, self.n_steps)
         final = _within_memory(
-            jax.jit(lambda knobs: jax.lax.map(lambda one: self.evaluate(one, fresh), knobs)), averaged
+            jax.jit(lambda parameters: jax.lax.map(lambda one: self.evaluate(one, fresh), parameters)), averaged
         )
         best = int(np.nanargmax(np.asarray(final.value)))
         single = jax.tree.map(lambda x: x[best], averaged)
         slope = float(history.slope[half:, best].mean())
         return self._optimum(single, time, final.value[best], final.standard_error[best], slope, history)
 
-    def _optimum(self, knobs, time, value, error, slope, history) -> Optimum:
-        at = float(knobs["time"]) if "time" in knobs else _number(time)
-        return Optimum(float(value), float(error), np.asarray(knobs["phase_offset"]), at, float(slope), history)
+    def _optimum(self, parameters, time, value, error, slope, history) -> Optimum:
+        at = float(parameters["time"]) if "time" in parameters else _number(time)
+        return Optimum(float(value), float(error), np.asarray(parameters["phase_offset"]), at, float(slope), history)
 
     def _walk(self, starts, time):
-        """All starts, step by step; each keeps its last knobs at which the objective was finite."""
+        """Move all starts step by step; each keeps its last parameters at which the objective was finite."""
         if self.method == "lbfgs":
             optimizer = optax.lbfgs()
         else:
             optimizer = optax.adam(optax.cosine_decay_schedule(self.learning_rate, self.n_steps))
 
-        def loss(knobs, key):
-            return -self.evaluate(knobs, key).value
+        def loss(parameters, key):
+            return -self.evaluate(parameters, key).value
 
-        def step(knobs, state, key):
-            value, slopes = jax.value_and_grad(loss)(knobs, key)
+        def step(parameters, state, key):
+            value, slopes = jax.value_and_grad(loss)(parameters, key)
             with jax.numpy_dtype_promotion("standard"):  # Optax counts its steps in two types of integers
                 if self.method == "lbfgs":
                     updates, moved = optimizer.update(
-                        slopes, state, knobs, value=value, grad=slopes, value_fn=lambda x: loss(x, key)
+                        slopes, state, parameters, value=value, grad=slopes, value_fn=lambda x: loss(x, key)
                     )
                 else:
-                    updates, moved = optimizer.update(slopes, state, knobs)
+                    updates, moved = optimizer.update(slopes, state, parameters)
             size = optax.tree.norm(slopes)
             stays = ~(jnp.isfinite(value) & jnp.isfinite(size)) | (size <= self.tolerance)
-            following = optax.apply_updates(knobs, updates)
+            following = optax.apply_updates(parameters, updates)
             stays |= ~jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(following)]))
             keep = lambda old, new: jnp.where(stays, old, new)  # noqa: E731
-            return jax.tree.map(keep, knobs, following), jax.tree.map(keep, state, moved), -value, size
+            return jax.tree.map(keep, parameters, following), jax.tree.map(keep, state, moved), -value, size
 
         advance = jax.jit(jax.vmap(step))
-        knobs, state = starts, jax.vmap(optimizer.init)(starts)
+        parameters, state = starts, jax.vmap(optimizer.init)(starts)
         count = len(starts["phase_offset"])
         rows = []
         for number in range(self.n_steps):
             keys = jax.random.split(jax.random.fold_in(self.key, number), count)
-            before = knobs
-            knobs, state, values, sizes = _within_memory(advance, knobs, state, keys)
+            before = parameters
+            parameters, state, values, sizes = _within_memory(advance, parameters, state, keys)
             times = before.get("time", np.full(count, _number(time)))
             rows.append(tuple(np.asarray(x) for x in (values, sizes, before["phase_offset"], times)))
             values, sizes = rows[-1][:2]
@@ -343,11 +339,11 @@ class _Run(NamedTuple):
             self.callback(number + 1, float(values[best]), float(sizes[best]))
             if self.method == "lbfgs" and (sizes[np.isfinite(sizes)] <= self.tolerance).all():
                 break
-        return knobs, _history(rows)
+        return parameters, _history(rows)
 
-    def _polish(self, knobs):
-        """Newton's steps, as long as they bring the gradient down and do not lose value."""
-        flat, restore = jax.flatten_util.ravel_pytree(knobs)
+    def _polish(self, parameters):
+        """Take Newton steps as long as they bring the gradient down and do not lose value."""
+        flat, restore = jax.flatten_util.ravel_pytree(parameters)
 
         def value_of(x):
             return self.evaluate(restore(x), self.key).value
@@ -381,7 +377,7 @@ def _history(rows) -> History:
 
 
 def _last_finite(values: np.ndarray) -> np.ndarray:
-    """The last finite value of each start; -inf where there is none."""
+    """Pick the last finite value of each start; -inf where there is none."""
     found = np.full(values.shape[1], -np.inf)
     for row in values:
         found = np.where(np.isfinite(row), row, found)

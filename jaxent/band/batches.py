@@ -19,6 +19,7 @@ from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_pla
 from jaxent.band.quadrature import Rule
 from jaxent.chain import Chain
 from jaxent.runtime import execution, memory
+from jaxent.runtime.default_device import platform
 from jaxent.times import PiFraction, Time
 
 __all__ = [
@@ -262,7 +263,7 @@ def _tiles(indices: list[int], tile: int) -> list[tuple[list[int], int]]:
 
 def _tile(plan: BandPlan, nodes: int, count: int) -> int:
     """Choose how many plans of one shape run at once."""
-    on_cpu = jax.local_devices()[0].platform == "cpu"
+    on_cpu = platform() == "cpu"
     windows = nodes * (1 if plan.mirrored else 2) * 8 * plan.half_bandwidth**2
     most = _CACHE_BYTES // windows if on_cpu else _DEVICE_BYTES // _bytes(plan, nodes)
     return max(1, min(most, 2 ** (count - 1).bit_length()))

@@ -1,5 +1,6 @@
 """What the commands share: numbers and times as they are typed, tables, progress. Nothing heavy is imported here."""
 
+import dataclasses
 import math
 import os
 import re
@@ -7,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -15,16 +16,22 @@ from jaxent.messages import shortened, shown
 from jaxent.runtime.programs import keep_compiled_programs
 from jaxent.time_texts import MOST_CHARACTERS, float_of, multiple_of_pi
 
+if TYPE_CHECKING:
+    from jaxent.chain import Chain
+
 __all__ = [
+    "ALL_N",
     "AsJson",
-    "Atoms",
+    "ChainOptions",
     "Ensembles",
+    "MeasurementOptions",
     "Number",
     "Offsets",
     "Outcomes",
     "Rate",
     "Rates",
     "Switch",
+    "TimeText",
     "WholeNumber",
     "alone",
     "divide_processor",
@@ -65,7 +72,7 @@ def library():
 
 
 def divide_processor(n_devices: int | None) -> None:
-    """Let JAX see the processor as so many devices; before anything is computed."""
+    """Divide the processor into so many devices of JAX, before anything is computed."""
     if n_devices is not None:
         import jax
 
@@ -73,27 +80,27 @@ def divide_processor(n_devices: int | None) -> None:
 
 
 def whole_number(_, tokens) -> int:
-    """An integer as it was typed, 1000000, 1_000_000 or 1e6; 10.6 is an error, not 11."""
+    """Read an integer as it was typed, 1000000, 1_000_000 or 1e6; refuse 10.6 instead of rounding it."""
     return _as_integer(tokens[0].value, "must be a whole number such as 100 or 1e6")
 
 
 def whole_numbers(_, tokens) -> list[int]:
-    """Integers as they were typed, separated by blanks."""
+    """Read integers as they were typed, separated by blanks."""
     return [_as_integer(token.value, "must be whole numbers, separated by blanks") for token in tokens]
 
 
 def number(_, tokens) -> float:
-    """A number as it was typed."""
+    """Read a number as it was typed."""
     return _as_float(tokens[0].value, "must be a number such as 3 or 0.01")
 
 
 def numbers(_, tokens) -> list[float]:
-    """Numbers as they were typed, separated by blanks."""
+    """Read numbers as they were typed, separated by blanks."""
     return [_as_float(token.value, "must be numbers, separated by blanks") for token in tokens]
 
 
 def angles(_, tokens) -> list[float]:
-    """Numbers, or multiples of π such as pi/8."""
+    """Read angles in radians, or multiples of π such as pi/8, separated by blanks."""
     found = []
     for token in tokens:
         exact = multiple_of_pi(token.value)
@@ -127,11 +134,70 @@ Rates = Annotated[
     list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="", converter=numbers)
 ]
 Switch = Annotated[bool, Parameter(negative="")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one line of JSON.")]
+TimeText = Annotated[str, Parameter(help="Interaction time: a number, or an exact multiple of π such as 2pi/3.")]
+
+
+@Parameter(name="*")  # its fields are options of the command itself
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChainOptions:
+    """Options that say which chain a command is about.
+
+    Parameters
+    ----------
+    n_atoms
+        Atoms per ensemble, N.
+    n_ensembles
+        Ensembles in the chain, M.
+    window
+        Dicke states kept, in standard deviations c; all by default.
+    """
+
+    n_atoms: Atoms
+    n_ensembles: Ensembles = 3
+    window: Number | None = None
+
+    @property
+    def title(self) -> str:
+        """Name the chain as the heads of tables do."""
+        return f"M = {self.n_ensembles}, N = {self.n_atoms}"
+
+    def chain(self, jaxent) -> "Chain":
+        """Build the chain; `jaxent` is what `library` gives."""
+        return jaxent.Chain(self.n_ensembles, self.n_atoms, self.window)
+
+
+@Parameter(name="*")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeasurementOptions:
+    """Options that say what the inner ensembles are measured to be, and after which phase offset.
+
+    Parameters
+    ----------
+    outcomes
+        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
+    phase_offset
+        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
+    """
+
+    outcomes: Outcomes = None
+    phase_offset: Offsets = None
+
+    def checked(self) -> tuple[int | list[int] | None, float | list[float]]:
+        """Give the outcomes and offsets as functions of jaxent take them.
+
+        Raises:
+            ValueError: where an option was typed without a value.
+        """
+        outcomes = alone("outcomes", self.outcomes)
+        return outcomes, 0.0 if self.phase_offset is None else alone("phase_offset", self.phase_offset)
+
+
+ALL_N = MeasurementOptions()  # outcomes N, no offset
 
 
 def alone(name: str, values):
-    """One value for all where only one is given.
+    """Give the one value of a list that has only one, which stands for all; else the list.
 
     Raises:
         ValueError: where the option was typed without any.
@@ -178,14 +244,14 @@ def print_table(title: str, heads: list[str], rows: list[list[str]]) -> None:
 
 @contextmanager
 def progress(total: float) -> Iterator[Callable[[float], None]]:
-    """A progress bar on standard error, none where it is not a terminal; gives the function that advances it."""
+    """Show a progress bar on standard error where it is a terminal; give the function that advances it."""
     with _bar(total) as (bar, task):
         yield lambda amount: bar.advance(task, amount)
 
 
 @contextmanager
 def progress_by_share() -> Iterator[Callable[[float], None]]:
-    """The same bar; gives the function that sets it to a share of the whole."""
+    """Show the same bar as `progress`; give the function that sets it to a share of the whole."""
     with _bar(1.0) as (bar, task):
         yield lambda share: bar.update(task, completed=share)
 
@@ -204,7 +270,7 @@ def _bar(total: float):
 
 @contextmanager
 def points_progress() -> Iterator[Callable]:
-    """A bar of points done, their rate and the time left; gives what takes a `jaxent.sweep.Progress`."""
+    """Show points done, their rate and the time left; give the function that takes a `jaxent.sweep.Progress`."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -232,7 +298,7 @@ def points_progress() -> Iterator[Callable]:
 
 @contextmanager
 def live_line() -> Iterator[Callable[[str], None]]:
-    """A line on standard error that is written over, none where it is no terminal; gives what writes it."""
+    """Show a line on standard error where it is a terminal; give the function that writes it anew."""
     from rich.console import Console
 
     console = Console(stderr=True)

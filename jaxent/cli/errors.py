@@ -37,7 +37,7 @@ EXAMPLES = {
 
 
 def explain(error: CycloptsError, app: App) -> str:
-    """One sentence about a command line that cannot be understood.
+    """Say in one sentence what is wrong with a command line that cannot be understood.
 
     Args:
         error: what the parser raised.

@@ -149,13 +149,13 @@ def _size(n_bytes: float) -> str:
 
 @contextlib.contextmanager
 def _logged() -> Iterator[Callable]:
-    """Lines of JSON on standard output, one for each tile."""
+    """Print a line of JSON on standard output for each tile."""
     yield lambda progress: print(json.dumps({"event": "tile"} | dataclasses.asdict(progress)), flush=True)
 
 
 @contextlib.contextmanager
 def _going_on(folder: Path, process: int, log_json: bool) -> Iterator[Callable]:
-    """Answer an interrupt by what is kept and how to go on; gives what takes a `jaxent.sweep.Progress`."""
+    """Answer an interrupt by what is kept and how to go on; give the function that takes a `jaxent.sweep.Progress`."""
     done: dict[str, int] = {}
 
     def note(progress) -> None:
@@ -180,8 +180,6 @@ def check(results: Path, *, as_json: console.AsJson = False) -> None:
     ----------
     results
         Folder of the sweep.
-    as_json
-        Print one line of JSON.
     """
     console.library()
     from jaxent.sweep import check_sweep
@@ -284,7 +282,7 @@ def _tell(view: "View") -> None:
 
 
 def _without(name: str, *endings: str) -> str:
-    """A file's name without an ending of ours; what else follows a dot is part of the name, as in gamma0.01."""
+    """Remove the given endings from a file's name; what else follows a dot is part of it, as in gamma0.01."""
     for ending in endings:
         name = name.removesuffix(ending)
     return name

@@ -58,64 +58,44 @@ def _run(words: list[str] | None) -> None:
 
 @app.command
 def entropy(
-    time: str,
+    time: console.TimeText,
     *,
-    n_atoms: console.Atoms,
-    n_ensembles: console.Ensembles = 3,
-    window: console.Number | None = None,
+    options: console.ChainOptions,
     tolerance: console.Number | None = None,
-    outcomes: console.Outcomes = None,
-    phase_offset: console.Offsets = None,
+    measurement: console.MeasurementOptions = console.ALL_N,
     as_json: console.AsJson = False,
 ) -> None:
     """Entanglement of the two ends at one time.
 
     Parameters
     ----------
-    time
-        Interaction time: a number, or an exact multiple of π such as 2pi/3.
-    n_atoms
-        Atoms per ensemble, N.
-    n_ensembles
-        Ensembles in the chain, M.
-    window
-        Dicke states kept, in standard deviations c; all by default.
     tolerance
         Choose the window for this proven error in bits instead (three ensembles only).
-    outcomes
-        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
-    phase_offset
-        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
-    as_json
-        Print one line of JSON.
     """
     jaxent = console.library()
     t = time_texts.parse_time(time)
-    q = console.alone("outcomes", outcomes)
-    offsets = 0.0 if phase_offset is None else console.alone("phase_offset", phase_offset)
+    outcomes, offsets = measurement.checked()
     if tolerance is not None:
-        if window is not None or n_ensembles != 3:
+        if options.window is not None or options.n_ensembles != 3:
             raise ValueError("Argument `tolerance` must come without `window` and with n_ensembles = 3.")
         if not tolerance > 0:
             raise ValueError(f"Argument `tolerance` must be positive, but is {tolerance}.")
-        # the band engine of many atoms chooses its own window
-        few = n_atoms <= _MOST_ATOMS_BY_BOUND
-        chain = jaxent.chain_for_tolerance(n_atoms, t, tolerance, q, offsets) if few else jaxent.Chain(3, n_atoms)
-    else:
-        chain = jaxent.Chain(n_ensembles, n_atoms, window)
-    found = jaxent.entropy_with_errors(chain, t, q, offsets, tolerance=tolerance or 1e-8)
+    chain = options.chain(jaxent)
+    if tolerance is not None and chain.n_atoms <= _MOST_ATOMS_BY_BOUND:  # of more, the band engine chooses the window
+        chain = jaxent.chain_for_tolerance(chain.n_atoms, t, tolerance, outcomes, offsets)
+    found = jaxent.entropy_with_errors(chain, t, outcomes, offsets, tolerance=tolerance or 1e-8)
     value, error = float(found.entropy), float(found.window)
     log_p = float(found.log_probability)
-    kind = "proven bound" if n_ensembles == 3 or chain.window is None else "estimate"
+    kind = "proven bound" if chain.n_ensembles == 3 or chain.window is None else "estimate"
     result = {
         "entropy_bits": value,
-        "normalized_entropy": float(jaxent.normalized_entropy(value, n_atoms)),
+        "normalized_entropy": float(jaxent.normalized_entropy(value, chain.n_atoms)),
         "log10_probability": log_p / 2.302585092994046,
         "window_error_bits": error,
         "window_error_kind": kind,
         "numerical_error_bits": float(found.total) - error,
-        "n_ensembles": n_ensembles,
-        "n_atoms": n_atoms,
+        "n_ensembles": chain.n_ensembles,
+        "n_atoms": chain.n_atoms,
         "window": chain.window,
         "dimension": chain.dimension,
         "time": time,
@@ -124,13 +104,13 @@ def entropy(
         print(json.dumps(result))
         return
     console.print_table(
-        f"M = {n_ensembles}, N = {n_atoms}, t = {time}",
+        f"{options.title}, t = {time}",
         ["quantity", "value"],
         [
             ["entanglement E", f"{value:.10g} bits"],
             ["E / log2(N+1)", f"{result['normalized_entropy']:.6f}"],
             ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
-            ["Dicke states per ensemble", f"{chain.dimension} of {n_atoms + 1}"],
+            ["Dicke states per ensemble", f"{chain.dimension} of {chain.n_atoms + 1}"],
             [f"error of the window ({kind})", f"{error:.1e} bits"],
             ["error of the band engine", f"{result['numerical_error_bits']:.1e} bits"],
         ],
@@ -139,50 +119,32 @@ def entropy(
 
 @app.command
 def negativity(
-    time: str,
+    time: console.TimeText,
     *,
-    n_atoms: console.Atoms,
+    options: console.ChainOptions,
     dephasing_rate: console.Rates,
-    n_ensembles: console.Ensembles = 3,
     collective_rate: console.Number = 0.0,
-    window: console.Number | None = None,
-    outcomes: console.Outcomes = None,
-    phase_offset: console.Offsets = None,
+    measurement: console.MeasurementOptions = console.ALL_N,
     as_json: console.AsJson = False,
 ) -> None:
     """Logarithmic negativity of the two ends under dephasing, at one time.
 
     Parameters
     ----------
-    time
-        Interaction time: a number, or an exact multiple of π such as 2pi/3.
-    n_atoms
-        Atoms per ensemble, N.
     dephasing_rate
         Dephasing rate γ in units of the coupling; one for all ensembles, or one for each.
-    n_ensembles
-        Ensembles in the chain, M.
     collective_rate
         Rate of a dephasing that all ensembles share.
-    window
-        Dicke states kept, in standard deviations c; all by default.
-    outcomes
-        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
-    phase_offset
-        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
-    as_json
-        Print one line of JSON.
     """
     jaxent = console.library()
     import numpy as np
 
     t = time_texts.parse_time(time)
-    q = console.alone("outcomes", outcomes)
-    offsets = 0.0 if phase_offset is None else console.alone("phase_offset", phase_offset)
-    chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    outcomes, offsets = measurement.checked()
+    chain = options.chain(jaxent)
     rate = console.alone("dephasing_rate", dephasing_rate)
     rate = jaxent.EnsembleRates(np.array(rate)) if isinstance(rate, list) else rate
-    arguments = (chain, t, rate, q, offsets, collective_rate)
+    arguments = (chain, t, rate, outcomes, offsets, collective_rate)
     value = float(jaxent.end_to_end_log_negativity(*arguments))
     log_p = float(jaxent.dephased_log_probability(*arguments))
     coherent = float(jaxent.end_to_end_coherent_information(*arguments))
@@ -191,8 +153,8 @@ def negativity(
         "negativity": (2**value - 1) / 2,
         "coherent_information_bits": coherent,
         "log10_probability": log_p / 2.302585092994046,
-        "n_ensembles": n_ensembles,
-        "n_atoms": n_atoms,
+        "n_ensembles": chain.n_ensembles,
+        "n_atoms": chain.n_atoms,
         "window": chain.window,
         "dimension": chain.dimension,
         "time": time,
@@ -203,14 +165,14 @@ def negativity(
         print(json.dumps(result))
         return
     console.print_table(
-        f"M = {n_ensembles}, N = {n_atoms}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
+        f"{options.title}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
         ["quantity", "value"],
         [
             ["log negativity", f"{value:.10g} bits"],
             ["negativity", f"{result['negativity']:.10g}"],
             ["coherent information", f"{coherent:.10g} bits"],
             ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
-            ["Dicke states per ensemble", f"{chain.dimension} of {n_atoms + 1}"],
+            ["Dicke states per ensemble", f"{chain.dimension} of {chain.n_atoms + 1}"],
         ],
     )
 
@@ -310,17 +272,14 @@ def explore(*, port: console.WholeNumber = 5006, no_browser: console.Switch = Fa
 
 @app.command
 def devices() -> None:
-    """What JAX sees: devices, memory and precision; and how to let it see an accelerator that it does not use."""
+    """Show what JAX sees: devices, their memory and their precision."""
     console.library()
-    from jaxent.sweep import accelerator_advice, describe_devices, versions
+    from jaxent.sweep import describe_devices, versions
 
     entries = describe_devices()
     console.print_table("devices", list(entries[0]), [list(entry.values()) for entry in entries])
     found = versions()
     print(f"jax {found['jax_version']}, jaxlib {found['jaxlib_version']}, jaxent {found['jaxent_version']}")
-    advice = accelerator_advice([entry["platform"] for entry in entries])
-    if advice:
-        print(advice)
 
 
 @app.command

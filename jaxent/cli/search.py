@@ -13,10 +13,8 @@ __all__ = ["magic", "optimize"]
 
 def magic(
     *,
-    n_atoms: console.Atoms,
-    n_ensembles: console.Ensembles = 3,
+    options: console.ChainOptions,
     max_levels: console.WholeNumber | None = None,
-    window: console.Number | None = None,
     find: console.Switch = False,
     as_json: console.AsJson = False,
 ) -> None:
@@ -24,21 +22,13 @@ def magic(
 
     Parameters
     ----------
-    n_atoms
-        Atoms per ensemble, N.
-    n_ensembles
-        Ensembles in the chain, M.
     max_levels
         Largest r; √N, but at most 12, by default.
-    window
-        Dicke states kept, in standard deviations c; all by default.
     find
         Search E(t) in [0, π] for its peaks and dips instead, without using what magic times are.
-    as_json
-        Print one line of JSON.
     """
     jaxent = console.library()
-    chain = jaxent.Chain(n_ensembles, n_atoms, window)
+    chain = options.chain(jaxent)
     if find:
         with console.progress_by_share() as report:
             found = jaxent.find_extrema(chain, report=report)
@@ -51,8 +41,8 @@ def magic(
     else:
         from jaxent.analysis.magic_times import half_width_or_nan
 
-        most = max(2, min(12, int(n_atoms**0.5))) if max_levels is None else max_levels
-        times, levels, limits = jaxent.magic_times(n_atoms, most)
+        most = max(2, min(12, int(chain.n_atoms**0.5))) if max_levels is None else max_levels
+        times, levels, limits = jaxent.magic_times(chain.n_atoms, most)
         entropies = jaxent.end_to_end_entropy(chain, times)
         different = sorted(set(levels.tolist()))
         widths = {}
@@ -75,16 +65,16 @@ def magic(
             for name, r, limit, e in zip(names, levels.tolist(), limits, result["entropy_bits"], strict=True)
         ]
     if as_json:
-        print(json.dumps({"n_ensembles": n_ensembles, "n_atoms": n_atoms, "window": window} | result))
+        about = {"n_ensembles": chain.n_ensembles, "n_atoms": chain.n_atoms, "window": chain.window}
+        print(json.dumps(about | result))
         return
-    console.print_table(f"M = {n_ensembles}, N = {n_atoms}", heads, rows)
+    console.print_table(options.title, heads, rows)
 
 
 def optimize(
-    time: str,
+    time: console.TimeText,
     *,
-    n_atoms: console.Atoms,
-    n_ensembles: console.Ensembles = 3,
+    options: console.ChainOptions,
     objective: Literal[
         "average_entropy", "average_log_negativity", "decoded_fidelity", "entropy_times_probability"
     ] = "average_entropy",
@@ -98,7 +88,6 @@ def optimize(
     steps: console.WholeNumber = 100,
     samples: console.WholeNumber | None = None,
     seed: console.WholeNumber = 0,
-    window: console.Number | None = None,
     plot: Path | None = None,
     as_json: console.AsJson = False,
 ) -> None:
@@ -106,12 +95,6 @@ def optimize(
 
     Parameters
     ----------
-    time
-        Interaction time: a number, or an exact multiple of π such as 2pi/3.
-    n_atoms
-        Atoms per ensemble, N.
-    n_ensembles
-        Ensembles in the chain, M.
     objective
         What to maximize.
     dephasing_rate
@@ -134,24 +117,20 @@ def optimize(
         Draw this many outcomes in each step instead of summing over all; needed beyond M = 4.
     seed
         Seed of the draws.
-    window
-        Dicke states kept, in standard deviations c; all by default.
     plot
         File for a plot of all steps, PNG or PDF by its ending.
-    as_json
-        Print one line of JSON.
     """
     if plot is not None:
         console.output_file("plot", plot, (".png", ".pdf"))
-    if n_ensembles > 4 and samples is None and objective != "entropy_times_probability":
+    if options.n_ensembles > 4 and samples is None and objective != "entropy_times_probability":
         raise ValueError(
-            f"Argument `samples` must be given for n_ensembles = {n_ensembles}, as all outcomes can be summed for at "
-            "most 4; 200 are a good start."
+            f"Argument `samples` must be given for n_ensembles = {options.n_ensembles}, as all outcomes can be summed "
+            "for at most 4; 200 are a good start."
         )
     jaxent = console.library()
     import jax
 
-    chain, t = jaxent.Chain(n_ensembles, n_atoms, window), time_texts.parse_time(time)
+    chain, t = options.chain(jaxent), time_texts.parse_time(time)
     typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": console.alone("outcomes", outcomes)}
     with console.live_line() as show:
         found = jaxent.maximize(
@@ -181,16 +160,16 @@ def optimize(
         "time": found.time,
         "gradient_norm": found.slope,
         "steps": len(found.history.value),
-        "n_ensembles": n_ensembles,
-        "n_atoms": n_atoms,
-        "window": window,
+        "n_ensembles": options.n_ensembles,
+        "n_atoms": options.n_atoms,
+        "window": options.window,
     }
     if as_json:
         print(json.dumps(result))
         return
     error = f" ± {found.standard_error:.1e}" if found.standard_error else ""
     console.print_table(
-        f"M = {n_ensembles}, N = {n_atoms}, best of {starts} starts",
+        f"{options.title}, best of {starts} starts",
         ["quantity", "value"],
         [
             [objective.replace("_", " "), f"{found.value:.10g}{error}"],

@@ -9,6 +9,7 @@ from bokeh.models import Select, Slider, TextInput
 
 from jaxent.explorer.question import Question
 from jaxent.explorer.reading import LONGEST, LONGEST_LIST
+from jaxent.outcome_texts import outcome_text
 
 __all__ = ["Fields"]
 
@@ -48,7 +49,7 @@ _PARAMETERS = {
         0,
         50,
         1,
-        lambda x: f"N-{round(x)}" if round(x) else "N",
+        lambda x: outcome_text(round(x)),
         lambda q: q.n_atoms - q.outcomes if isinstance(q.outcomes, int) else 0,
     ),
     "dephasing_rate": _Parameter(

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxent.explorer.question import Question
 from jaxent.messages import shown
+from jaxent.outcome_texts import outcome_of
 from jaxent.time_texts import time_number
 
 __all__ = ["LONGEST", "MOST_ATOMS", "asked", "bounded", "parse_count", "parse_number"]
@@ -120,10 +121,10 @@ def _outcomes(text: str, n_ensembles: int, n_atoms: int) -> int | tuple[int, ...
     inner = n_ensembles - 2
     values = []
     for word in words:
-        match = re.fullmatch(r"(?:(N)(?:-(\d{1,12}))?)|(\d{1,12})", word)
-        value = -1
-        if match:
-            value = n_atoms - int(match[2] or 0) if match[1] else int(match[3])
+        try:
+            value = outcome_of(word, n_atoms)
+        except ValueError:
+            value = -1
         if not 0 <= value <= n_atoms:
             raise ValueError(f"Outcome q must lie in 0…{n_atoms}, as N, N-1 or {n_atoms // 2}, but is {shown(word)}.")
         values.append(value)

@@ -22,7 +22,7 @@ _Way = Callable[[Question, Times], tuple[np.ndarray, np.ndarray]]
 
 
 def values_at(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
-    """Values and their errors, bounds or estimates, in bits; NaN where the outcomes cannot occur.
+    """Compute values and their errors, bounds or estimates, in bits; NaN where the outcomes cannot occur.
 
     Args:
         question: what to compute.
@@ -63,7 +63,7 @@ def _entropy(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pure_log_negativity(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
-    """The Rényi entropy of order 1/2, its window's error from a wider one."""
+    """Compute the Rényi entropy of order 1/2; estimate its window's error from a wider window."""
 
     def of(chain: Chain):
         problem = Problem.of(chain, times, question.outcomes, question.phase_offset)
@@ -79,7 +79,7 @@ def _pure_log_negativity(question: Question, times: Times) -> tuple[np.ndarray, 
 
 
 def _noisy(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
-    """The log negativity of a mixed state, its window's error from a narrower one."""
+    """Compute the log negativity of a mixed state; estimate its window's error from a narrower window."""
 
     def of(chain: Chain) -> np.ndarray:
         rate, outcomes, offset = question.dephasing_rate, question.outcomes, question.phase_offset

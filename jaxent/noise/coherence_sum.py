@@ -30,7 +30,7 @@ from jaxent.noise import measured_ensemble
 from jaxent.numerics import rounding
 from jaxent.numerics.algebra import log_magnitude
 from jaxent.numerics.binomials import log_binomial
-from jaxent.protocol import dense, matrix_product
+from jaxent.protocol import dense, matrix_product, sizes
 from jaxent.times import cos_sin_turns, turns, turns_of_products
 
 __all__ = ["host_bytes", "log_probability", "log_probability_over_hops", "over_hops", "over_pairs", "pairs_are_few"]
@@ -78,7 +78,7 @@ def _guarded(log_p, lost, *parameters):
 
 def over_pairs(chain, time, strength, outcome, offset, top):
     """Compute `over_hops` by the sum over pairs k, k' of the measured ensemble, for each difference of the ends."""
-    differences, weights = dense.pair_weights(chain)
+    differences, weights = sizes.pair_weights(chain)
     weights = jnp.asarray(weights, offset.dtype)
     values = measured_ensemble.even_diagonal(chain, time, strength, outcome, offset, top, differences)
     total = jnp.sum(weights * values)

@@ -38,7 +38,7 @@ from jaxent.numerics.algebra import (
     pairwise_differences,
     scaled_columns,
 )
-from jaxent.protocol import dense, matrix_product
+from jaxent.protocol import dense, matrix_product, sizes
 from jaxent.runtime import execution
 from jaxent.times import time_value, turns_of_products, unit
 
@@ -159,7 +159,7 @@ def lost_of_table(chain, table, time, strength, outcome, offset, top):
     """Estimate the relative rounding error of the state of three ensembles from the `even_table` of the middle one."""
     time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
     wrong = measured_ensemble.even_table(chain, time, strength, outcome, offset, top, wrong=True)
-    _, pairs = dense.pair_weights(chain)
+    _, pairs = sizes.pair_weights(chain)
     weights = jnp.asarray(pairs, table.dtype)
     return jnp.maximum(
         matrix_product.lost_by_values(jnp.diagonal(table), jnp.diagonal(wrong), weights),

@@ -37,7 +37,7 @@ def log_prefactor(xp: Any, n, k):
         _stirling_error(xp, n * xp.ones_like(one))
         - _stirling_error(xp, one)
         - _stirling_error(xp, other)
-        - xp.log(2 * math.pi * one * (other / n if n else other)) / 2
+        - xp.log(2 * math.pi * one * (other / xp.maximum(n, 1))) / 2  # n = 0 has nothing inside
     )
     return xp.where(inside, value, 0.0)
 

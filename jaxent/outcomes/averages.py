@@ -34,7 +34,7 @@ from jaxent.conversion import as_whole_numbers, whole_number
 from jaxent.messages import shown
 from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import decoding, sampling
-from jaxent.protocol import dense
+from jaxent.protocol import dense, sizes
 from jaxent.times import Time
 
 __all__ = [
@@ -236,7 +236,7 @@ def all_outcomes(chain: Chain) -> np.ndarray:
 
 
 def _entropy(chain, outcomes, time, offsets):
-    return dense.rounded_entropy(chain, time, outcomes, offsets, False, False)
+    return dense.rounded_entropy(sizes.of_matrices(chain, time, False, False), time, outcomes, offsets, False, False)
 
 
 def _log_negativity(static, outcomes, time, strengths, shared, offsets):
@@ -248,11 +248,13 @@ def _log_negativity(static, outcomes, time, strengths, shared, offsets):
 
 @functools.partial(jax.jit, static_argnums=0)
 def _probabilities(chain, grid, time, offsets):
+    sized = sizes.of_sums(chain, time, False, False)
+
     def single(outcomes):
-        return jnp.exp(dense.rounded_log_probability(chain, time, outcomes, offsets, False, False)[0])
+        return jnp.exp(dense.rounded_log_probability(sized, time, outcomes, offsets, False, False)[0])
 
     # for M = 3 there are only sums over differences
-    entries = 2 * dense.largest_difference(chain) + 1 if chain.n_ensembles == 3 else chain.dimension**2
+    entries = 2 * sizes.largest_difference(chain) + 1 if chain.n_ensembles == 3 else chain.dimension**2
     return jax.lax.map(single, grid, batch_size=outcomes_at_once(entries))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 import jaxent
+from jaxent import units
 from jaxent.analysis.optimize import textbook_offset
 from jaxent.paper.claims import Finding, attributes, silent
 from jaxent.sweep import Report
@@ -60,10 +61,9 @@ def figure_offsets(quick: bool = False, report: Report = silent) -> xr.Dataset:
             report(_POINT_SECONDS)
         names = ("best_offset", "textbook_offset", "best", "textbook", "error")
         for name, column in zip(names, np.transpose(rows), strict=True):
-            units = "rad" if name.endswith("offset") else "bit"
-            data[f"{name}_{direction}"] = ((direction,), column, {"units": units})
-    units = {"n_atoms": "1", "n_ensembles": "1", "dephasing_rate": "coupling", "time": "1/coupling"}
-    coords = {name: ((name,), np.array(values), {"units": units[name]}) for name, values in grid.items()}
+            unit = "rad" if name.endswith("offset") else "bit"
+            data[f"{name}_{direction}"] = ((direction,), column, {"units": unit})
+    coords = {name: ((name,), np.array(values), units.attributes(name)) for name, values in grid.items()}
     about = attributes("Best phase offsets against π/(2L)") | {"phase_offset": "best and π/(2L)", "outcomes": "average"}
     return xr.Dataset(data, coords=coords, attrs=about | {"around": "M = 3, N = 10, t = π/2"})
 

@@ -11,12 +11,14 @@ import numpy as np
 import xarray as xr
 
 import jaxent
+from jaxent import units
 from jaxent.paper.claims import GOLDEN, Finding, attributes, power, silent
 from jaxent.sweep import Report, estimated_seconds
 
 __all__ = ["figure_large", "figure_zoom", "findings", "seconds"]
 
 ATOMS = {10**4: 240, 10**6: 160, 10**8: 80, 10**10: 20}  # evenly spaced times for each N
+QUICK_ATOMS = {10**4: 12, 10**6: 8, 10**8: 4}
 TOLERANCE = 1e-4  # far less than the width of a line
 ZOOMED_ATOMS = 10**8
 HALF_WIDTHS = (0.5, 2e-2, 5e-4)  # half-widths of the panels around π/2
@@ -26,7 +28,7 @@ _CENTRE = jaxent.pi_fraction(1, 2)
 
 
 def _counts(quick: bool) -> dict[int, int]:
-    return {10**4: 12, 10**6: 8, 10**8: 4} if quick else ATOMS
+    return QUICK_ATOMS if quick else ATOMS
 
 
 def _points(quick: bool) -> int:
@@ -75,7 +77,7 @@ def figure_large(quick: bool = False, report: Report = silent) -> xr.Dataset:
     over = ("n_atoms", "point")
     return xr.Dataset(
         {
-            "time": (over, _stacked(curves, "time"), {"units": "1/coupling", "long_name": "interaction time t"}),
+            "time": (over, _stacked(curves, "time"), units.attributes("time")),
             "entropy": (over, _stacked(curves, "entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
             "levels": (over, _stacked(curves, "levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
         },
@@ -112,15 +114,15 @@ def figure_zoom(quick: bool = False, report: Report = silent) -> xr.Dataset:
     over = ("half_width", "point")
     return xr.Dataset(
         {
-            "distance": (over, _stacked(curves, "distance"), {"units": "1/coupling", "long_name": "t - π/2"}),
+            "distance": (over, _stacked(curves, "distance"), units.attributes("time", "t - π/2")),
             "entropy": (over, _stacked(curves, "entropy"), {"units": "bit", "long_name": "end-to-end entanglement E"}),
             "levels": (over, _stacked(curves, "levels"), {"long_name": "r of the magic time 2πp/r, or 0"}),
             "floor_entropy": (("n_atoms", "scaled_distance"), np.stack(floors), {"units": "bit"}),
         },
         coords={
-            "half_width": ("half_width", list(HALF_WIDTHS), {"units": "1/coupling"}),
+            "half_width": ("half_width", list(HALF_WIDTHS), units.attributes("time", "half-width of the view")),
             "n_atoms": list(FLOOR_ATOMS),
-            "scaled_distance": ("scaled_distance", scaled, {"long_name": "N (t - π/2)", "units": "1/coupling"}),
+            "scaled_distance": ("scaled_distance", scaled, units.attributes("time", "N (t - π/2)")),
         },
         attrs=attributes("Beyond the paper: the dip at π/2") | {"n_atoms_zoomed": ZOOMED_ATOMS},
     )

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 import jaxent
+from jaxent import units
 from jaxent.paper.claims import GOLDEN, attributes, silent
 from jaxent.sweep import Report
 
@@ -89,9 +90,9 @@ def figure_three(quick: bool = False, report: Report = silent) -> xr.Dataset:
             "log_negativity_at_magic_times": (("dephasing_rate", "magic_time"), np.stack(at_magic), bit),
         },
         coords={
-            "dephasing_rate": ("dephasing_rate", list(RATES_OVER_TIME), {"units": "coupling"}),
-            "time": ("time", times, {"units": "1/coupling"}),
-            "magic_time": ("magic_time", MAGIC.value, {"units": "1/coupling"}),
+            "dephasing_rate": ("dephasing_rate", list(RATES_OVER_TIME), units.attributes("dephasing_rate")),
+            "time": ("time", times, units.attributes("time")),
+            "magic_time": ("magic_time", MAGIC.value, units.attributes("time", "magic time")),
         },
         attrs=attributes("Figure 3: logarithmic negativity against time, N = 30"),
     )
@@ -130,7 +131,7 @@ def _against_rate(atoms: tuple[int, ...], title: str, quick: bool, report: Repor
             "dephasing_rate": (
                 ("n_atoms", "point"),
                 np.stack([padded(rates) for rates, _ in rows]),
-                {"units": "coupling", "long_name": "dephasing rate γ"},
+                units.attributes("dephasing_rate"),
             ),
             "log_negativity": (
                 ("n_atoms", "magic_time", "point"),
@@ -141,7 +142,7 @@ def _against_rate(atoms: tuple[int, ...], title: str, quick: bool, report: Repor
         },
         coords={
             "n_atoms": list(atoms),
-            "magic_time": ("magic_time", MAGIC.value, {"units": "1/coupling"}),
+            "magic_time": ("magic_time", MAGIC.value, units.attributes("time", "magic time")),
         },
         attrs=attributes(title),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import jaxent
+from jaxent import units
 from jaxent.paper.claims import GOLDEN, attributes, silent
 from jaxent.sweep import Report, entropy_over_grid, estimated_seconds
 
@@ -73,7 +74,7 @@ def figure_one(quick: bool = False, report: Report = silent) -> xr.Dataset:
     chains = [_chain(n_atoms) for n_atoms in ATOMS]
     return xr.Dataset(
         {
-            "time": (("n_atoms", "point"), stacked(0), {"units": "1/coupling", "long_name": "interaction time t"}),
+            "time": (("n_atoms", "point"), stacked(0), units.attributes("time")),
             "entropy": (("n_atoms", "point"), stacked(1), {"units": "bit", "long_name": "end-to-end entanglement E"}),
             "kind": (("n_atoms", "point"), stacked(2), {"long_name": _KINDS}),
             "window": ("n_atoms", [chain.window or np.nan for chain in chains], {"units": "standard deviations √N/2"}),
@@ -112,8 +113,8 @@ def figure_two(quick: bool = False, report: Report = silent) -> xr.Dataset:
         },
         coords={
             "window": ("window", list(WINDOWS), {"units": "standard deviations √N/2"}),
-            "time": ("time", time, {"units": "1/coupling"}),
-            "magic_time": ("magic_time", magic.value, {"units": "1/coupling"}),
+            "time": ("time", time, units.attributes("time")),
+            "magic_time": ("magic_time", magic.value, units.attributes("time", "magic time")),
         },
         attrs=attributes("Figure 2: precision of the truncated window, N = 100"),
     )

@@ -18,13 +18,12 @@ symmetric,
 - M = 3, one time: a Toeplitz matrix between symmetric diagonals becomes real symmetric by reversing its columns.
 - otherwise: the product, scanned along the chain in O(M D³), normalized at each step so that nothing underflows.
 
-Every function takes one time, outcomes and offsets as arrays of shape (M-2,), and two static facts: `top`, all
-outcomes are N, and `real`, all offsets are zero. Nothing is checked here.
+Every function takes the sizes of the chain, in one of the forms of `protocol.sizes`, one time, outcomes and offsets as
+arrays of shape (M-2,), and two static facts: `top`, all outcomes are N, and `real`, all offsets are zero. Nothing is
+checked here.
 """
 
 import functools
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -32,25 +31,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke, spectral
-from jaxent.chain import Chain
 from jaxent.entanglement.measures import shannon_entropy
 from jaxent.entanglement.renyi import of_probabilities
 from jaxent.numerics import rounding
-from jaxent.numerics.algebra import between_diagonals, matmul, multiply
+from jaxent.numerics.algebra import between_diagonals, matmul, multiply, pairwise_differences
 from jaxent.protocol import matrix_product
+from jaxent.protocol.sizes import Differences, Halves, Three, Whole
 from jaxent.runtime import execution
-from jaxent.times import BondTimes, cos_sin_turns, turns, turns_of_products, unit
+from jaxent.times import cos_sin_turns, turns, unit
 
 __all__ = [
     "amplitudes",
-    "convolve",
     "entropy",
     "entropy_of_schmidt",
     "guarded",
     "log_probability",
     "most_lost",
     "normalized_amplitudes",
-    "pair_weights",
     "renyi",
     "rounded_entropy",
     "rounded_log_probability",
@@ -59,81 +56,80 @@ __all__ = [
     "without_slope_at_zero",
 ]
 
-_ALL_DIFFERENCES = 10**5
-LONGEST_DIRECT = 20000  # weights that are convolved directly; longer vectors by transform
-
-
 # --------------------------------------------------------------- quantities
 
 
-def amplitudes(chain, time, outcomes, offsets, top, real):
-    """A[k_1, k_M], unnormalized, with all phases; NaN where its digits are lost."""
-    found = matrix_product.reduced_matrix(chain, time, outcomes, offsets, top, real)
-    matrix = with_phases(chain, time, outcomes, offsets, found.matrix)
+def amplitudes(sizes: Whole, time, outcomes, offsets, top, real):
+    """Compute A[k_1, k_M], unnormalized, with all phases; NaN where its digits are lost."""
+    found = matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, top, real)
+    matrix = with_phases(sizes.chain, time, outcomes, offsets, found.matrix)
     return multiply(jnp.exp(found.log_norm / 2), matrix) * _defined(found.log_norm, found.lost, zero=1.0)
 
 
 def normalized_amplitudes(chain, time, outcomes, offsets, top, real):
-    """A / √p with all phases, log p, and the relative error of A: neither is NaN where its digits are lost."""
+    """Compute A / √p with all phases, log p, and the relative error of A: neither is NaN where its digits are lost."""
     found = matrix_product.reduced_matrix(chain, time, outcomes, offsets, top, real)
     return with_phases(chain, time, outcomes, offsets, found.matrix), found.log_norm, found.lost
 
 
 def with_phases(chain, time, outcomes, offsets, matrix):
-    """A reduced matrix with the local phases that it was computed without."""
+    """Multiply a reduced matrix by the local phases that it was computed without."""
     left, right, overall = matrix_product.local_phases(chain, time, outcomes, offsets)
     return between_diagonals(unit(overall) * unit(left), jnp.asarray(matrix), unit(right))
 
 
-def log_probability(chain, time, outcomes, offsets, top, real):
-    """Log of Σ|A|², NaN where its digits are lost; for M = 3 a sum over the differences k_1 - k_3 alone."""
-    log_norm, lost = rounded_log_probability(chain, time, outcomes, offsets, top, real)
+def log_probability(sizes: Differences | Whole, time, outcomes, offsets, top, real):
+    """Compute log Σ|A|², NaN where its digits are lost; for M = 3 a sum over the differences k_1 - k_3 alone."""
+    log_norm, lost = rounded_log_probability(sizes, time, outcomes, offsets, top, real)
     return without_slope_at_zero(log_norm, log_norm, time, offsets) * _defined(log_norm, lost, zero=1.0)
 
 
-def rounded_log_probability(chain, time, outcomes, offsets, top, real):
-    """Log of Σ|A|² whatever rounding left of it (p itself is right to 1e-15), and the relative error of A."""
-    if chain.n_ensembles == 3 and not isinstance(time, BondTimes):
-        differences, weights = pair_weights(chain)
-        values = matrix_product.even_values(chain, time, outcomes[0], offsets[0], top, differences)
-        scale = jax.lax.stop_gradient(jnp.max(jnp.abs(values)))
-        scaled = values / jnp.where(scale > 0, scale, 1.0)
-        total = jnp.sum(jnp.asarray(weights, values.dtype) * scaled**2)
-        safe = jnp.where(total > 0, total, 1.0)
-        log_norm = jnp.where(total > 0, jnp.log(safe) + 2 * jnp.log(jnp.where(scale > 0, scale, 1.0)), -jnp.inf)
-        return log_norm, _lost_of_three(chain, time, outcomes, offsets, top, real)
-    return matrix_product.reduced_matrix(chain, time, outcomes, offsets, top, real)[1:]
+def rounded_log_probability(sizes: Differences | Whole, time, outcomes, offsets, top, real):
+    """Compute log Σ|A|² as rounding left it (p itself is right to 1e-15), and the relative error of A."""
+    if isinstance(sizes, Whole):
+        return matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, top, real)[1:]
+    values, weights = _values_and_weights(sizes, time, outcomes, offsets, top)
+    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(values)))
+    scaled = values / jnp.where(scale > 0, scale, 1.0)
+    total = jnp.sum(weights * scaled**2)
+    safe = jnp.where(total > 0, total, 1.0)
+    log_norm = jnp.where(total > 0, jnp.log(safe) + 2 * jnp.log(jnp.where(scale > 0, scale, 1.0)), -jnp.inf)
+    return log_norm, _lost_of_three(sizes, time, outcomes, offsets, top, real)
 
 
-def entropy(chain, time, outcomes, offsets, top, real):
-    """Entropy in bits and log p, NaN where the digits of the amplitudes are lost; the entropy also where p = 0."""
-    bits, log_norm, lost = rounded_entropy(chain, time, outcomes, offsets, top, real)
+def entropy(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real):
+    """Compute the entropy in bits and log p: NaN where amplitudes have lost their digits, the entropy where p = 0."""
+    bits, log_norm, lost = rounded_entropy(sizes, time, outcomes, offsets, top, real)
     return guarded(bits, log_norm, lost)
 
 
-def rounded_entropy(chain, time, outcomes, offsets, top, real):
-    """Entropy in bits and log p, whatever rounding left of them, and the relative error of the amplitudes."""
-    state = _end_state(chain, time, outcomes, offsets, top, real)
+def rounded_entropy(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real):
+    """Compute the entropy in bits and log p as rounding left them, and the relative error of the amplitudes."""
+    state = _end_state(sizes, time, outcomes, offsets, top, real)
     rule = spectral.of_eigenvalues if state.hermitian else spectral.of_singular_values
-    if state.power == 1:
+    if state.power is None:
         return rule(_entropy, state.blocks), state.log_norm, state.lost
-    bits, log_share = rule(functools.partial(_entropy_and_log_norm, state.power), state.blocks)
+    bits, log_share = rule(_entropy_and_log_norm, state.blocks, (state.power,))
     return bits, state.log_norm + log_share, state.lost
 
 
-def renyi(chain, time, outcomes, offsets, top, real, alpha):
-    """Rényi entropy of order α, a scalar that may be traced, in bits, and log p; NaN as `entropy`."""
-    state = _end_state(chain, time, outcomes, offsets, top, real)
+def renyi(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real, alpha):
+    """Compute the Rényi entropy of order α, a scalar that may be traced, in bits, and log p; NaN as `entropy`."""
+    state = _end_state(sizes, time, outcomes, offsets, top, real)
     rule = spectral.of_eigenvalues if state.hermitian else spectral.of_singular_values
-    bits, log_share = rule(functools.partial(_renyi_and_log_norm, state.power), state.blocks, (alpha,))
+    noise = rounding.epsilon(alpha.dtype) * state.n_values.astype(alpha.dtype)
+    if state.power is None:
+        bits, log_share = rule(_renyi_and_log_norm, state.blocks, (alpha, noise))
+    else:
+        bits, log_share = rule(_renyi_of_powers_and_log_norm, state.blocks, (alpha, noise, state.power))
     return guarded(bits, state.log_norm + log_share, state.lost)
 
 
-def schmidt(chain, time, outcomes, offsets, top, real):
-    """Schmidt coefficients, decreasing, and log p, NaN as `entropy`."""
-    state = _end_state(chain, time, outcomes, offsets, top, real)
+def schmidt(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real):
+    """Compute the Schmidt coefficients, decreasing, those of padding included, and log p; NaN as `entropy`."""
+    state = _end_state(sizes, time, outcomes, offsets, top, real)
     values = jnp.concatenate(list(map(spectral.eigvalsh if state.hermitian else spectral.svdvals, state.blocks)))
-    probabilities, log_share = _probabilities(state.power, values)
+    probabilities, log_share = _probabilities(values, state.power)
     positive = probabilities > 0
     values = jnp.where(positive, jnp.sqrt(jnp.where(positive, probabilities, 1.0)), 0.0)
     values = without_slope_at_zero(values, state.log_norm, time, offsets)
@@ -141,8 +137,8 @@ def schmidt(chain, time, outcomes, offsets, top, real):
 
 
 def entropy_of_schmidt(coefficients, alpha):
-    """Entropy of order α of normalized Schmidt coefficients, in bits."""
-    probabilities = _probabilities(1, coefficients)[0]
+    """Compute the entropy of order α of normalized Schmidt coefficients, in bits."""
+    probabilities = _probabilities(coefficients)[0]
     return of_probabilities(probabilities, alpha, (rounding.epsilon(probabilities.dtype) * len(coefficients)) ** 2)
 
 
@@ -156,23 +152,23 @@ def guarded(value, log_norm, lost):
     return value * _defined(log_norm, lost, zero=jnp.nan), log_norm * _defined(log_norm, lost, zero=1.0)
 
 
-def without_slope_at_zero(value, log_norm, *knobs):
-    """The value itself; its derivatives in all knobs are NaN where p = 0, not those of a constant."""
+def without_slope_at_zero(value, log_norm, *parameters):
+    """Return the value itself; its derivatives in all parameters are NaN where p = 0, not those of a constant."""
     undefined = jnp.where(log_norm > -jnp.inf, 0.0, jnp.nan)
-    floats = [x for x in jax.tree.leaves(knobs) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
-    return functools.reduce(lambda total, x: total + _zero_of_slope(undefined, jnp.sum(x)), floats, value)
+    floats = [x for x in jax.tree.leaves(parameters) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+    return functools.reduce(lambda total, x: total + _zero_of_derivative(undefined, jnp.sum(x)), floats, value)
 
 
 @jax.custom_jvp
-def _zero_of_slope(slope, knob):
-    """0, with a derivative in the knob that is given."""
-    return jnp.zeros_like(knob)
+def _zero_of_derivative(derivative, parameter):
+    """Return 0, with the given derivative in the parameter."""
+    return jnp.zeros_like(parameter)
 
 
-@_zero_of_slope.defjvp
-def _zero_of_slope_jvp(primals, tangents):
-    slope, knob = primals
-    return _zero_of_slope(slope, knob), (slope * tangents[1]).astype(knob.dtype)
+@_zero_of_derivative.defjvp
+def _zero_of_derivative_jvp(primals, tangents):
+    derivative, parameter = primals
+    return _zero_of_derivative(derivative, parameter), (derivative * tangents[1]).astype(parameter.dtype)
 
 
 def _defined(log_norm, lost, zero):
@@ -180,19 +176,25 @@ def _defined(log_norm, lost, zero):
     return jnp.where(lost < most_lost(lost.dtype), jnp.where(log_norm > -jnp.inf, 1.0, zero), jnp.nan)
 
 
-def _lost_of_three(chain, time, outcomes, offsets, top, real):
-    """Relative error of the amplitudes of three ensembles, from one row of differences."""
+def _values_and_weights(sizes: Differences, time, outcomes, offsets, top, wrong=False):
+    """Return f_q(d t + φ) and W_d for all differences; both are 0 for padding."""
+    differences = np.arange(1 - sizes.n_rows, sizes.n_rows)
+    values = matrix_product.even_values(sizes.n_atoms, time, outcomes[0], offsets[0], top, differences, wrong=wrong)
+    weights = jnp.asarray(sizes.weights, values.dtype)
+    return jnp.where(weights > 0, values, 0.0), weights
+
+
+def _lost_of_three(sizes: Differences, time, outcomes, offsets, top, real):
+    """Estimate the relative error of the amplitudes of three ensembles, from one row of differences."""
     if top and real:
         return jnp.zeros((), offsets.dtype)
-    differences, weights = pair_weights(chain)
     time, offsets = jax.lax.stop_gradient((time, offsets))
-    values, wrong = (
-        matrix_product.even_values(chain, time, outcomes[0], offsets[0], top, differences, wrong=wrong)
-        for wrong in (False, True)
-    )
-    lost = matrix_product.lost_by_values(values, wrong, jnp.asarray(weights, values.dtype))
-    right = jnp.any(values != 0) | matrix_product.vanish_exactly(time, offsets[0], differences)
-    return jnp.where(right, lost, 1.0)
+    values, weights = _values_and_weights(sizes, time, outcomes, offsets, top)
+    wrong, _ = _values_and_weights(sizes, time, outcomes, offsets, top, wrong=True)
+    lost = matrix_product.lost_by_values(values, wrong, weights)
+    differences = np.arange(1 - sizes.n_rows, sizes.n_rows)
+    exact = matrix_product.vanish_exactly(time, offsets[0], differences) | (weights == 0)
+    return jnp.where(jnp.any(values != 0) | jnp.all(exact), lost, 1.0)
 
 
 class _EndState(NamedTuple):
@@ -200,130 +202,107 @@ class _EndState(NamedTuple):
 
     blocks: list
     hermitian: bool
-    power: int
+    n_values: jax.Array  # how many are no padding
+    power: jax.Array | None  # None: 1
     log_norm: jax.Array  # log p, up to the log of Σ|σ|^(2·power)
     lost: jax.Array  # relative error of the amplitudes by rounding
 
 
-def _end_state(chain, time, outcomes, offsets, top, real) -> _EndState:
-    uniform = not isinstance(time, BondTimes)
-    if top and real and uniform:
-        if chain.n_ensembles % 2:
-            power = (chain.n_ensembles - 1) // 2
-            halves, log_norm = matrix_product.normalized(_parity_halves(chain, time))
-            return _EndState(halves, True, power, power * log_norm, jnp.zeros(()))  # a sum of squares loses nothing
-        return _EndState(*_even_chain_halves(chain, time), jnp.zeros(()))
-    if chain.n_ensembles == 3 and uniform:
-        matrix, log_norm = matrix_product.normalized(_toeplitz_sandwich(chain, time, outcomes, offsets, top))
-        lost = _lost_of_three(chain, time, outcomes, offsets, top, real)
-        return _EndState([matrix[:, ::-1]], True, 1, log_norm, lost)
-    matrix, log_norm, lost = matrix_product.reduced_matrix(chain, time, outcomes, offsets, top, real)
-    return _EndState([matrix], False, 1, log_norm, lost)
+def _end_state(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real) -> _EndState:
+    if isinstance(sizes, Halves):
+        count, lost = jnp.asarray(sizes.n_states), jnp.zeros(())  # a sum of squares loses nothing
+        if sizes.n_steps is not None:
+            products, log_norm = _even_chain_halves(sizes, time)
+            return _EndState(products, False, count, None, log_norm, lost)
+        halves, log_norm = matrix_product.normalized(_parity_halves(sizes, time))
+        power = None if sizes.power is None else jnp.asarray(sizes.power, log_norm.dtype)
+        return _EndState(halves, True, count, power, log_norm if power is None else power * log_norm, lost)
+    if isinstance(sizes, Three):
+        matrix, log_norm = matrix_product.normalized(_toeplitz_between_weights(sizes, time, outcomes, offsets, top))
+        lost = _lost_of_three(sizes.differences, time, outcomes, offsets, top, real)
+        return _EndState([matrix], True, jnp.asarray(sizes.n_states), None, log_norm, lost)
+    matrix, log_norm, lost = matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, top, real)
+    return _EndState([matrix], False, jnp.asarray(len(matrix)), None, log_norm, lost)
 
 
-def _probabilities(power, values):
-    """Schmidt probabilities |σ|^(2·power) / Σ|σ|^(2·power), and the logarithm of that sum."""
+def _probabilities(values, power=None):
+    """Return Schmidt probabilities |σ|^(2·power) / Σ|σ|^(2·power), and the logarithm of that sum."""
     squares = values**2
     largest = jnp.max(squares)
     scale = jax.lax.stop_gradient(jnp.where(largest > 0, largest, 1.0))
-    powers = (squares / scale) ** power
+    powers = squares / scale
+    if power is not None:
+        positive = powers > 0
+        powers = jnp.where(positive, jnp.where(positive, powers, 1.0) ** power, 0.0)
     total = jnp.sum(powers)
     safe = jnp.where(total > 0, total, 1.0)
-    return powers / safe, jnp.where(total > 0, jnp.log(safe) + power * jnp.log(scale), 0.0)
+    log_scale = jnp.log(scale) if power is None else power * jnp.log(scale)
+    return powers / safe, jnp.where(total > 0, jnp.log(safe) + log_scale, 0.0)
 
 
 def _entropy(values):
-    return shannon_entropy(_probabilities(1, values)[0])
+    return shannon_entropy(_probabilities(values)[0])
 
 
-def _entropy_and_log_norm(power, values):
-    probabilities, log_norm = _probabilities(power, values)
+def _entropy_and_log_norm(values, power):
+    probabilities, log_norm = _probabilities(values, power)
     return jnp.stack([shannon_entropy(probabilities), log_norm])
 
 
-def _renyi_and_log_norm(power, values, alpha):
-    probabilities, log_norm = _probabilities(power, values)
-    noise = (rounding.epsilon(values.dtype) * len(values)) ** (2 * power)
-    return jnp.stack([of_probabilities(probabilities, alpha, noise), log_norm])
+def _renyi_and_log_norm(values, alpha, noise):
+    probabilities, log_norm = _probabilities(values)
+    return jnp.stack([of_probabilities(probabilities, alpha, noise**2), log_norm])
+
+
+def _renyi_of_powers_and_log_norm(values, alpha, noise, power):
+    probabilities, log_norm = _probabilities(values, power)
+    return jnp.stack([of_probabilities(probabilities, alpha, noise ** (2 * power)), log_norm])
 
 
 # ------------------------------------------------ one time, Toeplitz factors
 
 
-def _toeplitz_sandwich(chain, time, outcomes, offsets, top):
-    root = matrix_product.root_weights(chain)
-    values = matrix_product.even_values(chain, time, outcomes[0], offsets[0], top)
-    return between_diagonals(root, matrix_product.toeplitz(values), root)
+def _toeplitz_between_weights(sizes: Three, time, outcomes, offsets, top):
+    """Build √w f_q((k-k')t + φ) √w with reversed columns, k' → N-k', which makes it symmetric."""
+    roots = jnp.asarray(sizes.roots)
+    differences = np.arange(1 - sizes.n_rows, sizes.n_rows)
+    values = matrix_product.even_values(sizes.n_atoms, time, outcomes[0], offsets[0], top, differences)
+    row = jax.lax.iota(int, sizes.n_rows)
+    places = row[:, None] + row[None, :] + (sizes.n_rows - jnp.asarray(sizes.n_states, row.dtype))
+    reversed_columns = values.at[places].get(mode="clip")  # only those of padding, which has no weight, lie outside
+    return between_diagonals(roots.astype(values.dtype), reversed_columns, roots.astype(values.dtype))
 
 
-def _parity_halves(chain, time):
-    """Y = √w cos^N((k-k')t/2) √w in the even and the odd combinations of |k⟩ and |N-k⟩; empty halves are left out."""
-    size = chain.dimension
-    kernel = dicke.cos_power(chain.n_atoms, turns(np.arange(size), time, 1))
-    return _fold(
-        chain,
-        lambda row, column: (kernel[abs(row - column)], kernel[row + column + chain.n_atoms % 2]),
-    )
+def _parity_halves(sizes: Halves, time):
+    """Build Y = √w cos^N((k-k')t/2) √w in the even and the odd combinations of |k⟩ and |N-k⟩."""
+    kernel = dicke.cos_power(sizes.n_atoms, turns(np.arange(2 * sizes.n_rows), time, 1))
+    row = jax.lax.iota(int, sizes.n_rows)
+    same = kernel[abs(pairwise_differences(row))]
+    mirrored = kernel[row[:, None] + row[None, :] + jnp.asarray(sizes.odd_atoms, row.dtype)]
+    return _framed(sizes, same + mirrored, same - mirrored)
 
 
-def _fold(chain, entries: Callable):
-    """Both parity halves of √w T √w from its entries at (m, m') and (m, -m'); m = 0, 1, … or 1/2, 3/2, …."""
-    positive = matrix_product.root_weights(chain)[chain.dimension // 2 :]
-    row = jax.lax.iota(int, positive.shape[0])
-    same, mirrored = entries(row[:, None], row[None, :])
-    frame = positive[:, None] * positive[None, :]
-    even, odd = frame * (same + mirrored), frame * (same - mirrored)
-    if chain.n_atoms % 2 == 0:  # m = 0 is its own mirror image
-        norm = jnp.where(row == 0, np.sqrt(0.5), 1.0)
-        even, odd = between_diagonals(norm, even, norm), odd[1:, 1:]
-    return [half for half in (even, odd) if half.shape[0]]
+def _framed(sizes: Halves, even, odd):
+    """Multiply the even and the odd half by √w on both sides."""
+    roots = jnp.asarray(sizes.roots, even.dtype)
+    return [between_diagonals(root, half, root) for root, half in zip(roots, (even, odd), strict=True)]
 
 
-def _even_chain_halves(chain, time):
-    """An even chain, all outcomes N, no offset: the halves of Y^((M-2)/2) √w e^(i m m' t) √w."""
-    doubled = 2 * chain.states[chain.dimension // 2 :] - chain.n_atoms
-    cos, sin = cos_sin_turns(turns_of_products(doubled, doubled, time, 2))
-    lasts = [frame * 2 for frame in _fold(chain, lambda row, column: (cos / 2, cos / 2))[:1]]
-    lasts += [frame * 2 for frame in _fold(chain, lambda row, column: (sin / 2, -sin / 2))[1:]]
-    halves = _parity_halves(chain, time)
+def _even_chain_halves(sizes: Halves, time):
+    """Build the halves of Y^((M-2)/2) √w e^(i m m' t) √w, normalized, and log p."""
+    doubled = 2 * jax.lax.iota(int, sizes.n_rows) + jnp.asarray(sizes.odd_atoms, int)
+    largest = (2 * sizes.n_rows - 1) ** 2
+    cos, sin = cos_sin_turns(turns(doubled[:, None] * doubled[None, :], time, 2, largest))
+    halves = _parity_halves(sizes, time)
 
-    def step(carry, _):
+    def step(carry, index):
         products, log_norm = carry
-        products = [matmul(half, product) for half, product in zip(halves, products, strict=True)]
-        products, gained = matrix_product.normalized(products)
-        return (products, log_norm + gained), None
+        longer = [matmul(half, product) for half, product in zip(halves, products, strict=True)]
+        longer, gained = matrix_product.normalized(longer)
+        taken = index < sizes.n_steps
+        products = [jnp.where(taken, new, old) for new, old in zip(longer, products, strict=True)]
+        return (products, log_norm + jnp.where(taken, gained, 0.0)), None
 
-    start = matrix_product.normalized(lasts)
-    (products, log_norm), _ = execution.scan(step, start, None, length=(chain.n_ensembles - 2) // 2)
-    return products, False, 1, log_norm
-
-
-# ------------------------------------------------------------------ helpers
-
-
-@functools.lru_cache(maxsize=8)
-@np.errstate(under="ignore")  # weights below 1e-308 are 0
-def pair_weights(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
-    """Differences d and W_d = Σ_k w_k w_(k+d) in the window, so that p = Σ_d W_d f(d t + φ)² for M = 3.
-
-    In the full basis W_d is a binomial of 2N trials; of many atoms only what exceeds 1e-32 of it is summed.
-    """
-    differences = np.arange(-largest_difference(chain), largest_difference(chain) + 1)
-    if chain.dimension == chain.n_atoms + 1:
-        return differences, np.exp(dicke.log_weights_host(2 * chain.n_atoms, chain.n_atoms + differences))
-    weights = np.exp(dicke.log_weights_host(chain.n_atoms, chain.states))
-    return differences, convolve(weights, weights)
-
-
-def largest_difference(chain: Chain) -> int:
-    """Largest k - k' that counts in the probability of a chain of three."""
-    many = chain.dimension == chain.n_atoms + 1 and chain.n_atoms > _ALL_DIFFERENCES
-    return math.ceil(12 * math.sqrt(chain.n_atoms / 2)) if many else chain.dimension - 1
-
-
-def convolve(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Full convolution of two weight vectors of one length; by transform (exact to 1e-16 of its maximum) if long."""
-    if len(left) <= LONGEST_DIRECT:
-        return np.convolve(left, right)
-    length = 2 * len(left) - 1
-    return np.maximum(np.fft.irfft(np.fft.rfft(left, length) * np.fft.rfft(right, length), length), 0.0)
+    start = matrix_product.normalized(_framed(sizes, 2 * cos, 2 * sin))
+    (products, log_norm), _ = execution.scan(step, start, np.arange(sizes.most_steps))
+    return products, log_norm

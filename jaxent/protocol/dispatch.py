@@ -22,7 +22,7 @@ from jaxent.conversion import real_number
 from jaxent.entanglement import renyi
 from jaxent.messages import shown
 from jaxent.numerics import rounding
-from jaxent.protocol import dense, extended_precision
+from jaxent.protocol import dense, extended_precision, sizes
 from jaxent.runtime import execution, memory
 from jaxent.time_texts import pi_symbols
 from jaxent.times import BondTimes, PiFraction, Time, batch_shape
@@ -85,7 +85,7 @@ class Problem:
     def of(cls, chain, time, outcomes, phase_offset) -> "Problem":
         """Check the arguments; ValueError where one is out of range."""
         arguments.check_chain(chain)
-        arguments.check_precision(chain.n_atoms, time)
+        arguments.check_precision(chain.n_atoms, time, phases_on_device=False)
         time = arguments.checked_time(time, chain.n_ensembles)
         offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
         checked = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
@@ -98,13 +98,17 @@ class Problem:
         times = np.array([time_of(one) for one in half_turns])
         return dataclasses.replace(cls.of(chain, times, None, 0.0), half_turns=half_turns)
 
-    def over_times(self, kernel: Callable, *parameters: jax.Array, bytes_per_entry: int = 32):
-        """A kernel of `protocol.dense` for each time; 0 bytes for one that sums over differences only.
+    def over_times(self, kernel: Callable, *parameters: jax.Array, form: Callable[..., sizes.Sizes], n_bytes: int = 32):
+        """Evaluate a kernel of `protocol.dense` for each time.
 
-        Parameters that the kernel takes beyond the problem's are data of the compiled program.
+        Args:
+            kernel: of one time.
+            parameters: that the kernel takes beyond the problem's: data of the compiled program.
+            form: of `protocol.sizes`, makes the sizes that the kernel takes.
+            n_bytes: that the kernel holds at once for each entry of its matrix.
         """
         chain = self.chain
-        states = chain.dimension if bytes_per_entry else dense.largest_difference(chain)
+        arguments.check_precision(chain.n_atoms, self.time)
         what = (
             f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "
             f"({chain.dimension} states per end)"
@@ -112,12 +116,16 @@ class Problem:
         instead = "use a smaller window" + (
             ", or none: the band engine leaves out states close to rational times" if chain.window else ""
         )
-        memory.check_memory(8 * states ** (2 if bytes_per_entry else 1), what, instead)
-        tile = max(1, _TILE_BYTES // (bytes_per_entry * states**2 + 256 * states))
+        check = lambda numbers: memory.check_memory(8 * numbers, what, instead)  # noqa: E731
+        sized = form(chain, self.time, self.top, self.real, check)
+        entries = 0 if isinstance(sized, sizes.Differences) else sized.n_rows**2
+        tile = max(1, _TILE_BYTES // (n_bytes * entries + 256 * sized.n_rows))
         many = math.prod(batch_shape(self.time))
+        # programs of halves need none of these, whose shape tells M
+        measured = [np.zeros(0)] * 2 if isinstance(sized, sizes.Halves) else [self.outcomes, self.offsets]
         return execution.call(
             _over_times,
-            *(chain, kernel, self.top, self.real, tile, self.time, self.outcomes, self.offsets, parameters),
+            *(kernel, self.top, self.real, tile, sized, self.time, *measured, parameters),
             what=what + (f" at {many} times" if many > 1 else ""),
             instead=instead + (", or fewer times at once" if many > 1 else ""),
         )
@@ -167,7 +175,7 @@ class Problem:
         tolerance = real_number("tolerance", tolerance, "be at least 0", lambda number: number >= 0)
         shape = batch_shape(self.time)
         if isinstance(alpha, jax.Array) or not band.worth_planning(self.chain, self.facts, tolerance):
-            nothing = jnp.zeros(shape)
+            nothing = jnp.asarray(np.zeros(shape), jnp.result_type(float))
             values: list[Any] = [*self.dense_entropy(alpha, dense_count, slopes), nothing, nothing][:4]
             values[2:2] = [nothing] * 4
             found = Entropies._make([*values, np.zeros(shape, bool)])
@@ -219,9 +227,10 @@ class Problem:
         order = () if alpha is None else (renyi.as_data(alpha),)
         shape = batch_shape(self.time)
         if len(shape) != 1 or count <= shape[0]:
-            found = self.over_times(kernel, *order)
+            found = self.over_times(kernel, *order, form=sizes.of_matrices)
         else:
-            filled = self._chosen(np.minimum(np.arange(count), shape[0] - 1)).over_times(kernel, *order)
+            filled = self._chosen(np.minimum(np.arange(count), shape[0] - 1))
+            filled = filled.over_times(kernel, *order, form=sizes.of_matrices)
             found = jax.tree.map(lambda x: x[: shape[0]], filled)
         entropy, log_probability, *rates = found
         if isinstance(alpha, Tracer):  # what is lost stays NaN
@@ -231,7 +240,8 @@ class Problem:
 
     def schmidt(self) -> tuple[jax.Array, jax.Array]:
         """Schmidt coefficients and log probability for each time."""
-        coefficients, log_probability = self.over_times(dense.schmidt)
+        coefficients, log_probability = self.over_times(dense.schmidt, form=sizes.of_matrices)
+        coefficients = _of_length(coefficients, self.chain.dimension)
         return self.settled(coefficients, log_probability, _schmidt)
 
     def log_probability(self) -> jax.Array:
@@ -246,13 +256,12 @@ class Problem:
         return jnp.exp(self._of_sums(dense.rounded_log_probability)[0])
 
     def _of_sums(self, kernel: Callable):
-        """A kernel that forms no matrix where the probability is a sum over differences k_1 - k_3."""
-        sums_only = self.chain.n_ensembles == 3 and not isinstance(self.time, BondTimes)
-        return self.over_times(kernel, bytes_per_entry=0 if sums_only else 64)
+        """Evaluate a kernel that forms no matrix where the probability is a sum over differences k_1 - k_3."""
+        return self.over_times(kernel, form=sizes.of_sums, n_bytes=64)
 
     def amplitudes(self) -> jax.Array:
         """Amplitudes of the ends for each time, unnormalized, with all phases."""
-        found = self.over_times(dense.amplitudes, bytes_per_entry=64)
+        found = self.over_times(dense.amplitudes, form=sizes.of_amplitudes, n_bytes=64)
         return self.settled(found, found[..., 0, 0].real, None)[0]
 
     def settled(self, values: jax.Array, log_probability: jax.Array, of_matrix: Callable | None):
@@ -334,13 +343,21 @@ def _schmidt(matrix: np.ndarray) -> np.ndarray:
     return np.linalg.svd(matrix, compute_uv=False)
 
 
+def _of_length(coefficients: jax.Array, length: int) -> jax.Array:
+    """Cut off the zeros of padding, or add those of states that were left out."""
+    missing = length - coefficients.shape[-1]
+    if missing <= 0:
+        return coefficients[..., :length]
+    return jnp.pad(coefficients, [(0, 0)] * (coefficients.ndim - 1) + [(0, missing)])
+
+
 @functools.cache
 def _with_slopes(kernel: Callable) -> Callable:
     """A kernel that gives the derivatives in time after what another gives."""
 
-    def both(chain, time, outcomes, offsets, top, real, *parameters):
+    def both(sized, time, outcomes, offsets, top, real, *parameters):
         def at(instant):
-            return kernel(chain, instant, outcomes, offsets, top, real, *parameters)
+            return kernel(sized, instant, outcomes, offsets, top, real, *parameters)
 
         values, slopes = jax.jvp(at, (time,), (jnp.ones_like(time),))
         return *values, *slopes
@@ -357,12 +374,12 @@ def _nth_time(time: Time, where: np.ndarray) -> str:
     return f"time = {np.asarray(inner)[index]}"
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _over_times(chain, kernel, top, real, tile, time, outcomes, offsets, parameters=()):
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _over_times(kernel, top, real, tile, sized, time, outcomes, offsets, parameters=()):
     """Apply the kernel to each time of a batch, a tile of times at once."""
 
     def single(one):
-        result = kernel(chain, one, outcomes, offsets, top, real, *parameters)
-        return result if top else arguments.nan_unless_possible(result, outcomes, chain.n_atoms)
+        result = kernel(sized, one, outcomes, offsets, top, real, *parameters)
+        return result if top else arguments.nan_unless_possible(result, outcomes, sized.n_atoms)
 
     return execution.over_batch(single, time, batch_shape(time), tile)

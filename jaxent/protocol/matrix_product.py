@@ -148,7 +148,9 @@ class _Factors:
     def even_factor(self, parameters):
         outcome, offset, *around = parameters
         if self.uniform:
-            return toeplitz(even_values(self.chain, self.time, outcome, offset, self.top, wrong=self.wrong))
+            differences = np.arange(1 - self.chain.dimension, self.chain.dimension)
+            n_atoms = self.chain.n_atoms
+            return toeplitz(even_values(n_atoms, self.time, outcome, offset, self.top, differences, wrong=self.wrong))
         before, after = around
         states = self.chain.states
         half_angle = turns(states, before, 1)[:, None] - turns(states, after, 1)[None, :] + offset / (4 * jnp.pi)
@@ -249,21 +251,19 @@ def local_phases(chain, time, outcomes, offsets):
 # ------------------------------------------------ one time, Toeplitz factors
 
 
-def even_values(chain, time, outcome, offset, top, differences=None, wrong=False):
-    """f_q(d t + φ) for the differences d, -(D-1)…D-1 unless given; `wrong`: what they may be by rounding."""
-    if differences is None:
-        differences = np.arange(1 - chain.dimension, chain.dimension)
+def even_values(n_atoms, time, outcome, offset, top, differences, wrong=False):
+    """Compute f_q(d t + φ) for differences d of the host; `wrong`: changed by what rounding may change."""
     half_angle = _half_angles(time, offset, differences)
     if wrong:
         half_angle = half_angle + angle_error(half_angle, turns_size(differences, time), offset)
-    values = overlap(chain.n_atoms, outcome, half_angle, top)
+    values = overlap(n_atoms, outcome, half_angle, top)
     return roundings(values) if wrong else values
 
 
 def vanish_exactly(time, offset, differences):
-    """Whether every f_q(d t + φ) is 0 or ±1 as it stands; a row of zeros elsewhere has underflowed."""
+    """Tell for each difference whether f_q(d t + φ) is 0 or ±1 as it stands; zeros elsewhere have underflowed."""
     cos, sin = cos_sin_turns(_half_angles(time, offset, differences))
-    return jnp.all((cos == 0) | (sin == 0))
+    return (cos == 0) | (sin == 0)
 
 
 def _half_angles(time, offset, differences):
@@ -281,8 +281,10 @@ def lost_by_values(values, wrong_values, weights):
 
 
 def overlap(n_atoms, outcome, half_angle, top):
-    """f_q(α) of equation (23), by the shorter way where q is known to be N."""
-    return dicke.cos_power(n_atoms, half_angle) if top else dicke.x_overlap(n_atoms, outcome, half_angle)
+    """Compute f_q(α) of equation (23), by the shorter way where q is known to be N."""
+    if top:
+        return dicke.cos_power(n_atoms, half_angle)
+    return arguments.nan_unless_possible(dicke.overlap(n_atoms, outcome, half_angle), outcome, n_atoms)
 
 
 def toeplitz(values):

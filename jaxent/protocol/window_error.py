@@ -32,9 +32,10 @@ from jaxent.chain import Chain
 from jaxent.conversion import positive
 from jaxent.entanglement.continuity import entropy_change
 from jaxent.numerics import rounding
-from jaxent.protocol import dense, matrix_product
+from jaxent.protocol import matrix_product
 from jaxent.protocol.dispatch import Problem
 from jaxent.protocol.ends import end_to_end_entropy
+from jaxent.protocol.sizes import LONGEST_DIRECT, convolve
 from jaxent.runtime import execution, memory
 from jaxent.times import BondTimes, Time, batch_shape, turns
 
@@ -250,11 +251,11 @@ def _shares(chain: Chain):
     inside = np.where((states >= window[0]) & (states <= window[-1]), weights, 0.0)
     outside = weights - inside
     # transforms leave noise of this size in each weight, direct sums (of positive terms) none that matters
-    noise = 64 * np.finfo(float).eps * float(np.sum(weights**2)) if len(states) > dense.LONGEST_DIRECT else 0.0
+    noise = 64 * np.finfo(float).eps * float(np.sum(weights**2)) if len(states) > LONGEST_DIRECT else 0.0
     return (
-        dense.convolve(inside, inside),
-        dense.convolve(outside, weights),
-        dense.convolve(inside, outside),
+        convolve(inside, inside),
+        convolve(outside, weights),
+        convolve(inside, outside),
         neglected,
         noise,
     )

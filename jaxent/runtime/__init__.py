@@ -1,4 +1,4 @@
-"""Run programs: free and needed memory, batches, compiled programs, LAPACK threads, and interrupts.
+"""How programs run: the device, free and needed memory, compiled programs, LAPACK's threads, and interrupts.
 
-These modules contain no physics, and import nothing else of jaxent.
+Knows nothing of the physics, and imports nothing of jaxent.
 """

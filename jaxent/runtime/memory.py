@@ -20,6 +20,7 @@ import psutil
 from jax.core import Tracer
 
 from jaxent.runtime import programs
+from jaxent.runtime.default_device import default_device, platform
 
 __all__ = ["check_angles", "check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
 
@@ -40,7 +41,7 @@ _needed: Any = weakref.WeakKeyDictionary()  # bytes by program and shapes; weak,
 
 def free_bytes() -> int:
     """Measure the free memory of the default device, or of the host if that is a CPU, in bytes."""
-    device = jax.local_devices()[0]
+    device = default_device()
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         if "bytes_limit" in stats:
@@ -48,9 +49,14 @@ def free_bytes() -> int:
     return host_bytes()
 
 
-def host_bytes() -> int:
-    """Measure the free memory of the host, in bytes."""
-    return max(0, min([psutil.virtual_memory().available, *_left_by_groups(_PROCESS_GROUPS, _GROUPS)]))
+def host_bytes(process_groups: Path = _PROCESS_GROUPS, groups: Path = _GROUPS) -> int:
+    """Measure the free memory of the host within the limits of this process's control groups, in bytes.
+
+    Args:
+        process_groups: file that lists the groups of the process.
+        groups: folder in which the system shows all groups.
+    """
+    return max(0, min([psutil.virtual_memory().available, *_left_by_groups(process_groups, groups)]))
 
 
 def _left_by_groups(process: Path, mount: Path) -> Iterator[int]:
@@ -130,7 +136,7 @@ def needed_by(program: Callable, *args: Any) -> int:
     """
     leaves, structure = jax.tree.flatten(args)
     kinds = [jax.typeof(leaf) if isinstance(leaf, jax.Array | np.ndarray) else leaf for leaf in leaves]
-    key = (structure, tuple(kinds), jax.default_backend())
+    key = (structure, tuple(kinds), platform())
     known = _needed.setdefault(program, {})
     if key not in known:
         if programs.forget_if_too_many(jax):

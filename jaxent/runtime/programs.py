@@ -31,19 +31,27 @@ _ZLIB = b"\x78"  # first byte of an entry
 _WRITING_SECONDS = 60.0  # longest time to write an entry
 
 
-def n_maps() -> int:
-    """Count the memory maps of this process; 0 where the system does not report them."""
+def n_maps(maps: Path = _MAPS) -> int:
+    """Count the memory maps of this process, as the file `maps` lists them; 0 where there is none."""
     try:
-        return _MAPS.read_bytes().count(b"\n")
+        return maps.read_bytes().count(b"\n")
     except OSError:  # not Linux
         return 0
 
 
-def forget_if_too_many(jax) -> bool:
-    """Drop all compiled programs, with a warning, if the process is about to exceed its limit of memory maps."""
+def forget_if_too_many(jax, limit: Path = _LIMIT) -> bool:
+    """Drop all compiled programs, with a warning, if the process is about to exceed its limit of memory maps.
+
+    Args:
+        jax: the module, imported.
+        limit: file in which the system tells the limit.
+
+    Returns:
+        whether they were dropped.
+    """
     global _remained
     try:
-        granted = int(_LIMIT.read_text())
+        granted = int(limit.read_text())
     except (OSError, ValueError):
         return False
     count = n_maps()

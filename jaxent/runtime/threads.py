@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 import jax
 import threadpoolctl
 
+from jaxent.runtime.default_device import platform
+
 __all__ = ["one_lapack_thread", "with_one_lapack_thread"]
 
 _ASKED_FOR = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
@@ -65,7 +67,7 @@ def _set_here(numbers: list[int]) -> None:
 def one_lapack_thread() -> Iterator[None]:
     """Limit LAPACK to one thread within the `with` block, in which results must become ready. Blocks may be nested."""
     global _calls
-    if jax.default_backend() != "cpu" or any(name in os.environ for name in _ASKED_FOR):
+    if platform() != "cpu" or any(name in os.environ for name in _ASKED_FOR):
         yield
         return
     with _lock:

@@ -7,7 +7,7 @@ one labelled dataset.
 
 from jaxent.sweep.check import SweepCheck, check_sweep
 from jaxent.sweep.dataset import open_sweep
-from jaxent.sweep.devices import accelerator_advice, describe_devices, versions
+from jaxent.sweep.devices import describe_devices, versions
 from jaxent.sweep.exports import export_sweep, open_export
 from jaxent.sweep.files import output_folder, save
 from jaxent.sweep.grid import Report, entropy_over_grid, estimated_seconds
@@ -28,7 +28,6 @@ __all__ = [
     "Sweep",
     "SweepCheck",
     "SweepRun",
-    "accelerator_advice",
     "check_sweep",
     "describe_devices",
     "entropy_over_grid",

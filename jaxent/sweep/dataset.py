@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxent import units
 from jaxent.sweep.evaluate import filling
 from jaxent.sweep.plan import cut, points_of_group
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.spec import AXES, KNOBS, Sweep, asked
+from jaxent.sweep.spec import AXES, PARAMETERS, Sweep, asked
 from jaxent.sweep.store import Finished, computed_by, finished_tiles, folder_layout, read_tile
 from jaxent.sweep.tiles import DTYPES, question_text
 from jaxent.sweep.validation import is_axis
@@ -22,17 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_sweep"]
 
-_UNITS = {
-    "n_ensembles": ("1", "ensembles M"),
-    "n_atoms": ("1", "atoms per ensemble N"),
-    "window": ("1", "window c (standard deviations)"),
-    "outcomes": ("1", "outcomes q"),
-    "phase_offset": ("rad", "phase offset φ"),
-    "dephasing_rate": ("coupling", "dephasing rate γ"),
-    "collective_rate": ("coupling", "collective dephasing rate Γ"),
-    "time": ("1/coupling", "interaction time t"),
-}
-_ROWS = ("1", "row of the bond times")
+_ROWS = {"units": "1", "long_name": "row of the bond times"}
 
 
 def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
@@ -86,16 +77,15 @@ def _coordinates(sweep: Sweep) -> dict[str, Any]:
     import xarray as xr
 
     coordinates = {}
-    needed = frozenset().union(*[QUANTITIES[name].knobs for name in sweep.quantities])
+    needed = frozenset().union(*[QUANTITIES[name].parameters for name in sweep.quantities])
     for name in AXES:
         value = getattr(sweep, name)
-        if (name in KNOBS and name not in needed) or (isinstance(value, BondTimes) and not is_axis(value)):
+        if (name in PARAMETERS and name not in needed) or (isinstance(value, BondTimes) and not is_axis(value)):
             continue
-        units, long_name = _ROWS if isinstance(value, BondTimes) else _UNITS[name]
         dimensions = (name,) if is_axis(value) else ()
         labels = np.asarray(sweep.labels(name))
-        attributes = {"units": units, "long_name": long_name}
-        coordinates[name] = xr.Variable(dimensions, labels if dimensions else labels[0], attributes)
+        about = _ROWS if isinstance(value, BondTimes) else units.attributes(name)
+        coordinates[name] = xr.Variable(dimensions, labels if dimensions else labels[0], about)
     return coordinates | _beside_time(sweep)
 
 
@@ -106,18 +96,22 @@ def _beside_time(sweep: Sweep) -> dict[str, Any]:
     times: Any = sweep.values("time", sweep.chains[0])
     name, dimensions, coordinates = "time", ["time"], {}
 
-    def add(key: str, values: Any, units: str, long_name: str) -> None:
-        whole = xr.Variable(dimensions, np.asarray(values), {"units": units, "long_name": long_name})
+    def add(key: str, values: Any, about: dict[str, str]) -> None:
+        whole = xr.Variable(dimensions, np.asarray(values), about)
         coordinates[key] = whole if is_axis(sweep.time) else whole[0]
 
     if isinstance(times, BondTimes):
         name, dimensions, times = "bond_times", ["time", "bond"], times.times
         about = {"units": "1", "long_name": "bond between ensembles j and j + 1"}
         coordinates["bond"] = xr.Variable(["bond"], np.arange(1, times.shape[1] + 1), about)
-        add(name, time_value(times), *_UNITS["time"])
+        add(name, time_value(times), units.attributes("time"))
     if isinstance(times, PiFraction):  # the float coordinate is rounded
-        add(f"{name}_numerator", times.numerator, "1", "numerator p of the exact time π p/r")
-        add(f"{name}_denominator", times.denominator, "1", "denominator r of the exact time π p/r")
+        add(f"{name}_numerator", times.numerator, {"units": "1", "long_name": "numerator p of the exact time π p/r"})
+        add(
+            f"{name}_denominator",
+            times.denominator,
+            {"units": "1", "long_name": "denominator r of the exact time π p/r"},
+        )
     return coordinates
 
 

@@ -1,27 +1,20 @@
-"""What JAX sees on this machine, what it could see, and what a result was computed with."""
+"""What JAX sees on this machine, and what a result was computed with."""
 
 import functools
 import importlib.metadata
 import json
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Collection
 from pathlib import Path
 
 import jax
 import numpy as np
 
-__all__ = ["accelerator_advice", "commit", "describe_devices", "join_processes", "versions"]
-
-_NVIDIA, _GOOGLE = "0x10de", "0x1ae0"  # vendors on the PCI bus
-_DISPLAY, _NETWORK = "0x03", "0x02"  # classes of devices there, by their first digits
-_CUDA_PLUGINS = ["jax-cuda12-plugin", "jax-cuda13-plugin"]
+__all__ = ["commit", "describe_devices", "join_processes", "versions"]
 
 
 def describe_devices() -> list[dict[str, str]]:
-    """What JAX sees: one entry per local device, with its kind, memory and default precision."""
+    """List the local devices that JAX sees, each with its kind, memory and default precision."""
     precision = "float64" if jax.numpy.result_type(float) == np.float64 else "float32"
     entries = []
     for device in jax.local_devices():
@@ -39,61 +32,8 @@ def describe_devices() -> list[dict[str, str]]:
     return entries
 
 
-def accelerator_advice(platforms: Collection[str], root: Path = Path("/")) -> str:
-    """How to let JAX compute on an accelerator of this machine, in one sentence; empty where it does already.
-
-    Args:
-        platforms: of the devices that JAX uses, as "cpu" or "gpu".
-        root: of the file system in which Linux shows its devices.
-    """
-    if set(platforms) != {"cpu"}:
-        return ""
-    nvidia = any(vendor == _NVIDIA and kind.startswith(_DISPLAY) for vendor, kind in _pci_devices(root))
-    tpu = any(vendor == _GOOGLE and not kind.startswith(_NETWORK) for vendor, kind in _pci_devices(root))
-    reachable = any(root.glob("dev/nvidia[0-9]*")) or (root / "dev/dxg").exists()  # the latter under Windows
-    if not (nvidia or tpu or reachable):
-        return "No GPU or TPU was found on this machine: JAX computes on its processor."
-    if os.environ.get("JAX_PLATFORMS"):
-        chosen = os.environ["JAX_PLATFORMS"]
-        return f"JAX keeps to the processor because JAX_PLATFORMS is {chosen!r}; unset it to use the accelerator."
-    if nvidia and not reachable and not tpu:
-        return (
-            "An NVIDIA GPU is in this machine, but its driver does not show it here: install the driver until "
-            "nvidia-smi lists the GPU, or start the container with it (docker run --gpus all)."
-        )
-    name, extra, plugins = ("A TPU", "tpu", ["libtpu"]) if tpu else ("An NVIDIA GPU", "cuda12", _CUDA_PLUGINS)
-    version = importlib.metadata.version("jax")
-    install = f"{sys.executable} -m pip install 'jax[{extra}]=={version}'"
-    found = [(plugin, _installed(plugin)) for plugin in plugins if _installed(plugin)]
-    if not found:
-        return f"{name} is here, but the installed JAX is for processors only; run: {install}"
-    plugin, its_version = found[0]
-    if not tpu and its_version != version:
-        return f"{name} is here, but {plugin} {its_version} does not fit jax {version}; run: {install}"
-    check = f"{sys.executable} -c 'import jax; jax.devices(\"{'tpu' if tpu else 'cuda'}\")'"
-    return f"{name} is here and {plugin} {its_version} is installed, but JAX cannot start it; to see why, run: {check}"
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _pci_devices(root: Path) -> list[tuple[str, str]]:
-    """Vendor and class of each device on the bus."""
-    found = []
-    for folder in root.glob("sys/bus/pci/devices/*"):
-        try:
-            found.append(((folder / "vendor").read_text().strip(), (folder / "class").read_text().strip()))
-        except OSError:
-            continue
-    return found
-
-
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, and the device and precision it was computed with."""
+    """Give the versions of what a result depends on, and the device and precision it was computed with."""
     names = ("jaxent", "jax", "jaxlib", "numpy")
     found = {f"{name}_version": importlib.metadata.version(name) for name in names}
     first = describe_devices()[0]
@@ -131,7 +71,7 @@ def join_processes(coordinator: str | None, n_processes: int | None, process: in
 
 @functools.cache
 def commit() -> str:
-    """Commit that the running code comes from, with a note where files were changed; empty where none is known."""
+    """Find the commit of the running code, with a note where files were changed; empty where none is known."""
     try:
         direct = json.loads(importlib.metadata.distribution("jaxent").read_text("direct_url.json") or "{}")
     except (importlib.metadata.PackageNotFoundError, json.JSONDecodeError):

@@ -26,7 +26,7 @@ from jaxent.protocol.dispatch import ImpossibleOutcomes, Problem
 from jaxent.runtime import execution, memory, programs, threads
 from jaxent.sweep.plan import Plan, Tile
 from jaxent.sweep.quantities import IMPOSSIBLE, QUANTITIES, Point, Variable, is_planned
-from jaxent.sweep.spec import KNOBS, Sweep
+from jaxent.sweep.spec import PARAMETERS, Sweep
 from jaxent.sweep.validation import length
 
 __all__ = ["Answer", "Evaluator", "Failure", "filling"]
@@ -45,7 +45,7 @@ class Failure:
 
     @property
     def n_points(self) -> int:
-        """How many points."""
+        """Count the points."""
         return self.stop - self.start
 
 
@@ -59,7 +59,7 @@ class Answer:
 
     @classmethod
     def joined(cls, parts: Sequence["Answer"]) -> "Answer":
-        """One after the other."""
+        """Join answers at different points, one after the other."""
         return cls(
             {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values},
             [failure for part in parts for failure in part.failures],
@@ -68,7 +68,7 @@ class Answer:
 
     @classmethod
     def together(cls, parts: Sequence["Answer"]) -> "Answer":
-        """Different variables at the same points; a point that fails twice is one failure."""
+        """Join answers of different variables at the same points; count a point that fails twice once."""
         return cls(
             {name: values for part in parts for name, values in part.values.items()},
             _disjoint([failure for part in parts for failure in part.failures]),
@@ -77,7 +77,7 @@ class Answer:
 
 
 def _disjoint(failures: Sequence[Failure]) -> list[Failure]:
-    """Failures in order, none over another; neighbours with the same error are one."""
+    """Order failures so that none overlaps another; merge neighbours with the same error."""
     begins: dict[int, list[Failure]] = {}
     for failure in failures:
         begins.setdefault(failure.start, []).append(failure)
@@ -93,7 +93,7 @@ def _disjoint(failures: Sequence[Failure]) -> list[Failure]:
 
 
 def filling(variable: Variable) -> Any:
-    """What stands where there is no value: NaN, or -1 among integers."""
+    """Give the number that stands for a missing value: NaN, or -1 among integers."""
     return {"f": np.nan, "c": complex(np.nan, np.nan), "i": -1}[variable.kind]
 
 
@@ -110,15 +110,15 @@ class Evaluator:
         self.sweep, self.plan = sweep, plan
         self.devices = list(devices or jax.local_devices())
         self._group = -1
-        self._knobs: dict[str, Any] = {}
+        self._parameters: dict[str, Any] = {}
         self._programs: dict[tuple[str, int], Callable] = {}
 
     def __call__(self, tile: Tile) -> Answer:
-        """Values of all variables at the points of a tile."""
+        """Compute all variables at the points of a tile."""
         if tile.group != self._group:
             chain = self.plan.groups[tile.group].chain
             self._group = tile.group
-            self._knobs = {name: self.sweep.values(name, chain) for name in KNOBS}
+            self._parameters = {name: self.sweep.values(name, chain) for name in PARAMETERS}
             self._programs.clear()  # a program is as large as its chain
         group = self.plan.groups[tile.group]
         top, real = self.sweep.outcomes == "N", self.sweep.phase_offset == 0.0
@@ -135,14 +135,14 @@ class Evaluator:
     # ------------------------------------------------------------------ points
 
     def _points(self, indices: np.ndarray) -> tuple[Point, Point]:
-        """Knobs that vary, as arrays over the points, and those that do not; None in the other's place."""
-        shape = tuple(length(getattr(self.sweep, name)) for name in KNOBS)
-        along = dict(zip(KNOBS, np.unravel_index(indices, shape), strict=True))
+        """Give varying parameters as arrays over the points, and the fixed ones; each has None in the other's place."""
+        shape = tuple(length(getattr(self.sweep, name)) for name in PARAMETERS)
+        along = dict(zip(PARAMETERS, np.unravel_index(indices, shape), strict=True))
         group = self.plan.groups[self._group]
         varying: dict[str, Any] = {"index": self._group * group.n_points + indices}
         fixed: dict[str, Any] = {"index": None}
-        for name, count in zip(KNOBS, shape, strict=True):
-            values = self._knobs[name]
+        for name, count in zip(PARAMETERS, shape, strict=True):
+            values = self._parameters[name]
             if name == "dephasing_rate" and np.ndim(values) == 2:
                 rows = EnsembleRates(values[along[name]] if count > 1 else values[0])
             elif values is None:
@@ -180,7 +180,7 @@ class Evaluator:
 
     @threads.with_one_lapack_thread
     def _run(self, start: int, stop: int, size: int, batch: int, names: list[str]) -> dict[str, dict[str, np.ndarray]]:
-        """Values of the points by quantity and variable; fewer than `size` points are filled up with the last."""
+        """Compute the points by quantity and variable; fill up fewer than `size` points with the last."""
         each = -(-size // len(self.devices))
         batch = -(-each // -(-each // batch))  # equal batches
         each = batch * -(-each // batch)
@@ -206,7 +206,7 @@ class Evaluator:
         return found
 
     def _checked(self, start: int, stop: int, names: list[str], found: dict, left: list[int]) -> Answer:
-        """Values with NaN for impossible outcomes; what is no number otherwise is tried alone, then recorded."""
+        """Put NaN where outcomes are impossible; try other points without value alone, and record what fails again."""
         values, failures, all_impossible = {}, [], np.full(stop - start, False)
         for name in names:
             quantity, result = QUANTITIES[name], dict(found[name])
@@ -266,7 +266,7 @@ class Evaluator:
     # ----------------------------------------------------------------- planned
 
     def _planned(self, name: str, tile: Tile) -> Answer:
-        """Entropies by the band engine: runs of points that differ in time only, shared out to the devices."""
+        """Compute entropies by the band engine: share out runs of points that differ in time only to the devices."""
         n_times = length(self.sweep.time)
         step = -(-(tile.stop - tile.start) // len(self.devices))
         cuts = {*range(tile.start, tile.stop, step), tile.stop}
@@ -282,7 +282,7 @@ class Evaluator:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _run_planned(self, name: str, start: int, stop: int, device: Any) -> Answer:
-        """Points of one outcome and offset, on one device."""
+        """Compute points of one outcome and offset on one device; halve what fails down to single points."""
         varying, fixed = self._points(np.arange(start, stop))
         point = _filled(jax.tree.map(lambda leaf: leaf[0], varying)._replace(time=varying.time), fixed)
         try:
@@ -322,7 +322,7 @@ def _filled(varying: Point, fixed: Point) -> Point:
 def over_devices(
     sweep: Sweep, chain: Chain, functions: dict[str, Callable], fixed: Point, batch: int, mesh: Mesh
 ) -> Callable[[Point], dict[str, Any]]:
-    """Points, shared out to the devices of the mesh → variables by quantity; the devices do not talk to each other."""
+    """Give the function points → variables by quantity that shares out points to devices which do not communicate."""
 
     def single(varying: Point) -> dict[str, Any]:
         point = _filled(varying, fixed)
@@ -338,7 +338,7 @@ def over_devices(
 
 
 def _program(function: Callable[[Point], dict[str, Any]], points: Point, chain: Chain, mesh: Mesh) -> Callable:
-    """The compiled program of a tile.
+    """Compile the program of a tile.
 
     Raises:
         MemoryError: where it would allocate more than is free.

@@ -46,7 +46,7 @@ def entropy_over_grid(
     Raises:
         ValueError: as `jaxent.end_to_end_entropy`.
     """
-    arguments.check_precision(chain.n_atoms, times)
+    arguments.check_precision(chain.n_atoms, times, phases_on_device=False)
     arguments.checked_time(times, chain.n_ensembles)
     count = len(times.numerator) if isinstance(times, PiFraction) else len(np.asarray(times))
     total = estimated_seconds(chain, count)

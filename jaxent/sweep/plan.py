@@ -17,7 +17,7 @@ import numpy as np
 from jaxent.chain import Chain
 from jaxent.runtime import memory
 from jaxent.sweep.quantities import QUANTITIES
-from jaxent.sweep.spec import KNOBS, Sweep
+from jaxent.sweep.spec import PARAMETERS, Sweep
 
 __all__ = ["MOST_TILES", "Group", "Plan", "Tile", "Tiles", "cut", "make_plan", "points_of_group"]
 
@@ -143,7 +143,7 @@ class Plan:
 
 def points_of_group(sweep: Sweep) -> int:
     """Count the points of each chain."""
-    return math.prod(count for name, count in sweep.axes.items() if name in KNOBS)
+    return math.prod(count for name, count in sweep.axes.items() if name in PARAMETERS)
 
 
 def cut(n_points: int, tile_points: Sequence[int]) -> Tiles:

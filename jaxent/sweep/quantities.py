@@ -20,7 +20,7 @@ from jaxent import band
 from jaxent.chain import Chain
 from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import averages, sampling
-from jaxent.protocol import dense, dispatch, ends, window_error
+from jaxent.protocol import dispatch, ends, sizes, window_error
 
 __all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_planned"]
 
@@ -63,10 +63,10 @@ class Variable(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """A quantity: the knobs it depends on, its variables, its value at a point, and what that costs.
+    """A quantity: the parameters it depends on, its variables, its value at a point, and what that costs.
 
     Attributes:
-        knobs: names of the fields of `Point` that it depends on.
+        parameters: names of the fields of `Point` that it depends on.
         variables: by name.
         at: chain, point, settings → variables by name, and `IMPOSSIBLE`.
         n_bytes: working memory of one point of a chain in a batch, with a noise shared by all ensembles or without;
@@ -77,7 +77,7 @@ class Quantity:
         one_chain: whether its dimensions change with the chain, so that one sweep can hold only one chain.
     """
 
-    knobs: frozenset[str]
+    parameters: frozenset[str]
     variables: dict[str, Variable]
     at: Callable[[Chain, Point, Settings], dict[str, Any]]
     n_bytes: Callable[[Chain, Settings, bool], int]
@@ -88,7 +88,7 @@ class Quantity:
 
 
 def is_planned(name: str, chain: Chain, settings: Settings, top: bool, real: bool) -> bool:
-    """Whether a quantity of large ensembles is left to the band engine, which plans each time on the host."""
+    """Tell whether the band engine, which plans each time on the host, computes a quantity of large ensembles."""
     entropies = name in ("entropy", "renyi_entropy")
     return entropies and band.worth_planning(chain, band.Facts(top, real, settings.uniform), settings.tolerance)
 
@@ -133,7 +133,7 @@ def _ideal(name: str, function: Callable) -> Callable[[Chain, Point, Settings], 
 
 
 def _key(point: Point, settings: Settings) -> jax.Array:
-    """A key of the point's own, whatever tile it is in."""
+    """Give the random key of a point, which is the same in whatever tile it is."""
     high, low = jnp.asarray(point.index) >> 31, jnp.asarray(point.index) & (2**31 - 1)
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(settings.seed), high), low)
 
@@ -206,7 +206,7 @@ def _amplitude_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
 
 def _probability_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
     matrix = (32 if chain.n_ensembles == 3 else 64) * chain.dimension**2
-    return 128 * dense.largest_difference(chain) if _is_short(chain, settings) else matrix
+    return 128 * sizes.largest_difference(chain) if _is_short(chain, settings) else matrix
 
 
 def _sample_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
@@ -240,7 +240,7 @@ def _dephased_probability_bytes(chain: Chain, settings: Settings, shared: bool) 
 
 
 def _average_bytes(each: Callable[[Chain, Settings, bool], int], power: int) -> Callable[[Chain, Settings, bool], int]:
-    """Of the outcomes that an average works on at once, each over D^power numbers."""
+    """Count the bytes of the outcomes that an average works on at once, each over D^power numbers."""
 
     def total(chain: Chain, settings: Settings, shared: bool) -> int:
         count = settings.n_samples or (chain.n_atoms + 1) ** (chain.n_ensembles - 2)

@@ -94,7 +94,7 @@ def plan_sweep(
         raise ValueError(f"Argument `tile_points` must be at least 1, but is {shown(tile_points)}.")
     times = sweep.values("time", sweep.chains[0])
     for n_atoms in {chain.n_atoms for chain in sweep.chains}:
-        arguments.check_precision(n_atoms, times)
+        arguments.check_precision(n_atoms, times, phases_on_device=False)
     plan = make_plan(sweep, tile_points, len(devices), devices[0].platform == "cpu", n_processes)
     if plan.n_tiles > MOST_TILES:
         raise ValueError(

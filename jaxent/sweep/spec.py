@@ -23,6 +23,7 @@ import numpy as np
 
 from jaxent.chain import Chain
 from jaxent.messages import shown
+from jaxent.outcome_texts import outcome_of
 from jaxent.sweep.quantities import QUANTITIES, Settings
 from jaxent.sweep.validation import (
     CANONICAL,
@@ -32,7 +33,6 @@ from jaxent.sweep.validation import (
     is_axis,
     length,
     listed,
-    outcome_of,
     plain,
     spread,
     times_of,
@@ -40,11 +40,11 @@ from jaxent.sweep.validation import (
 )
 from jaxent.times import BondTimes, PiFraction
 
-__all__ = ["AXES", "CHAIN_AXES", "FORMAT", "KNOBS", "Sweep", "asked", "differences", "format_of", "key_of"]
+__all__ = ["AXES", "CHAIN_AXES", "FORMAT", "PARAMETERS", "Sweep", "asked", "differences", "format_of", "key_of"]
 
 CHAIN_AXES = ("n_ensembles", "n_atoms", "window")
-KNOBS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
-AXES = CHAIN_AXES + KNOBS
+PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
+AXES = CHAIN_AXES + PARAMETERS
 FORMAT = 1  # format of stored questions, and of the files of their results
 _FORMAT = re.compile(r"jaxent sweep ([1-9]\d{0,8})")
 _MOST_POINTS = 10**12
@@ -145,7 +145,7 @@ class Sweep:
         """Return the values of a parameter for one chain: None (not set, or all N), or an array with one row per value.
 
         Args:
-            name: one of `KNOBS`.
+            name: one of `PARAMETERS`.
             chain: the chain, which outcomes such as "N-1" refer to.
 
         Returns:
@@ -238,11 +238,11 @@ def _check_parameters(sweep: Sweep) -> None:
     """Check that every quantity depends on every parameter that is set, and that those it needs are set."""
     unset = {"outcomes": "N", "phase_offset": 0.0, "dephasing_rate": None, "collective_rate": 0.0}
     for name in sweep.quantities:
-        needed = QUANTITIES[name].knobs
+        parameters = QUANTITIES[name].parameters
         for parameter, value in unset.items():
-            if getattr(sweep, parameter) != value and parameter not in needed:
+            if getattr(sweep, parameter) != value and parameter not in parameters:
                 raise QuestionError(parameter, f"must not be given for {name}, which does not depend on it.")
-        if "dephasing_rate" in needed and sweep.dephasing_rate is None:
+        if "dephasing_rate" in parameters and sweep.dephasing_rate is None:
             raise QuestionError("dephasing_rate", f"must be given for {name}, but is missing.")
         if QUANTITIES[name].one_chain and any(length(getattr(sweep, axis)) > 1 for axis in CHAIN_AXES):
             raise QuestionError(
@@ -261,7 +261,7 @@ def _check_bonds(sweep: Sweep) -> None:
     if not isinstance(sweep.time, BondTimes):
         return
     for name in sweep.quantities:
-        if "dephasing_rate" in QUANTITIES[name].knobs:
+        if "dephasing_rate" in QUANTITIES[name].parameters:
             raise QuestionError("time", f"must be the same for all bonds for {name}, but is BondTimes.")
     n_ensembles, *others = listed(sweep.n_ensembles)
     if others:
@@ -292,7 +292,7 @@ def _check_values(sweep: Sweep, name: str) -> None:
         latest = max(map(abs, values))
         if latest > 1e6:
             raise QuestionError("time", f"must be at most 1e+06 in magnitude, but holds {latest:g}.")
-        noisy = [one for one in sweep.quantities if "dephasing_rate" in QUANTITIES[one].knobs]
+        noisy = [one for one in sweep.quantities if "dephasing_rate" in QUANTITIES[one].parameters]
         earliest = min(values)
         if noisy and earliest < 0:
             raise QuestionError("time", f"must be at least 0 for {noisy[0]}, but holds {earliest:g}.")

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxent import time_texts
+from jaxent import outcome_texts, time_texts
 from jaxent.messages import shown
 from jaxent.sweep.quantities import QUANTITIES
 from jaxent.times import BondTimes, PiFraction, pi_fraction
@@ -28,7 +28,6 @@ __all__ = [
     "is_axis",
     "length",
     "listed",
-    "outcome_of",
     "plain",
     "spread",
     "times_of",
@@ -36,7 +35,6 @@ __all__ = [
 ]
 
 _MOST_VALUES = 10**8  # values of one axis, which are all held in memory
-_OUTCOME = re.compile(r"N(-\d+)?")
 _OF_BONDS = "; a time for each bond is given by BondTimes, in a file by `time.bonds`"
 
 
@@ -188,10 +186,10 @@ def _window(key: str, value: Any) -> float | None:
 
 def _one_outcome(key: str, value: Any) -> int | str:
     if isinstance(value, str):
-        text = value.replace(" ", "")
-        if not _OUTCOME.fullmatch(text):
+        below = outcome_texts.atoms_below(value.replace(" ", ""))
+        if below is None:
             raise QuestionError(key, f'must be integers, or texts such as "N" or "N-3", but holds {shown(value)}.')
-        return f"N-{int(text[2:])}" if int(text[2:] or 0) else "N"
+        return outcome_texts.outcome_text(below)
     return _integer(key, value)
 
 
@@ -318,11 +316,6 @@ def value_of(one: Any) -> float:
         return float(one)
     numerator, denominator = _exact(one)
     return math.pi * (numerator / denominator)
-
-
-def outcome_of(outcome: int | str, n_atoms: int) -> int:
-    """Convert an outcome to an integer for N = `n_atoms`; "N-3" means N - 3."""
-    return n_atoms + int(outcome[1:] or 0) if isinstance(outcome, str) else outcome
 
 
 def spread(span: Span) -> np.ndarray:

@@ -1,0 +1,277 @@
+"""The sizes of a chain as data: compiled programs depend on buckets of shapes, so that many N share one.
+
+JAX compiles a program for every shape. Here the Dicke states of an ensemble are padded with states of weight zero up to
+the next of a short list of numbers, and N itself, its parity and the weights are arguments of the program. A state of
+weight zero adds a row and a column of zeros to a matrix, so nothing but a zero to its spectrum.
+
+Four forms, by what is known when a function is called:
+
+- `Halves`: all outcomes N and φ = 0. States m = k - N/2 ≥ 0 only, as k → N-k is a symmetry; those so far from the
+  centre that all of them together weigh less than rounding resolves are left out.
+- `Three`: three ensembles, any outcome and offset. All states, and the weights of the differences k_1 - k_3.
+- `Differences`: those weights alone, of which a probability is made.
+- `Whole`: any other chain, whose programs are compiled for it alone.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxent import dicke
+from jaxent.chain import Chain
+from jaxent.times import BondTimes, Time
+
+__all__ = [
+    "LONGEST_DIRECT",
+    "Differences",
+    "Halves",
+    "Sizes",
+    "Three",
+    "Whole",
+    "bucket",
+    "convolve",
+    "largest_difference",
+    "of_amplitudes",
+    "of_matrices",
+    "of_sums",
+    "pair_weights",
+]
+
+_BUCKETS = (12, 18, 26, 38, 52, 70, 88, 104, 120, 140, 168, 204, 252, 304, 364, 436, 508, 608, 728, 868, 1008)
+_RATIO = 1.2  # between larger ones: of matrices, whose cost grows as the third power of their size
+_RATIO_DIFFERENCES = 2.0  # between numbers of differences, which cost next to nothing
+_NEGLIGIBLE = 1e-34  # weight of all left-out states: its root, by which singular values change, is below rounding
+_FARTHEST = 13.0  # standard deviations beyond which a normal distribution has less
+_ALL_DIFFERENCES = 10**5
+LONGEST_DIRECT = 20000  # weights that are convolved directly; longer vectors by transform
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Halves:
+    """A chain with all outcomes N and φ = 0, in the even and the odd combinations of |k⟩ and |N-k⟩.
+
+    Attributes:
+        n_atoms: N, an integer.
+        n_states: number of states of both halves before padding.
+        odd_atoms: N modulo 2; the half states are m = odd_atoms/2 + 0, 1, 2, ….
+        roots: √w_k of the half states, shape (2, H): in the even half divided by √2 at m = 0, in the odd half 0 there.
+        power: (M-1)/2 for odd M from 5 on, else None.
+        n_steps: (M-2)/2 for even M, else None.
+        most_steps: the bucket of `n_steps`.
+    """
+
+    n_atoms: Any
+    n_states: Any
+    odd_atoms: Any
+    roots: Any
+    power: Any
+    n_steps: Any
+    most_steps: int = dataclasses.field(metadata={"static": True})
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the largest matrices."""
+        return self.roots.shape[-1]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """Weights of the differences k_1 - k_3 of three ensembles.
+
+    Attributes:
+        n_atoms: N, an integer.
+        weights: W_d = Σ_k w_k w_(k+d), shape (2L - 1,), for d = 1-L…L-1.
+    """
+
+    n_atoms: Any
+    weights: Any
+
+    @property
+    def n_rows(self) -> int:
+        """Differences of one sign, and 0."""
+        return (self.weights.shape[-1] + 1) // 2
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Three:
+    """Three ensembles with any outcome and offset.
+
+    Attributes:
+        n_atoms: N, an integer.
+        n_states: D, before padding.
+        roots: √w_k, shape (C,).
+        differences: weights of the differences of states.
+    """
+
+    n_atoms: Any
+    n_states: Any
+    roots: Any
+    differences: Differences
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the matrix."""
+        return self.roots.shape[-1]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """A chain that its programs are compiled for."""
+
+    chain: Chain = dataclasses.field(metadata={"static": True})
+
+    @property
+    def n_atoms(self) -> int:
+        """Return N."""
+        return self.chain.n_atoms
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the matrices."""
+        return self.chain.dimension
+
+
+Sizes = Halves | Three | Differences | Whole
+
+
+def _no_check(numbers: int) -> None:
+    """Take any size."""
+
+
+def bucket(size: int, ratio: float = _RATIO) -> int:
+    """Return the number that `size` is padded to: of a list at first, then of a geometric sequence of fours."""
+    for most in _BUCKETS:
+        if size <= most:
+            return most
+    while most < size:
+        most = math.ceil(most * ratio / 4) * 4
+    return most
+
+
+def of_matrices(chain: Chain, time: Time, top: bool, real: bool, check: Callable[[int], None] = _no_check):
+    """Return the form of a chain that spectra are made of: `Halves`, `Three` or `Whole`.
+
+    Args:
+        chain: the chain.
+        time: the time, or a batch.
+        top: whether all outcomes are known to be N.
+        real: whether all offsets are known to be zero.
+        check: called with the numbers that a matrix holds at least, before anything is allocated.
+    """
+    if isinstance(time, BondTimes) or not ((top and real) or chain.n_ensembles == 3):
+        return of_amplitudes(chain, time, top, real, check)
+    if top and real:
+        check(min(chain.dimension // 2 + 1, dicke.window_half_width(chain.n_atoms, _FARTHEST) + 1) ** 2)
+        return _halves(chain)
+    check(chain.dimension**2)
+    return _three(chain)
+
+
+def of_sums(chain: Chain, time: Time, top: bool, real: bool, check: Callable[[int], None] = _no_check):
+    """Return the form that probabilities of outcomes are made of, `Differences` or `Whole`; arguments as above."""
+    if isinstance(time, BondTimes) or chain.n_ensembles != 3:
+        return of_amplitudes(chain, time, top, real, check)
+    check(largest_difference(chain))
+    return _differences(chain)
+
+
+def of_amplitudes(chain: Chain, time: Time, top: bool, real: bool, check: Callable[[int], None] = _no_check) -> Whole:
+    """Return the form that amplitudes with all phases are made of; arguments as above."""
+    check(chain.dimension**2)
+    return Whole(chain)
+
+
+@functools.lru_cache(maxsize=64)
+def _halves(chain: Chain) -> Halves:
+    odd = chain.n_atoms % 2
+    first = -(-chain.n_atoms // 2)
+    _, last = dicke.window_ends(chain.n_atoms, chain.window)
+    last = min(last, first + dicke.window_half_width(chain.n_atoms, _FARTHEST))
+    weights = _weights(chain.n_atoms, np.arange(first, last + 1))
+    beyond = 2 * np.cumsum(weights[::-1])[::-1]  # of each state and all farther ones, on both sides
+    kept = max(1, int(np.count_nonzero(beyond > _NEGLIGIBLE)))
+    roots = np.sqrt(weights[:kept])
+    even_and_odd = np.stack([roots, roots])
+    if not odd:  # m = 0 is its own mirror image
+        even_and_odd[:, 0] *= [math.sqrt(0.5), 0.0]
+    middle, steps = chain.n_ensembles % 2, (chain.n_ensembles - 2) // 2
+    return Halves(
+        n_atoms=np.asarray(chain.n_atoms),
+        n_states=np.asarray(2 * kept - 1 + odd),
+        odd_atoms=np.asarray(odd),
+        roots=np.pad(even_and_odd, ((0, 0), (0, bucket(kept) - kept))),
+        power=np.asarray((chain.n_ensembles - 1) // 2) if middle and chain.n_ensembles > 3 else None,
+        n_steps=None if middle else np.asarray(steps),
+        most_steps=0 if middle else _bucket_of_steps(steps),
+    )
+
+
+def _bucket_of_steps(steps: int) -> int:
+    """A power of two up to eight, then numbers that are a sixteenth to an eighth apart."""
+    if steps <= 8:
+        return 0 if steps == 0 else 2 ** (steps - 1).bit_length()
+    unit = 2 ** (steps.bit_length() - 4)
+    return -(-steps // unit) * unit
+
+
+@functools.lru_cache(maxsize=64)
+def _three(chain: Chain) -> Three:
+    size = bucket(chain.dimension)
+    weights = _weights(chain.n_atoms, chain.states)
+    differences, pairs = pair_weights(chain)
+    beside = size - 1 - int(differences[-1])
+    return Three(
+        n_atoms=np.asarray(chain.n_atoms),
+        n_states=np.asarray(chain.dimension),
+        roots=np.pad(np.sqrt(weights), (0, size - chain.dimension)),
+        differences=Differences(np.asarray(chain.n_atoms), np.pad(pairs, beside)),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _differences(chain: Chain) -> Differences:
+    differences, weights = pair_weights(chain)
+    most = int(differences[-1])
+    return Differences(np.asarray(chain.n_atoms), np.pad(weights, bucket(most + 1, _RATIO_DIFFERENCES) - 1 - most))
+
+
+@np.errstate(under="ignore")  # weights below 1e-308 are 0
+def _weights(n_atoms: int, states: np.ndarray) -> np.ndarray:
+    return np.exp(dicke.log_weights_host(n_atoms, states))
+
+
+@functools.lru_cache(maxsize=8)
+@np.errstate(under="ignore")
+def pair_weights(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    """Return differences d and W_d = Σ_k w_k w_(k+d) in the window: for M = 3, p = Σ_d W_d f(d t + φ)².
+
+    In the full basis W_d is a binomial of 2N trials; of many atoms only what exceeds 1e-32 of it is summed.
+    """
+    differences = np.arange(-largest_difference(chain), largest_difference(chain) + 1)
+    if chain.dimension == chain.n_atoms + 1:
+        return differences, np.exp(dicke.log_weights_host(2 * chain.n_atoms, chain.n_atoms + differences))
+    weights = _weights(chain.n_atoms, chain.states)
+    return differences, convolve(weights, weights)
+
+
+def largest_difference(chain: Chain) -> int:
+    """Return the largest k - k' that counts in the probability of a chain of three."""
+    many = chain.dimension == chain.n_atoms + 1 and chain.n_atoms > _ALL_DIFFERENCES
+    return math.ceil(12 * math.sqrt(chain.n_atoms / 2)) if many else chain.dimension - 1
+
+
+def convolve(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Convolve two weight vectors of one length; by transform (exact to 1e-16 of its maximum) if long."""
+    if len(left) <= LONGEST_DIRECT:
+        return np.convolve(left, right)
+    length = 2 * len(left) - 1
+    return np.maximum(np.fft.irfft(np.fft.rfft(left, length) * np.fft.rfft(right, length), length), 0.0)
