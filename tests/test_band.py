@@ -293,11 +293,11 @@ def test_a_known_value_is_a_known_fact():
     for outcomes in known:
         for offset in (0.0, 0, np.zeros(2), jnp.zeros(2), jnp.array(0.0)):
             assert Problem.of(chain, 1.0, outcomes, offset).facts == band.Facts()
-    assert not Problem.of(chain, 1.0, [n, n - 1], 0.0).top
-    assert not Problem.of(chain, 1.0, None, [0.0, 0.1]).real
+    assert not Problem.of(chain, 1.0, [n, n - 1], 0.0).all_outcomes_n
+    assert not Problem.of(chain, 1.0, None, [0.0, 0.1]).no_offset
     for outcomes, offset in ((n, 0.0), (n, 0.1), (n - 1, jnp.zeros(2))):
         static = dephasing.Problem.of(Chain(4, n), 1.0, 0.1, outcomes, offset, 0.0, dense=False).static
-        assert (static.top, static.real) == (outcomes == n, not np.any(offset))
+        assert (static.all_outcomes_n, static.no_offset) == (outcomes == n, not np.any(offset))
 
 
 def test_traced_outcomes_and_offsets_share_one_program():
@@ -309,7 +309,7 @@ def test_traced_outcomes_and_offsets_share_one_program():
         return jaxent.end_to_end_entropy(Chain(3, 5), 1.0, outcome, offset)
 
     swept = [float(entropy(q, x)) for q, x in ((5, 0.0), (4, 0.0), (5, 0.3))]
-    assert facts == [band.Facts(top=False, real=False, known=False)]
+    assert facts == [band.Facts(all_outcomes_n=False, no_offset=False, known=False)]
     for value, outcome, offset in zip(swept, (5, 4, 5), (0.0, 0.0, 0.3), strict=True):
         exact = oracles.entropy_bits(oracles.end_to_end(3, 5, 1.0, [outcome], offset))
         assert value == pytest.approx(exact, abs=1e-11)

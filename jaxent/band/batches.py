@@ -47,14 +47,14 @@ class Facts(NamedTuple):
     """State what is known of the arguments before anything is computed; the defaults suit the engine best.
 
     Attributes:
-        top: all outcomes are known to be N.
-        real: all offsets are known to be zero.
+        all_outcomes_n: all outcomes are known to be N.
+        no_offset: all offsets are known to be zero.
         uniform: there is one time for all bonds.
         known: times, outcomes and offsets are values, not traced.
     """
 
-    top: bool = True
-    real: bool = True
+    all_outcomes_n: bool = True
+    no_offset: bool = True
     uniform: bool = True
     known: bool = True
 
@@ -81,7 +81,7 @@ def obstacle(chain: Chain, facts: Facts, tolerance: float) -> str | None:
         return "it takes one time for all bonds"
     if not facts.known:
         return "time, outcomes and offsets must be known, not traced"
-    if chain.n_ensembles != 3 and not (facts.top and facts.real):
+    if chain.n_ensembles != 3 and not (facts.all_outcomes_n and facts.no_offset):
         return f"n_ensembles = {chain.n_ensembles} needs all outcomes N and no offset"
     # an even chain's last ensemble is summed over all its states
     if chain.n_ensembles % 2 == 0 and not edge_is_negligible(chain, tolerance):

@@ -68,7 +68,7 @@ def pairs_are_few(chain) -> bool:
 
 
 def _arguments(static, time, strengths, shared, outcomes, offsets):
-    return static.chain, time, strengths[1] + shared, outcomes[0], offsets[0], static.top
+    return static.chain, time, strengths[1] + shared, outcomes[0], offsets[0], static.all_outcomes_n
 
 
 def _guarded(log_p, lost, *parameters):
@@ -76,18 +76,18 @@ def _guarded(log_p, lost, *parameters):
     return dense.guarded(log_p, log_p, lost)[1]
 
 
-def over_pairs(chain, time, strength, outcome, offset, top):
+def over_pairs(chain, time, strength, outcome, offset, all_outcomes_n):
     """Compute `over_hops` by the sum over pairs k, k' of the measured ensemble, for each difference of the ends."""
     differences, weights = sizes.pair_weights(chain)
     weights = jnp.asarray(weights, offset.dtype)
-    values = measured_ensemble.even_diagonal(chain, time, strength, outcome, offset, top, differences)
+    values = measured_ensemble.even_diagonal(chain, time, strength, outcome, offset, all_outcomes_n, differences)
     total = jnp.sum(weights * values)
     known = jax.lax.stop_gradient((time, strength, outcome, offset))
-    wrong = measured_ensemble.even_diagonal(chain, *known, top, differences, wrong=True)
+    wrong = measured_ensemble.even_diagonal(chain, *known, all_outcomes_n, differences, wrong=True)
     return _log_and_lost(total, jnp.sum(weights * jnp.abs(values - wrong)))
 
 
-def over_hops(chain, time, strength, outcome, offset, top):
+def over_hops(chain, time, strength, outcome, offset, all_outcomes_n):
     """Compute log p by the sum over h, even where its digits are lost, and the relative rounding error of p.
 
     Args:
@@ -96,11 +96,11 @@ def over_hops(chain, time, strength, outcome, offset, top):
         strength: γ_2 t + Γ t, scalar.
         outcome: q, integer scalar.
         offset: φ in radians, scalar.
-        top: whether q is known to be N.
+        all_outcomes_n: whether q is known to be N.
     """
     hops, log_roots = _hops(chain.n_atoms)
     factors = [
-        _coefficients(chain.n_atoms, log_roots, outcome, top, offset.dtype),
+        _coefficients(chain.n_atoms, log_roots, outcome, all_outcomes_n, offset.dtype),
         _decay(hops, strength),
         _turned(hops, offset),
         _ends(chain, time, hops),
@@ -138,9 +138,9 @@ def _hops(n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
     return hops, dicke.log_weights_host(2 * n_atoms, n_atoms + hops) / 2
 
 
-def _coefficients(n_atoms, log_roots, outcome, top, dtype) -> _Factor:
+def _coefficients(n_atoms, log_roots, outcome, all_outcomes_n, dtype) -> _Factor:
     """Compute C_h of f_q(α)² = Σ_h C_h e^(ihα)."""
-    if top:  # f_N² = cos^2N(α/2), with the weights of 2N atoms
+    if all_outcomes_n:  # f_N² = cos^2N(α/2), with the weights of 2N atoms
         log_size, row, row_error = 2 * jnp.asarray(log_roots, dtype), jnp.ones((), dtype), 0.0
     else:
         whole = len(log_roots) == n_atoms + 1

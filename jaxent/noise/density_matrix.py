@@ -59,8 +59,8 @@ class Static(NamedTuple):
     """Hold what is known about the arguments when a kernel is traced."""
 
     chain: Chain
-    top: bool  # all outcomes are N
-    real: bool  # all offsets are zero
+    all_outcomes_n: bool  # all outcomes are known to be N
+    no_offset: bool  # all offsets are known to be zero
     equal: bool  # one rate for all ensembles
     shared: bool  # there is a collective noise
 
@@ -112,8 +112,8 @@ def _blocks(static, entry):
     only its product with the parity is one.
     """
     alike = static.chain.n_ensembles == 3 and static.equal and not static.shared
-    size, real = static.chain.dimension, static.real
-    found = pair_symmetry.sectors(size, parity=real, exchange=real and alike, mirror=alike)
+    size, no_offset = static.chain.dimension, static.no_offset
+    found = pair_symmetry.sectors(size, parity=no_offset, exchange=no_offset and alike, mirror=alike)
     return [pair_symmetry.block(sector, entry) for sector in found]
 
 
@@ -132,7 +132,7 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     if chain.n_ensembles != 3 or static.shared:
         state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
         return _Entries(lambda a, b, c, d: state[a, c, b, d], log_trace, lost, lambda: jnp.einsum("aabd->bd", state))
-    table = measured_ensemble.even_table(chain, time, strengths[1], outcomes[0], offsets[0], static.top)
+    table = measured_ensemble.even_table(chain, time, strengths[1], outcomes[0], offsets[0], static.all_outcomes_n)
     size = chain.dimension
     weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
     index = jax.lax.iota(int, size)
@@ -151,14 +151,14 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
         mixed = jnp.einsum("a,abd->bd", weights, table[difference[:, :, None], difference[:, None, :]])
         return mixed * third / safe
 
-    lost = lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], static.top)
+    lost = lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], static.all_outcomes_n)
     return _Entries(entry, jnp.where(trace > 0, jnp.log(safe), -jnp.inf), lost, last)
 
 
-def lost_of_table(chain, table, time, strength, outcome, offset, top):
+def lost_of_table(chain, table, time, strength, outcome, offset, all_outcomes_n):
     """Estimate the relative rounding error of the state of three ensembles from the `even_table` of the middle one."""
     time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
-    wrong = measured_ensemble.even_table(chain, time, strength, outcome, offset, top, wrong=True)
+    wrong = measured_ensemble.even_table(chain, time, strength, outcome, offset, all_outcomes_n, wrong=True)
     _, pairs = sizes.pair_weights(chain)
     weights = jnp.asarray(pairs, table.dtype)
     return jnp.maximum(
@@ -171,12 +171,14 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
     """Compute the normalized state without local phases (k_1, k_1', k_M, k_M'), log of its trace, and its error."""
     chain = static.chain
     if not static.shared:
-        state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets, static.top)
+        state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets, static.all_outcomes_n)
     else:
         states = chain.states
 
         def at(angle):
-            state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets + angle, static.top)
+            state, log_trace, lost = local_state(
+                chain, time, strengths, outcomes, offsets + angle, static.all_outcomes_n
+            )
             phase = unit(jnp.asarray(np.subtract.outer(states, states), angle.dtype) * (angle / (2 * jnp.pi)))
             trace = jnp.exp(log_trace)
             error = trace * jnp.minimum(lost, 1.0)
@@ -186,7 +188,7 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
         found = shared_average(chain, shared, at)
         state, log_trace = normalized(found["state"])
         lost = jax.lax.stop_gradient(found["error"] * jnp.exp(-log_trace))
-    if static.real and chain.n_ensembles % 2 and not static.shared:
+    if static.no_offset and chain.n_ensembles % 2 and not static.shared:
         state = state.real
     return state, log_trace, lost
 
@@ -206,10 +208,11 @@ def whole_state(static, time, strengths, shared, outcomes, offsets):
 class _Factors:
     """Compute the factors of the state along the chain; with `wrong`, perturbed by their rounding."""
 
-    def __init__(self, chain, time, strengths, top, wrong):
+    def __init__(self, chain, time, strengths, all_outcomes_n, wrong):
         if wrong:
             time, strengths = jax.lax.stop_gradient((time, strengths))
-        self.chain, self.time, self.strengths, self.top, self.wrong = chain, time, strengths, top, wrong
+        self.chain, self.time, self.strengths = chain, time, strengths
+        self.all_outcomes_n, self.wrong = all_outcomes_n, wrong
         self.doubled = 2 * chain.states - chain.n_atoms
         self.root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
         self.pairs = np.subtract.outer(chain.states, chain.states)
@@ -225,7 +228,9 @@ class _Factors:
 
     def even(self, strength, outcome, offset):
         """Compute g(k - l, k' - l') over (k, k', l, l')."""
-        table = measured_ensemble.even_table(self.chain, self.time, strength, outcome, offset, self.top, self.wrong)
+        table = measured_ensemble.even_table(
+            self.chain, self.time, strength, outcome, offset, self.all_outcomes_n, self.wrong
+        )
         index = jax.lax.iota(int, self.chain.dimension)
         difference = pairwise_differences(index) + (self.chain.dimension - 1)
         return table[difference[:, None, :, None], difference[None, :, None, :]]
@@ -233,8 +238,8 @@ class _Factors:
     def odd(self, strength, outcome, offset):
         """Compute √w ⟨q|k⟩ e^(i m φ) times its adjoint at k', with its damping, over (k, k')."""
         chain = self.chain
-        basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
-        if self.wrong and not self.top:
+        basis = self.root if self.all_outcomes_n else dicke.x_basis(chain.n_atoms, outcome, chain.window)
+        if self.wrong and not self.all_outcomes_n:
             basis = basis + matrix_product.row_error(chain.n_atoms, basis)
         phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
         vector = multiply(self.root * basis, unit(phase))
@@ -246,7 +251,7 @@ class _Factors:
         return self._changed(bond[:, None, :, None] * bond.conj()[None, :, None, :])
 
 
-def local_state(chain, time, strengths, outcomes, offsets, top):
+def local_state(chain, time, strengths, outcomes, offsets, all_outcomes_n):
     """Compute the state of the ends under independent dephasing of each ensemble, without local phases.
 
     The phases of `matrix_product.local_phases`, diagonal unitaries of the ends, are left out. The state is real for
@@ -259,14 +264,14 @@ def local_state(chain, time, strengths, outcomes, offsets, top):
         strengths: γ_1 t … γ_M t, shape (M,).
         outcomes: shape (M-2,).
         offsets: shape (M-2,).
-        top: whether all outcomes are known to be N.
+        all_outcomes_n: whether all outcomes are known to be N.
 
     Returns:
         array of shape (D, D, D, D) in the order (k_1, k_1', k_M, k_M'), trace one, the logarithm of its trace, and its
         relative error by rounding.
     """
     n_ensembles, dimension = chain.n_ensembles, chain.dimension
-    both = [_Factors(chain, time, strengths, top, wrong) for wrong in (False, True)]
+    both = [_Factors(chain, time, strengths, all_outcomes_n, wrong) for wrong in (False, True)]
     true = both[0]
     if n_ensembles == 2:
         first, second = true.end(1)[:, :, None, None], true.end(2)[None, None, :, :]

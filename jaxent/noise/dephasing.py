@@ -198,7 +198,9 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
 
     def single(point):
         result = kernel(static, *point, outcomes, offsets)
-        return result if static.top else arguments.nan_unless_possible(result, outcomes, static.chain.n_atoms)
+        if static.all_outcomes_n:
+            return result
+        return arguments.nan_unless_possible(result, outcomes, static.chain.n_atoms)
 
     return execution.over_batch(single, (time, strengths, shared), batch_shape(time), tile)
 
@@ -246,9 +248,9 @@ class Problem:
             ) from None
         duration = jnp.broadcast_to(jnp.asarray(time_value(time), rates.dtype), shape)
         values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
-        top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+        all_outcomes_n = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
         problem = cls(
-            density_matrix.Static(chain, top, arguments.is_zero(phase_offset), equal, not shared_known_zero),
+            density_matrix.Static(chain, all_outcomes_n, arguments.is_zero(phase_offset), equal, not shared_known_zero),
             jax.tree.map(lambda x: jnp.broadcast_to(x, shape), time),
             jnp.broadcast_to(rates, (*shape, chain.n_ensembles)) * duration[..., None],
             jnp.broadcast_to(shared, shape) * duration,
@@ -299,7 +301,7 @@ class Problem:
         if not self._by_blocks:
             self.refuse_large_state()
             return
-        n_blocks = (2 if self.static.real else 1) * (2 if self.static.equal else 1)
+        n_blocks = (2 if self.static.no_offset else 1) * (2 if self.static.equal else 1)
         memory.check_memory(16 * n_blocks * self._largest_block**2, *self._blocks())
 
     @property
@@ -310,7 +312,7 @@ class Problem:
     @property
     def _largest_block(self) -> int:
         static, dimension = self.static, self.static.chain.dimension
-        return dimension**2 // ((2 if static.real else 1) * (2 if static.equal else 1)) + dimension
+        return dimension**2 // ((2 if static.no_offset else 1) * (2 if static.equal else 1)) + dimension
 
     def _state(self) -> tuple[str, str]:
         """Return the words of a memory error: what needs the memory, and what to use instead."""

@@ -24,7 +24,7 @@ __all__ = ["REACH", "damping", "even_diagonal", "even_table", "n_summed_states",
 REACH = 13.0  # standard deviations that are summed; √w beyond them is below 5e-19
 
 
-def even_table(chain, time, strength, outcome, offset, top, wrong=False):
+def even_table(chain, time, strength, outcome, offset, all_outcomes_n, wrong=False):
     """Compute g(d t + φ, d' t + φ) of a measured even ensemble, for the differences d, d' = -(D-1)…D-1.
 
     Args:
@@ -33,27 +33,27 @@ def even_table(chain, time, strength, outcome, offset, top, wrong=False):
         strength: γ t of this ensemble, scalar.
         outcome: q, integer scalar.
         offset: φ in radians, scalar.
-        top: whether q is known to be N.
+        all_outcomes_n: whether q is known to be N.
         wrong: whether to perturb the table by its rounding errors (see `protocol.matrix_product`).
 
     Returns:
         real symmetric array of shape (2D-1, 2D-1).
     """
     differences = np.arange(1 - chain.dimension, chain.dimension)
-    waves, damped = _waves(chain, time, strength, outcome, offset, top, differences, wrong)
+    waves, damped = _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
     return jnp.einsum("xkd,xke->de", waves, damped, precision="highest")
 
 
-def even_diagonal(chain, time, strength, outcome, offset, top, differences, wrong=False):
+def even_diagonal(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong=False):
     """Compute g(d t + φ, d t + φ), the diagonal of `even_table`, for the differences d."""
-    waves, damped = _waves(chain, time, strength, outcome, offset, top, differences, wrong)
+    waves, damped = _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
     return jnp.sum(waves * damped, axis=(0, 1))
 
 
-def _waves(chain, time, strength, outcome, offset, top, differences, wrong):
+def _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong):
     """Compute real and imaginary parts of c_m e^(im(dt + φ)) over (m, d), without and with damping."""
     states, weights = summed_states(chain.n_atoms)
-    if top:
+    if all_outcomes_n:
         coefficients = jnp.asarray(weights, offset.dtype)
     else:
         row = dicke.x_basis(chain.n_atoms, outcome, _summed_window(chain.n_atoms))

@@ -98,7 +98,7 @@ def estimate_log_negativity(
     problem.refuse_batch()
     samples, log_trace = execution.call(
         _samples,
-        *(chain, problem.static.top, n_probes, depth, key),
+        *(chain, problem.static.all_outcomes_n, n_probes, depth, key),
         *(problem.time, problem.strengths, problem.outcomes, problem.offsets),
         what=what,
         instead=instead,
@@ -156,9 +156,9 @@ def _mean_inverse(weights, basis, kept):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _samples(chain, top, n_probes, depth, key, time, strengths, outcomes, offsets):
+def _samples(chain, all_outcomes_n, n_probes, depth, key, time, strengths, outcomes, offsets):
     size = chain.dimension
-    table = measured_ensemble.even_table(chain, time, strengths[1], outcomes[0], offsets[0], top)
+    table = measured_ensemble.even_table(chain, time, strengths[1], outcomes[0], offsets[0], all_outcomes_n)
     weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
     index = np.arange(size)
     difference = np.subtract.outer(index, index)
@@ -181,7 +181,7 @@ def _samples(chain, top, n_probes, depth, key, time, strengths, outcomes, offset
             length**2 * (diagonal[0] ** 2 + beside[0] ** 2) / squared - 1,
         )
 
-    lost = density_matrix.lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], top)
+    lost = density_matrix.lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], all_outcomes_n)
     return jax.vmap(one)(draw(key)), guarded(trace, jnp.log(jnp.maximum(trace, 0.0)), lost)[1]
 
 

@@ -19,8 +19,8 @@ symmetric,
 - otherwise: the product, scanned along the chain in O(M D³), normalized at each step so that nothing underflows.
 
 Every function takes the sizes of the chain, in one of the forms of `protocol.sizes`, one time, outcomes and offsets as
-arrays of shape (M-2,), and two static facts: `top`, all outcomes are N, and `real`, all offsets are zero. Nothing is
-checked here.
+arrays of shape (M-2,), and two static flags: `all_outcomes_n` (all outcomes are known to be N) and `no_offset` (all
+offsets are known to be zero). Arguments are not checked here.
 """
 
 import functools
@@ -59,16 +59,16 @@ __all__ = [
 # --------------------------------------------------------------- quantities
 
 
-def amplitudes(sizes: Whole, time, outcomes, offsets, top, real):
+def amplitudes(sizes: Whole, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Compute A[k_1, k_M], unnormalized, with all phases; NaN where its digits are lost."""
-    found = matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, top, real)
+    found = matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, all_outcomes_n, no_offset)
     matrix = with_phases(sizes.chain, time, outcomes, offsets, found.matrix)
     return multiply(jnp.exp(found.log_norm / 2), matrix) * _defined(found.log_norm, found.lost, zero=1.0)
 
 
-def normalized_amplitudes(chain, time, outcomes, offsets, top, real):
+def normalized_amplitudes(chain, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Compute A / √p with all phases, log p, and the relative error of A: neither is NaN where its digits are lost."""
-    found = matrix_product.reduced_matrix(chain, time, outcomes, offsets, top, real)
+    found = matrix_product.reduced_matrix(chain, time, outcomes, offsets, all_outcomes_n, no_offset)
     return with_phases(chain, time, outcomes, offsets, found.matrix), found.log_norm, found.lost
 
 
@@ -78,34 +78,34 @@ def with_phases(chain, time, outcomes, offsets, matrix):
     return between_diagonals(unit(overall) * unit(left), jnp.asarray(matrix), unit(right))
 
 
-def log_probability(sizes: Differences | Whole, time, outcomes, offsets, top, real):
+def log_probability(sizes: Differences | Whole, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Compute log Σ|A|², NaN where its digits are lost; for M = 3 a sum over the differences k_1 - k_3 alone."""
-    log_norm, lost = rounded_log_probability(sizes, time, outcomes, offsets, top, real)
+    log_norm, lost = rounded_log_probability(sizes, time, outcomes, offsets, all_outcomes_n, no_offset)
     return without_slope_at_zero(log_norm, log_norm, time, offsets) * _defined(log_norm, lost, zero=1.0)
 
 
-def rounded_log_probability(sizes: Differences | Whole, time, outcomes, offsets, top, real):
+def rounded_log_probability(sizes: Differences | Whole, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Compute log Σ|A|² as rounding left it (p itself is right to 1e-15), and the relative error of A."""
     if isinstance(sizes, Whole):
-        return matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, top, real)[1:]
-    values, weights = _values_and_weights(sizes, time, outcomes, offsets, top)
+        return matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, all_outcomes_n, no_offset)[1:]
+    values, weights = _values_and_weights(sizes, time, outcomes, offsets, all_outcomes_n)
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(values)))
     scaled = values / jnp.where(scale > 0, scale, 1.0)
     total = jnp.sum(weights * scaled**2)
     safe = jnp.where(total > 0, total, 1.0)
     log_norm = jnp.where(total > 0, jnp.log(safe) + 2 * jnp.log(jnp.where(scale > 0, scale, 1.0)), -jnp.inf)
-    return log_norm, _lost_of_three(sizes, time, outcomes, offsets, top, real)
+    return log_norm, _lost_of_three(sizes, time, outcomes, offsets, all_outcomes_n, no_offset)
 
 
-def entropy(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real):
+def entropy(sizes: Halves | Three | Whole, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Compute the entropy in bits and log p: NaN where amplitudes have lost their digits, the entropy where p = 0."""
-    bits, log_norm, lost = rounded_entropy(sizes, time, outcomes, offsets, top, real)
+    bits, log_norm, lost = rounded_entropy(sizes, time, outcomes, offsets, all_outcomes_n, no_offset)
     return guarded(bits, log_norm, lost)
 
 
-def rounded_entropy(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real):
+def rounded_entropy(sizes: Halves | Three | Whole, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Compute the entropy in bits and log p as rounding left them, and the relative error of the amplitudes."""
-    state = _end_state(sizes, time, outcomes, offsets, top, real)
+    state = _end_state(sizes, time, outcomes, offsets, all_outcomes_n, no_offset)
     rule = spectral.of_eigenvalues if state.hermitian else spectral.of_singular_values
     if state.power is None:
         return rule(_entropy, state.blocks), state.log_norm, state.lost
@@ -113,9 +113,9 @@ def rounded_entropy(sizes: Halves | Three | Whole, time, outcomes, offsets, top,
     return bits, state.log_norm + log_share, state.lost
 
 
-def renyi(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real, alpha):
+def renyi(sizes: Halves | Three | Whole, time, outcomes, offsets, all_outcomes_n, no_offset, alpha):
     """Compute the Rényi entropy of order α, a scalar that may be traced, in bits, and log p; NaN as `entropy`."""
-    state = _end_state(sizes, time, outcomes, offsets, top, real)
+    state = _end_state(sizes, time, outcomes, offsets, all_outcomes_n, no_offset)
     rule = spectral.of_eigenvalues if state.hermitian else spectral.of_singular_values
     noise = rounding.epsilon(alpha.dtype) * state.n_values.astype(alpha.dtype)
     if state.power is None:
@@ -125,9 +125,9 @@ def renyi(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real, alp
     return guarded(bits, state.log_norm + log_share, state.lost)
 
 
-def schmidt(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real):
+def schmidt(sizes: Halves | Three | Whole, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Compute the Schmidt coefficients, decreasing, those of padding included, and log p; NaN as `entropy`."""
-    state = _end_state(sizes, time, outcomes, offsets, top, real)
+    state = _end_state(sizes, time, outcomes, offsets, all_outcomes_n, no_offset)
     values = jnp.concatenate(list(map(spectral.eigvalsh if state.hermitian else spectral.svdvals, state.blocks)))
     probabilities, log_share = _probabilities(values, state.power)
     positive = probabilities > 0
@@ -176,21 +176,23 @@ def _defined(log_norm, lost, zero):
     return jnp.where(lost < most_lost(lost.dtype), jnp.where(log_norm > -jnp.inf, 1.0, zero), jnp.nan)
 
 
-def _values_and_weights(sizes: Differences, time, outcomes, offsets, top, wrong=False):
+def _values_and_weights(sizes: Differences, time, outcomes, offsets, all_outcomes_n, wrong=False):
     """Return f_q(d t + φ) and W_d for all differences; both are 0 for padding."""
     differences = np.arange(1 - sizes.n_rows, sizes.n_rows)
-    values = matrix_product.even_values(sizes.n_atoms, time, outcomes[0], offsets[0], top, differences, wrong=wrong)
+    values = matrix_product.even_values(
+        sizes.n_atoms, time, outcomes[0], offsets[0], all_outcomes_n, differences, wrong=wrong
+    )
     weights = jnp.asarray(sizes.weights, values.dtype)
     return jnp.where(weights > 0, values, 0.0), weights
 
 
-def _lost_of_three(sizes: Differences, time, outcomes, offsets, top, real):
+def _lost_of_three(sizes: Differences, time, outcomes, offsets, all_outcomes_n, no_offset):
     """Estimate the relative error of the amplitudes of three ensembles, from one row of differences."""
-    if top and real:
+    if all_outcomes_n and no_offset:
         return jnp.zeros((), offsets.dtype)
     time, offsets = jax.lax.stop_gradient((time, offsets))
-    values, weights = _values_and_weights(sizes, time, outcomes, offsets, top)
-    wrong, _ = _values_and_weights(sizes, time, outcomes, offsets, top, wrong=True)
+    values, weights = _values_and_weights(sizes, time, outcomes, offsets, all_outcomes_n)
+    wrong, _ = _values_and_weights(sizes, time, outcomes, offsets, all_outcomes_n, wrong=True)
     lost = matrix_product.lost_by_values(values, wrong, weights)
     differences = np.arange(1 - sizes.n_rows, sizes.n_rows)
     exact = matrix_product.vanish_exactly(time, offsets[0], differences) | (weights == 0)
@@ -208,7 +210,7 @@ class _EndState(NamedTuple):
     lost: jax.Array  # relative error of the amplitudes by rounding
 
 
-def _end_state(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real) -> _EndState:
+def _end_state(sizes: Halves | Three | Whole, time, outcomes, offsets, all_outcomes_n, no_offset) -> _EndState:
     if isinstance(sizes, Halves):
         count, lost = jnp.asarray(sizes.n_states), jnp.zeros(())  # a sum of squares loses nothing
         if sizes.n_steps is not None:
@@ -218,10 +220,14 @@ def _end_state(sizes: Halves | Three | Whole, time, outcomes, offsets, top, real
         power = None if sizes.power is None else jnp.asarray(sizes.power, log_norm.dtype)
         return _EndState(halves, True, count, power, log_norm if power is None else power * log_norm, lost)
     if isinstance(sizes, Three):
-        matrix, log_norm = matrix_product.normalized(_toeplitz_between_weights(sizes, time, outcomes, offsets, top))
-        lost = _lost_of_three(sizes.differences, time, outcomes, offsets, top, real)
+        matrix, log_norm = matrix_product.normalized(
+            _toeplitz_between_weights(sizes, time, outcomes, offsets, all_outcomes_n)
+        )
+        lost = _lost_of_three(sizes.differences, time, outcomes, offsets, all_outcomes_n, no_offset)
         return _EndState([matrix], True, jnp.asarray(sizes.n_states), None, log_norm, lost)
-    matrix, log_norm, lost = matrix_product.reduced_matrix(sizes.chain, time, outcomes, offsets, top, real)
+    matrix, log_norm, lost = matrix_product.reduced_matrix(
+        sizes.chain, time, outcomes, offsets, all_outcomes_n, no_offset
+    )
     return _EndState([matrix], False, jnp.asarray(len(matrix)), None, log_norm, lost)
 
 
@@ -262,11 +268,11 @@ def _renyi_of_powers_and_log_norm(values, alpha, noise, power):
 # ------------------------------------------------ one time, Toeplitz factors
 
 
-def _toeplitz_between_weights(sizes: Three, time, outcomes, offsets, top):
+def _toeplitz_between_weights(sizes: Three, time, outcomes, offsets, all_outcomes_n):
     """Build √w f_q((k-k')t + φ) √w with reversed columns, k' → N-k', which makes it symmetric."""
     roots = jnp.asarray(sizes.roots)
     differences = np.arange(1 - sizes.n_rows, sizes.n_rows)
-    values = matrix_product.even_values(sizes.n_atoms, time, outcomes[0], offsets[0], top, differences)
+    values = matrix_product.even_values(sizes.n_atoms, time, outcomes[0], offsets[0], all_outcomes_n, differences)
     row = jax.lax.iota(int, sizes.n_rows)
     places = row[:, None] + row[None, :] + (sizes.n_rows - jnp.asarray(sizes.n_states, row.dtype))
     reversed_columns = values.at[places].get(mode="clip")  # only those of padding, which has no weight, lie outside

@@ -76,8 +76,8 @@ class Problem:
     time: Time
     outcomes: jax.Array
     offsets: jax.Array
-    top: bool  # all outcomes are N
-    real: bool  # all offsets are zero
+    all_outcomes_n: bool  # all outcomes are known to be N
+    no_offset: bool  # all offsets are known to be zero
 
     half_turns: Sequence[int] | None = None  # the times as `jaxent.band.phases` reduces them, beyond float64
 
@@ -89,8 +89,8 @@ class Problem:
         time = arguments.checked_time(time, chain.n_ensembles)
         offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
         checked = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
-        top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
-        return cls(chain, time, checked, offsets, top, arguments.is_zero(phase_offset))
+        all_outcomes_n = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+        return cls(chain, time, checked, offsets, all_outcomes_n, arguments.is_zero(phase_offset))
 
     @classmethod
     def at(cls, chain, half_turns: Sequence[int]) -> "Problem":
@@ -117,7 +117,7 @@ class Problem:
             ", or none: the band engine leaves out states close to rational times" if chain.window else ""
         )
         check = lambda numbers: memory.check_memory(8 * numbers, what, instead)  # noqa: E731
-        sized = form(chain, self.time, self.top, self.real, check)
+        sized = form(chain, self.time, self.all_outcomes_n, self.no_offset, check)
         entries = 0 if isinstance(sized, sizes.Differences) else sized.n_rows**2
         tile = max(1, _TILE_BYTES // (n_bytes * entries + 256 * sized.n_rows))
         many = math.prod(batch_shape(self.time))
@@ -125,7 +125,7 @@ class Problem:
         measured = [np.zeros(0)] * 2 if isinstance(sized, sizes.Halves) else [self.outcomes, self.offsets]
         return execution.call(
             _over_times,
-            *(kernel, self.top, self.real, tile, sized, self.time, *measured, parameters),
+            *(kernel, self.all_outcomes_n, self.no_offset, tile, sized, self.time, *measured, parameters),
             what=what + (f" at {many} times" if many > 1 else ""),
             instead=instead + (", or fewer times at once" if many > 1 else ""),
         )
@@ -135,7 +135,7 @@ class Problem:
         """What the band engine asks first."""
         leaves = jax.tree.leaves((self.time, *self._band_arguments()))
         known = all(arguments.concrete(leaf) is not None for leaf in leaves)
-        return band.Facts(self.top, self.real, not isinstance(self.time, BondTimes), known)
+        return band.Facts(self.all_outcomes_n, self.no_offset, not isinstance(self.time, BondTimes), known)
 
     def plans(self, tolerance: float) -> list[band.BandPlan]:
         """A plan of the band engine for each time, where there is no `jaxent.band.obstacle`."""
@@ -143,7 +143,7 @@ class Problem:
 
     def _band_arguments(self) -> tuple[jax.Array | None, jax.Array | None]:
         """Outcomes and offsets as `jaxent.band` takes them: None where all are N, or 0."""
-        return None if self.top else self.outcomes, None if self.real else self.offsets
+        return None if self.all_outcomes_n else self.outcomes, None if self.no_offset else self.offsets
 
     def _chosen(self, which: np.ndarray | slice) -> "Problem":
         """The same at some of its times, by an index of the raveled batch."""
@@ -318,7 +318,7 @@ class Problem:
         step = 8 * rounding.epsilon(self.offsets.dtype)
         time = jax.tree.map(lambda x: x * (1 + step) if jnp.issubdtype(x.dtype, jnp.floating) else x, self.time)
         offsets = self.offsets * (1 + step) + step
-        nudged = dataclasses.replace(self, time=time, offsets=offsets, real=False).log_probability()
+        nudged = dataclasses.replace(self, time=time, offsets=offsets, no_offset=False).log_probability()
         return (log_probability < UNLIKELY) & ((log_probability == -jnp.inf) | (abs(nudged - log_probability) >= 0.5))
 
     def refuse_impossible(self, log_probability: jax.Array) -> None:
@@ -355,9 +355,9 @@ def _of_length(coefficients: jax.Array, length: int) -> jax.Array:
 def _with_slopes(kernel: Callable) -> Callable:
     """A kernel that gives the derivatives in time after what another gives."""
 
-    def both(sized, time, outcomes, offsets, top, real, *parameters):
+    def both(sized, time, outcomes, offsets, all_outcomes_n, no_offset, *parameters):
         def at(instant):
-            return kernel(sized, instant, outcomes, offsets, top, real, *parameters)
+            return kernel(sized, instant, outcomes, offsets, all_outcomes_n, no_offset, *parameters)
 
         values, slopes = jax.jvp(at, (time,), (jnp.ones_like(time),))
         return *values, *slopes
@@ -375,11 +375,11 @@ def _nth_time(time: Time, where: np.ndarray) -> str:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _over_times(kernel, top, real, tile, sized, time, outcomes, offsets, parameters=()):
+def _over_times(kernel, all_outcomes_n, no_offset, tile, sized, time, outcomes, offsets, parameters=()):
     """Apply the kernel to each time of a batch, a tile of times at once."""
 
     def single(one):
-        result = kernel(sized, one, outcomes, offsets, top, real, *parameters)
-        return result if top else arguments.nan_unless_possible(result, outcomes, sized.n_atoms)
+        result = kernel(sized, one, outcomes, offsets, all_outcomes_n, no_offset, *parameters)
+        return result if all_outcomes_n else arguments.nan_unless_possible(result, outcomes, sized.n_atoms)
 
     return execution.over_batch(single, time, batch_shape(time), tile)

@@ -57,12 +57,14 @@ class Reduced(NamedTuple):
     lost: jax.Array
 
 
-def reduced_matrix(chain, time, outcomes, offsets, top, real) -> Reduced:
+def reduced_matrix(chain, time, outcomes, offsets, all_outcomes_n, no_offset) -> Reduced:
     """Normalized amplitudes without local phases; real for no offset, one time and odd M.
 
     Arguments as the kernels of `protocol.dense`.
     """
-    true, other = (_Factors(chain, time, outcomes, offsets, top, real, wrong) for wrong in (False, True))
+    true, other = (
+        _Factors(chain, time, outcomes, offsets, all_outcomes_n, no_offset, wrong) for wrong in (False, True)
+    )
     if chain.n_ensembles == 2:
         return Reduced(*normalized(multiply(true.root[:, None], true.last_bond())), jnp.zeros(()))
     first, even = jax.tree.map(lambda x: x[0], true.even), jax.tree.map(lambda x: x[1:], true.even)
@@ -129,10 +131,11 @@ def apart(matrix, twin, signs):
 class _Factors:
     """The factors of the product, or (wrong) what they may be in the worst case of rounding."""
 
-    def __init__(self, chain, time, outcomes, offsets, top, real, wrong):
+    def __init__(self, chain, time, outcomes, offsets, all_outcomes_n, no_offset, wrong):
         if wrong:
             time, offsets = jax.lax.stop_gradient((time, offsets))
-        self.chain, self.time, self.top, self.real, self.wrong = chain, time, top, real, wrong
+        self.chain, self.time, self.wrong = chain, time, wrong
+        self.all_outcomes_n, self.no_offset = all_outcomes_n, no_offset
         self.uniform = not isinstance(time, BondTimes)
         self.doubled = 2 * chain.states - chain.n_atoms  # 2m = 2k - N
         self.root = self._changed(root_weights(chain))
@@ -150,22 +153,24 @@ class _Factors:
         if self.uniform:
             differences = np.arange(1 - self.chain.dimension, self.chain.dimension)
             n_atoms = self.chain.n_atoms
-            return toeplitz(even_values(n_atoms, self.time, outcome, offset, self.top, differences, wrong=self.wrong))
+            return toeplitz(
+                even_values(n_atoms, self.time, outcome, offset, self.all_outcomes_n, differences, wrong=self.wrong)
+            )
         before, after = around
         states = self.chain.states
         half_angle = turns(states, before, 1)[:, None] - turns(states, after, 1)[None, :] + offset / (4 * jnp.pi)
         if self.wrong:
             sizes = [turns_size(states, time) for time in around]
             half_angle = half_angle + angle_error(half_angle, sum(sizes), offset)
-        return self._changed(overlap(self.chain.n_atoms, outcome, half_angle, self.top))
+        return self._changed(overlap(self.chain.n_atoms, outcome, half_angle, self.all_outcomes_n))
 
     def odd_diagonal(self, parameters):
         outcome, offset, *around = parameters
         chain = self.chain
-        basis = self.root if self.top else dicke.x_basis(chain.n_atoms, outcome, chain.window)
-        if self.wrong and not self.top:
+        basis = self.root if self.all_outcomes_n else dicke.x_basis(chain.n_atoms, outcome, chain.window)
+        if self.wrong and not self.all_outcomes_n:
             basis = basis + row_error(chain.n_atoms, basis)
-        if self.real and self.uniform:
+        if self.no_offset and self.uniform:
             return self._changed(self.root * basis)
         phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
         if not self.uniform:
@@ -251,12 +256,12 @@ def local_phases(chain, time, outcomes, offsets):
 # ------------------------------------------------ one time, Toeplitz factors
 
 
-def even_values(n_atoms, time, outcome, offset, top, differences, wrong=False):
+def even_values(n_atoms, time, outcome, offset, all_outcomes_n, differences, wrong=False):
     """Compute f_q(d t + φ) for differences d of the host; `wrong`: changed by what rounding may change."""
     half_angle = _half_angles(time, offset, differences)
     if wrong:
         half_angle = half_angle + angle_error(half_angle, turns_size(differences, time), offset)
-    values = overlap(n_atoms, outcome, half_angle, top)
+    values = overlap(n_atoms, outcome, half_angle, all_outcomes_n)
     return roundings(values) if wrong else values
 
 
@@ -280,9 +285,9 @@ def lost_by_values(values, wrong_values, weights):
     return jax.lax.stop_gradient(jnp.where((total > 0) | (apart == 0), jnp.sqrt(apart), 1.0))
 
 
-def overlap(n_atoms, outcome, half_angle, top):
+def overlap(n_atoms, outcome, half_angle, all_outcomes_n):
     """Compute f_q(α) of equation (23), by the shorter way where q is known to be N."""
-    if top:
+    if all_outcomes_n:
         return dicke.cos_power(n_atoms, half_angle)
     return arguments.nan_unless_possible(dicke.overlap(n_atoms, outcome, half_angle), outcome, n_atoms)
 

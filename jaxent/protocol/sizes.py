@@ -157,34 +157,38 @@ def bucket(size: int, ratio: float = _RATIO) -> int:
     return most
 
 
-def of_matrices(chain: Chain, time: Time, top: bool, real: bool, check: Callable[[int], None] = _no_check):
+def of_matrices(
+    chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, check: Callable[[int], None] = _no_check
+):
     """Return the form of a chain that spectra are made of: `Halves`, `Three` or `Whole`.
 
     Args:
         chain: the chain.
         time: the time, or a batch.
-        top: whether all outcomes are known to be N.
-        real: whether all offsets are known to be zero.
+        all_outcomes_n: whether all outcomes are known to be N.
+        no_offset: whether all offsets are known to be zero.
         check: called with the numbers that a matrix holds at least, before anything is allocated.
     """
-    if isinstance(time, BondTimes) or not ((top and real) or chain.n_ensembles == 3):
-        return of_amplitudes(chain, time, top, real, check)
-    if top and real:
+    if isinstance(time, BondTimes) or not ((all_outcomes_n and no_offset) or chain.n_ensembles == 3):
+        return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
+    if all_outcomes_n and no_offset:
         check(min(chain.dimension // 2 + 1, dicke.window_half_width(chain.n_atoms, _FARTHEST) + 1) ** 2)
         return _halves(chain)
     check(chain.dimension**2)
     return _three(chain)
 
 
-def of_sums(chain: Chain, time: Time, top: bool, real: bool, check: Callable[[int], None] = _no_check):
+def of_sums(chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, check: Callable[[int], None] = _no_check):
     """Return the form that probabilities of outcomes are made of, `Differences` or `Whole`; arguments as above."""
     if isinstance(time, BondTimes) or chain.n_ensembles != 3:
-        return of_amplitudes(chain, time, top, real, check)
+        return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
     check(largest_difference(chain))
     return _differences(chain)
 
 
-def of_amplitudes(chain: Chain, time: Time, top: bool, real: bool, check: Callable[[int], None] = _no_check) -> Whole:
+def of_amplitudes(
+    chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, check: Callable[[int], None] = _no_check
+) -> Whole:
     """Return the form that amplitudes with all phases are made of; arguments as above."""
     check(chain.dimension**2)
     return Whole(chain)

@@ -85,12 +85,12 @@ def entropy_error_bound(
     time = arguments.checked_time(time, 3)
     offsets = arguments.checked_offsets(phase_offset, 3)
     values = arguments.checked_outcomes(outcomes, 3, chain.n_atoms)
-    top = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+    all_outcomes_n = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
     what = f"The error bound of n_atoms = {chain.n_atoms} with window = {chain.window}"
     instead = "use a smaller window, or fewer times at once"
     if chain.dimension <= chain.n_atoms:
         memory.check_memory(_BYTES_PER_STATE * len(_states_summed(chain)[0]), what, instead)
-    return execution.call(_bounds, *(chain, top, time, values, offsets), what=what, instead=instead)
+    return execution.call(_bounds, *(chain, all_outcomes_n, time, values, offsets), what=what, instead=instead)
 
 
 def entropy_error_estimate(
@@ -210,19 +210,19 @@ def chain_for_tolerance(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _bounds(chain, top, time, outcomes, offsets):
+def _bounds(chain, all_outcomes_n, time, outcomes, offsets):
     return execution.over_batch(
-        lambda one: _bound(chain, top, one, outcomes, offsets), time, batch_shape(time), _AT_ONCE
+        lambda one: _bound(chain, all_outcomes_n, one, outcomes, offsets), time, batch_shape(time), _AT_ONCE
     )
 
 
-def _bound(chain, top, time, outcomes, offsets):
+def _bound(chain, all_outcomes_n, time, outcomes, offsets):
     if chain.dimension == chain.n_atoms + 1:
         return jnp.zeros(())
     kept, first, second, neglected, noise = _shares(chain)
     size = (len(kept) + 1) // 2
     half_angle = turns(np.arange(1 - size, size), time, 1) + offsets[0] / (4 * jnp.pi)
-    squares = matrix_product.overlap(chain.n_atoms, outcomes[0], half_angle, top) ** 2
+    squares = matrix_product.overlap(chain.n_atoms, outcomes[0], half_angle, all_outcomes_n) ** 2
     in_window, lost_first, lost_second = (jnp.sum(jnp.asarray(share) * squares) for share in (kept, first, second))
     spurious = noise * jnp.sum(squares)
     lost_first, lost_second = lost_first + neglected + spurious, lost_second + neglected + spurious

@@ -121,9 +121,11 @@ class Evaluator:
             self._parameters = {name: self.sweep.values(name, chain) for name in PARAMETERS}
             self._programs.clear()  # a program is as large as its chain
         group = self.plan.groups[tile.group]
-        top, real = self.sweep.outcomes == "N", self.sweep.phase_offset == 0.0
+        all_outcomes_n, no_offset = self.sweep.outcomes == "N", self.sweep.phase_offset == 0.0
         planned = [
-            name for name in self.sweep.quantities if is_planned(name, group.chain, self.sweep.settings, top, real)
+            name
+            for name in self.sweep.quantities
+            if is_planned(name, group.chain, self.sweep.settings, all_outcomes_n, no_offset)
         ]
         compiled = [name for name in self.sweep.quantities if name not in planned]
         parts = [self._planned(name, tile) for name in planned]

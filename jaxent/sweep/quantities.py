@@ -87,10 +87,11 @@ class Quantity:
     is_impossible: Callable[[Chain, Point, Settings], jax.Array] | None = None
 
 
-def is_planned(name: str, chain: Chain, settings: Settings, top: bool, real: bool) -> bool:
+def is_planned(name: str, chain: Chain, settings: Settings, all_outcomes_n: bool, no_offset: bool) -> bool:
     """Tell whether the band engine, which plans each time on the host, computes a quantity of large ensembles."""
     entropies = name in ("entropy", "renyi_entropy")
-    return entropies and band.worth_planning(chain, band.Facts(top, real, settings.uniform), settings.tolerance)
+    facts = band.Facts(all_outcomes_n, no_offset, settings.uniform)
+    return entropies and band.worth_planning(chain, facts, settings.tolerance)
 
 
 # ---------------------------------------------------------------------- noise-free
