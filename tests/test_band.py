@@ -140,7 +140,7 @@ def test_offsets_and_other_outcomes(outcome, offset):
     exact = np.asarray(jaxent.end_to_end_entropy(chain, times, outcome, offset, tolerance=0))
     assert (abs(found.entropy - exact) <= reported).all()
     assert (reported <= TOLERANCE).all()
-    assert all(plan.mirrored for plan in plans)
+    assert all(plan.reversed_columns for plan in plans)
     log_p = jaxent.log_outcome_probability(chain, times, outcome, offset)
     np.testing.assert_allclose(found.log_probability, log_p, atol=1e-8)
 
@@ -260,7 +260,7 @@ def test_second_derivatives_agree_with_the_dense_route():
 @pytest.mark.usefixtures("quick_compilation", "also_few")
 def test_a_grid_of_times_compiles_a_handful_of_programs(monkeypatch):
     chain = Chain(3, 2500, 6.0)
-    monkeypatch.setattr(band, "dense_seconds", lambda dimension, mirrored: math.inf)
+    monkeypatch.setattr(band, "dense_seconds", lambda dimension, reversed_columns: math.inf)
     rng = np.random.default_rng(2)
     counted = chex.assert_max_traces(band.batches._evaluate_all.__wrapped__, 6)
     monkeypatch.setattr(band.batches, "_evaluate_all", jax.jit(counted))

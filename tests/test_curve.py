@@ -98,7 +98,7 @@ def test_a_quadrature_that_misses_its_share_is_replaced_by_dense_matrices(monkey
     chain, times = Chain(3, 20), np.linspace(1.0, 2.0, 3)
     right = [oracles.entropy_bits(oracles.end_to_end(3, 20, t, [20])) for t in times]
     monkeypatch.setattr(band.batches, "_LEAST_DIMENSION", 1)
-    monkeypatch.setattr(band, "dense_seconds", lambda dimension, mirrored: math.inf)
+    monkeypatch.setattr(band, "dense_seconds", lambda dimension, reversed_columns: math.inf)
 
     def wrong(plans, order=1.0):
         return band.BandedEntropy(*np.full((2, len(plans)), 0.3), np.full(len(plans), 1e-3))

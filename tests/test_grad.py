@@ -98,9 +98,9 @@ def test_all_sensitivities_come_from_one_call():
         return jaxent.end_to_end_entropy(chain, jaxent.BondTimes(x[:3]), [1, 2], x[3:])
 
     central = central_differences(jax.jit(value), np.array([0.7, 0.9, 0.6, 0.3, -0.2]))
-    assert sorted(found.slopes) == ["phase_offset", "time"]
-    np.testing.assert_allclose(found.slopes["time"], central[:3], rtol=1e-6)
-    np.testing.assert_allclose(found.slopes["phase_offset"], central[3:], rtol=1e-6, atol=1e-9)
+    assert sorted(found.gradients) == ["phase_offset", "time"]
+    np.testing.assert_allclose(found.gradients["time"], central[:3], rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["phase_offset"], central[3:], rtol=1e-6, atol=1e-9)
 
 
 def test_sensitivities_of_a_scalar_are_the_sums_over_bonds_and_ensembles():
@@ -108,7 +108,7 @@ def test_sensitivities_of_a_scalar_are_the_sums_over_bonds_and_ensembles():
     each = jaxent.sensitivities(
         jaxent.end_to_end_log_negativity, chain, 0.7, dephasing_rate=jaxent.EnsembleRates(rates), collective_rate=0.01
     )
-    assert {name: slope.shape for name, slope in each.slopes.items()} == {
+    assert {name: slope.shape for name, slope in each.gradients.items()} == {
         "collective_rate": (),
         "dephasing_rate": (3,),
         "phase_offset": (1,),
@@ -117,13 +117,13 @@ def test_sensitivities_of_a_scalar_are_the_sums_over_bonds_and_ensembles():
     together = jaxent.sensitivities(jaxent.end_to_end_log_negativity, chain, 0.7, dephasing_rate=0.03)
     equal = jaxent.EnsembleRates(np.full(3, 0.03))
     split = jaxent.sensitivities(jaxent.end_to_end_log_negativity, chain, 0.7, dephasing_rate=equal)
-    assert float(together.slopes["dephasing_rate"]) == pytest.approx(float(split.slopes["dephasing_rate"].sum()))
+    assert float(together.gradients["dephasing_rate"]) == pytest.approx(float(split.gradients["dephasing_rate"].sum()))
     average = jaxent.sensitivities(jaxent.average_entropy, chain, jaxent.pi_fraction(1, 2), phase_offset=0.3)
     slope = jax.grad(lambda x: jaxent.average_entropy(chain, np.pi / 2, x).value)(0.3)
-    assert float(average.slopes["phase_offset"]) == pytest.approx(float(slope), rel=1e-9)
+    assert float(average.gradients["phase_offset"]) == pytest.approx(float(slope), rel=1e-9)
     entropies = jaxent.sensitivities(jaxent.end_to_end_entropy, jaxent.Chain(3, 10**4, 3.0), 1.0)
     slope = jax.grad(lambda t: jaxent.end_to_end_entropy(jaxent.Chain(3, 10**4, 3.0), t))(1.0)
-    assert float(entropies.slopes["time"]) == pytest.approx(float(slope), rel=1e-9)
+    assert float(entropies.gradients["time"]) == pytest.approx(float(slope), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,9 @@ def test_sensitivities_take_a_function_as_it_is_now():
     factor[0] = 10.0
     second = jaxent.sensitivities(scaled, jaxent.Chain(3, 4), 0.4)
     assert abs(second.value - 10 * first.value) <= 1e-13
-    assert abs(second.slopes["time"] - 10 * first.slopes["time"]) <= 1e-12
+    assert abs(second.gradients["time"] - 10 * first.gradients["time"]) <= 1e-12
 
 
 def test_whole_floats_of_outcomes_are_no_knobs():
     found = jaxent.sensitivities(jaxent.end_to_end_entropy, jaxent.Chain(3, 4), 0.4, outcomes=[3.0], tolerance=0.0)
-    assert set(found.slopes) == {"time", "phase_offset"}
+    assert set(found.gradients) == {"time", "phase_offset"}

@@ -10,6 +10,7 @@ import jaxent
 
 LAYERS = [
     "units",
+    "deprecation",
     "messages",
     "conversion",
     "runtime",

@@ -2,7 +2,7 @@
 
 >>> from jaxent import Chain, end_to_end_entropy
 >>> found = sensitivities(end_to_end_entropy, Chain(4, 8), 0.7)
->>> {name: gradient.shape for name, gradient in found.slopes.items()}
+>>> {name: gradient.shape for name, gradient in found.gradients.items()}
 {'phase_offset': (2,), 'time': ()}
 """
 
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent.chain import Chain
+from jaxent.deprecation import renamed
 from jaxent.messages import shortened, shown
 from jaxent.noise.dephasing import EnsembleRates
 from jaxent.runtime import execution
@@ -29,7 +30,9 @@ class Sensitivities(NamedTuple):
     """Hold a value, and its derivatives by argument name, each of the shape of its argument."""
 
     value: jax.Array
-    slopes: dict[str, jax.Array]
+    gradients: dict[str, jax.Array]
+
+    slopes = renamed("Sensitivities", "slopes", "gradients")
 
 
 def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **parameters: Any) -> Sensitivities:

@@ -18,6 +18,7 @@ from jaxent.band.phases import multiples, reduced
 from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
 from jaxent.band.quadrature import Rule
 from jaxent.chain import Chain
+from jaxent.deprecation import renamed
 from jaxent.runtime import execution, memory
 from jaxent.runtime.default_device import platform
 from jaxent.times import PiFraction, Time
@@ -57,6 +58,9 @@ class Facts(NamedTuple):
     no_offset: bool = True
     uniform: bool = True
     known: bool = True
+
+    top = renamed("Facts", "top", "all_outcomes_n")
+    real = renamed("Facts", "real", "no_offset")
 
 
 def worth_planning(chain: Chain, facts: Facts, tolerance: float) -> bool:
@@ -148,9 +152,9 @@ def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, of
 # -------------------------------------------------------------------------- costs
 
 
-def dense_seconds(dimension: int, mirrored: bool) -> float:
+def dense_seconds(dimension: int, reversed_columns: bool) -> float:
     """Estimate the seconds of the dense engine for one time, on one CPU core of 2020."""
-    return dimension**2 * (1.2e-7 if mirrored else 4e-8) + 4e-12 * dimension**3
+    return dimension**2 * (1.2e-7 if reversed_columns else 4e-8) + 4e-12 * dimension**3
 
 
 def banded_seconds(plan: BandPlan, order: float = 1.0) -> float:
@@ -158,14 +162,14 @@ def banded_seconds(plan: BandPlan, order: float = 1.0) -> float:
     if not is_certain(plan, order):
         return math.inf
     rule = rule_for(plan, order)
-    complex_nodes = plan.mirrored or np.iscomplexobj(rule.nodes)
+    complex_nodes = plan.reversed_columns or np.iscomplexobj(rule.nodes)
     nodes = rule.nodes.shape[1] * np.count_nonzero(rule.log_weights.any(axis=(0, 2)))
     return plan.operations * nodes * (2.7e-9 if complex_nodes else 1.2e-9) + 1e-6 * plan.n_states + 1e-3
 
 
 def _bytes(plan: BandPlan, nodes: int) -> int:
-    lanes = nodes * (1 if plan.mirrored else 2)
-    size = 16 if plan.mirrored else 8
+    lanes = nodes * (1 if plan.reversed_columns else 2)
+    size = 16 if plan.reversed_columns else 8
     columns = 8 * 8 * plan.n_states * (plan.half_bandwidth + 1)
     return columns + lanes * size * (3 * plan.n_states + 3 * plan.half_bandwidth**2)
 
@@ -264,7 +268,7 @@ def _tiles(indices: list[int], tile: int) -> list[tuple[list[int], int]]:
 def _tile(plan: BandPlan, nodes: int, count: int) -> int:
     """Choose how many plans of one shape run at once."""
     on_cpu = platform() == "cpu"
-    windows = nodes * (1 if plan.mirrored else 2) * 8 * plan.half_bandwidth**2
+    windows = nodes * (1 if plan.reversed_columns else 2) * 8 * plan.half_bandwidth**2
     most = _CACHE_BYTES // windows if on_cpu else _DEVICE_BYTES // _bytes(plan, nodes)
     return max(1, min(most, 2 ** (count - 1).bit_length()))
 

@@ -1,15 +1,15 @@
 """Evaluate a plan: compute its band matrix, the log-determinants, and the entropies that follow from them.
 
-With y_i the eigenvalues of the band matrix, the Schmidt probabilities are y_i^(M-1) / Σ y^(M-1) (for a `mirrored` plan
-y_i² / Σ y²), and E = log2 P - Q/P with P = Σ λ, Q = Σ λ log2 λ for λ the unnormalized ones. Rényi entropies of orders
-α = 1 + ε within 1/2 of 1 use Q = Σ λ (λ^ε - 1)/ε instead, S_α = log2 P - (Q/P) ℓ(ε Q/P) with the ℓ of
+With y_i the eigenvalues of the band matrix, the Schmidt probabilities are y_i^(M-1) / Σ y^(M-1), or y_i² / Σ y² where
+the columns are reversed, and E = log2 P - Q/P with P = Σ λ, Q = Σ λ log2 λ for λ the unnormalized ones. Rényi entropies
+of orders α = 1 + ε within 1/2 of 1 use Q = Σ λ (λ^ε - 1)/ε instead, S_α = log2 P - (Q/P) ℓ(ε Q/P) with the ℓ of
 `entanglement.renyi`; other orders use Σ λ^α. Both sums come from `fitted_rule` and the log-determinants of
-A + z; for `mirrored` plans, whose y_i have both signs, z is imaginary and log|1 + y/(i√s)| = log(1 + y²/s)/2.
+A + z; with reversed columns y_i has both signs, z is imaginary and log|1 + y/(i√s)| = log(1 + y²/s)/2.
 
 The order and its rule are arguments of the compiled program: rules are stored in sheets of nodes, as many as the
 longest rule needs, and sheets without weight are skipped. Rules with complex nodes are compiled separately.
 
-`evaluate` is pure JAX for one plan and one time, differentiable in the time and in the offset of a mirrored plan.
+`evaluate` is pure JAX for one plan and one time, differentiable in the time and, with reversed columns, in the offset.
 """
 
 import math
@@ -54,7 +54,7 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
         plan: the plan of one time.
         time: t, a float close to `plan.time` (within a few percent of the kernel's width over the largest |d|,
             about 1/N); None: that time itself.
-        phase_offset: φ close to `plan.phase_offset`, only for a mirrored plan; None: that offset itself.
+        phase_offset: φ close to `plan.phase_offset`, only with reversed columns; None: that offset itself.
         order: α of the Rényi entropy; 1 is the von Neumann entropy, 1/2 the log negativity. A traced α needs `rule`.
         rule: from `rule_for` for this order; None: computed here.
 
@@ -70,8 +70,8 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
     scale = jnp.where(scale > 0, scale, 1.0)
     columns = columns / scale
     trace, square = jnp.sum(columns[..., -1]), jnp.sum(columns**2) + jnp.sum(columns[..., :-1] ** 2)
-    moments = square[None] if plan.mirrored else jnp.stack([trace, square])[: rule.moment_weights.shape[1]]
-    other, norm = _weighted_logs(columns, rule, plan.mirrored) + jnp.asarray(rule.moment_weights) @ moments
+    moments = square[None] if plan.reversed_columns else jnp.stack([trace, square])[: rule.moment_weights.shape[1]]
+    other, norm = _weighted_logs(columns, rule, plan.reversed_columns) + jnp.asarray(rule.moment_weights) @ moments
     n_states = columns.shape[0] * jnp.sum(jnp.asarray(plan.roots) > 0, dtype=columns.dtype)  # padding adds no error
     size = moments[0] + FLOOR * n_states
     other_error, norm_error = rule.errors * size
@@ -90,7 +90,7 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
         mean_error / (1 + excess * mean) + relative,
         (other_error / total + away * relative) / abs(1 - away),
     )
-    log_probability = log_norm + 2 * power / (1 + (not plan.mirrored)) * jnp.log(scale)
+    log_probability = log_norm + 2 * power / (1 + (not plan.reversed_columns)) * jnp.log(scale)
     return BandedEntropy(entropy / math.log(2), log_probability, error / math.log(2))
 
 
@@ -122,7 +122,7 @@ def _rule(plan: BandPlan, order: float) -> Rule:
     return fitted_rule(
         wanted,
         (float(power), None),
-        moments=1 if plan.mirrored or power == 1 else 2,
+        moments=1 if plan.reversed_columns or power == 1 else 2,
         tolerance=plan.tolerance / share,
     )
 
@@ -136,30 +136,30 @@ def is_certain(plan: BandPlan, order: float = 1.0) -> bool:
     return len(rule.nodes) <= _MOST_NODES and bool(amplified * rule.errors.max() <= plan.tolerance / 100)
 
 
-def _weighted_logs(columns, rule: Rule, mirrored: bool) -> jax.Array:
-    """Sum u_a Σ_i log|1 + x_i/z_a| over nodes and sectors for each function of the rule; x = y, or y² if mirrored."""
+def _weighted_logs(columns, rule: Rule, reversed_columns: bool) -> jax.Array:
+    """Sum u_a Σ_i log|1 + x_i/z_a| over nodes and sectors for each function of the rule; x = y or y²."""
     sheets = jnp.asarray(rule.nodes), jnp.moveaxis(jnp.asarray(rule.log_weights), 1, 0)
     if len(rule.nodes) == 1:
-        return sheets[1][0] @ _log_determinants(columns, sheets[0][0], mirrored)
+        return sheets[1][0] @ _log_determinants(columns, sheets[0][0], reversed_columns)
 
     def add(sums, sheet):
         nodes, weights = sheet
         return jax.lax.cond(
             jnp.any(weights != 0),
-            lambda: sums + weights @ _log_determinants(columns, nodes, mirrored),
+            lambda: sums + weights @ _log_determinants(columns, nodes, reversed_columns),
             lambda: sums,
         ), None
 
     return jax.lax.scan(add, jnp.zeros(sheets[1].shape[1]), sheets)[0]
 
 
-def _log_determinants(columns, nodes: jax.Array, mirrored: bool) -> jax.Array:
+def _log_determinants(columns, nodes: jax.Array, reversed_columns: bool) -> jax.Array:
     """Compute Σ_i log|1 + x_i/z| over all sectors for each node z."""
 
     def at(shifts):
         return jax.vmap(lambda z: jnp.sum(jax.vmap(lambda a: log_determinant(a, z))(columns)))(shifts)
 
-    if not mirrored:
+    if not reversed_columns:
         return at(nodes)
     # 1 + y²/z = (1 + y/i√z)(1 - y/i√z), whose factors are equal in magnitude for positive z
     root = multiply(jnp.asarray(1j), jnp.sqrt(nodes))
@@ -167,8 +167,8 @@ def _log_determinants(columns, nodes: jax.Array, mirrored: bool) -> jax.Array:
 
 
 def _power(plan: BandPlan) -> int:
-    """Return the power of y² (mirrored) or of y in the Schmidt probabilities."""
-    return 1 if plan.mirrored else plan.chain.n_ensembles - 1
+    """Return the power of y, or of y² with reversed columns, in the Schmidt probabilities."""
+    return 1 if plan.reversed_columns else plan.chain.n_ensembles - 1
 
 
 def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
@@ -176,8 +176,8 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
     n_atoms = plan.chain.n_atoms
     phases = jnp.asarray(plan.phases)
     if time is not None:
-        phases = phases + jnp.asarray(plan.slopes) * (time - plan.time)
-    if phase_offset is not None and plan.mirrored:
+        phases = phases + jnp.asarray(plan.phase_rates) * (time - plan.time)
+    if phase_offset is not None and plan.reversed_columns:
         change = (phase_offset - plan.phase_offset) / (4 * np.pi)
         phases = phases + (change - jnp.round(change))  # whole turns would only add rounding errors
     index = jnp.arange(plan.n_states)[:, None] - jnp.arange(plan.half_bandwidth + 1)[None, ::-1]
@@ -186,7 +186,7 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
     frame = roots[:, None] * jnp.where(inside, roots[index], 0.0)
     here, there = phases[:, None], phases[index]
     memory.check_angles(there, 12)  # outside a compiled program each operation has its own array
-    if not plan.mirrored:
+    if not plan.reversed_columns:
         close, folded = (dicke.cos_power(n_atoms, (here + sign * there) / 2) for sign in (-1, 1))
         return jnp.stack([frame * (close + folded), frame * (close - folded)])
     if plan.outcome == n_atoms:

@@ -4,13 +4,13 @@ Three ensembles with the outcome q leave the end-to-end matrix A[d, d'] = √w_d
 Its kernel f_q is a narrow peak (two of them, ±α_q, for q < N), so only states whose phases d t lie close to each other
 on the circle are coupled: sorted by phase, the matrix is a band.
 
-- All outcomes N, φ = 0 (`mirrored` is false). The parity d → -d splits the states into |d⟩ ± |-d⟩, d ≥ 0, and takes
-  the phase θ to -θ: with θ folded to [0, π] and sorted, both sectors are plain bands,
+- All outcomes N, φ = 0 (`reversed_columns` is false). The parity d → -d splits the states into |d⟩ ± |-d⟩, d ≥ 0, and
+  takes the phase θ to -θ: with θ folded to [0, π] and sorted, both sectors are plain bands,
   √w_d [cos^N((θ - θ')/2) ± cos^N((θ + θ')/2)] √w_d', positive semidefinite. For any M the Schmidt probabilities are
   the powers y^(M-1) of their eigenvalues, because a chain of odd M is a product of (M-1)/2 such matrices; so they are
   for even M, because the last bond's Σ_l w_l e^(i(d-d')lt) is the same cos^N up to local phases.
-- Otherwise, M = 3 (`mirrored` is true). The columns are reversed, d' → -d': a symmetric matrix of f_q(θ + θ') with
-  θ = d t + φ/2, a band in the order of |θ|.
+- Otherwise, M = 3 (`reversed_columns` is true). The columns are reversed, d' → -d': a symmetric matrix of f_q(θ + θ')
+  with θ = d t + φ/2, a band in the order of |θ|.
 
 Each winding of a phase brings a sign (-1)^N; these signs are a diagonal matrix ±1 and do not change the spectrum.
 
@@ -32,6 +32,7 @@ import scipy.optimize
 from jaxent import dicke
 from jaxent.band.thinning import Members, States, every_few, gauss_nodes
 from jaxent.chain import Chain
+from jaxent.deprecation import renamed
 from jaxent.entanglement.continuity import entropy_change
 from jaxent.runtime import memory
 
@@ -50,12 +51,12 @@ class BandPlan:
 
     Attributes:
         chain: the chain.
-        outcome: q of the middle ensemble, N if not `mirrored`.
-        mirrored: false for all outcomes N and φ = 0, true for the other form (see above).
+        outcome: q of the middle ensemble, N if not `reversed_columns`.
+        reversed_columns: whether the columns are reversed, d' → -d'; false for all outcomes N and φ = 0 (see above).
         half_bandwidth: b.
         tolerance: error that was planned for, in bits.
         phases: θ/2π in turns, shape (n,), at the reference time.
-        slopes: dθ/dt / 2π, shape (n,).
+        phase_rates: dθ/dt / 2π in turns per time, shape (n,).
         roots: √weight, shape (n,); zero for padding.
         time: reference time; `jaxent.band.evaluate` follows the phases from there to nearby times.
         phase_offset: reference φ.
@@ -67,17 +68,20 @@ class BandPlan:
 
     chain: Chain = dataclasses.field(metadata={"static": True})
     outcome: int = dataclasses.field(metadata={"static": True})
-    mirrored: bool = dataclasses.field(metadata={"static": True})
+    reversed_columns: bool = dataclasses.field(metadata={"static": True})
     half_bandwidth: int = dataclasses.field(metadata={"static": True})
     tolerance: float = dataclasses.field(metadata={"static": True})
     phases: Any
-    slopes: Any
+    phase_rates: Any
     roots: Any
     time: Any
     phase_offset: Any
     band_error: Any
     coarse_error: Any
     window_error: Any
+
+    mirrored = renamed("BandPlan", "mirrored", "reversed_columns")
+    slopes = renamed("BandPlan", "slopes", "phase_rates")
 
     @property
     def n_states(self) -> int:
@@ -92,7 +96,7 @@ class BandPlan:
     @property
     def operations(self) -> int:
         """Multiplications of one factorization of all sectors."""
-        return self.n_states * self.half_bandwidth**2 * (1 if self.mirrored else 2)
+        return self.n_states * self.half_bandwidth**2 * (1 if self.reversed_columns else 2)
 
     def enlarged(self, n_states: int, half_bandwidth: int) -> "BandPlan":
         """Pad the plan to a larger size, so that plans share a compiled program."""
@@ -101,7 +105,7 @@ class BandPlan:
             self,
             half_bandwidth=half_bandwidth,
             phases=np.pad(self.phases, (0, padding), mode="edge"),
-            slopes=np.pad(self.slopes, (0, padding)),
+            phase_rates=np.pad(self.phase_rates, (0, padding)),
             roots=np.pad(self.roots, (0, padding)),
         )
 
@@ -135,7 +139,7 @@ def make_plan(
     Raises:
         ValueError: for an outcome far from N of so many atoms that every order is too slow.
     """
-    n_atoms, mirrored = chain.n_atoms, outcome != chain.n_atoms or phase_offset != 0.0
+    n_atoms, reversed_columns = chain.n_atoms, outcome != chain.n_atoms or phase_offset != 0.0
     distance = distance_for(_BAND_SHARE * tolerance, n_atoms)  # the coarse-graining has the same share
     threshold = _kernel_threshold(chain, distance, log_probability)
     cut = _kernel_width(n_atoms, outcome, math.log(threshold)) / (2 * math.pi)
@@ -154,11 +158,11 @@ def make_plan(
         edge, ends = 0.0, dicke.window_ends(n_atoms, window)
         choices += [(window, one) for one in gauss_nodes(n_atoms, ends, half_turn, distance / rarity)]
     for chosen, members in choices:
-        cost = _least_cost(math.ceil(_count(n_atoms, chosen) * members.share), mirrored, cut)
+        cost = _least_cost(math.ceil(_count(n_atoms, chosen) * members.share), reversed_columns, cut)
         least = min(least, cost)
         if cost < (_MOST_OPERATIONS if best is None else best.cost):
             states = members.of(_doubled_states(n_atoms, chosen), half_turn)
-            found = _Order.of(n_atoms, states, phase_offset, mirrored, cut)
+            found = _Order.of(n_atoms, states, phase_offset, reversed_columns, cut)
             if best is None or found.cost < best.cost:
                 best = found
                 coarse_error = _BAND_SHARE * tolerance + rarity * edge if members.share < 1 else 0.0
@@ -172,11 +176,11 @@ def make_plan(
     plan = BandPlan(
         chain=chain,
         outcome=outcome,
-        mirrored=mirrored,
+        reversed_columns=reversed_columns,
         half_bandwidth=width,
         tolerance=tolerance,
         phases=best.phases,
-        slopes=best.slopes,
+        phase_rates=best.phase_rates,
         roots=best.roots,
         time=np.asarray(time),
         phase_offset=np.asarray(phase_offset),
@@ -192,28 +196,28 @@ class _Order:
     """Hold states in the order of their phases, and the half-bandwidth they need."""
 
     phases: np.ndarray
-    slopes: np.ndarray
+    phase_rates: np.ndarray
     roots: np.ndarray
     half_bandwidth: int
 
     @classmethod
-    def of(cls, n_atoms: int, states: States, phase_offset: float, mirrored: bool, cut: float) -> "_Order":
+    def of(cls, n_atoms: int, states: States, phase_offset: float, reversed_columns: bool, cut: float) -> "_Order":
         doubled, turns, members = states
-        slopes = doubled / (4 * math.pi)
+        phase_rates = doubled / (4 * math.pi)
         roots = np.exp(dicke.log_weights_host(n_atoms, (doubled + n_atoms) / 2) / 2) * np.sqrt(members)
-        if mirrored:
+        if reversed_columns:
             turns = turns + phase_offset / (4 * math.pi)
             turns = turns - np.round(turns)
         else:
             positive = doubled >= 0
-            turns, slopes, roots = turns[positive], slopes[positive], roots[positive]
-            turns, slopes = abs(turns), np.where(turns < 0, -slopes, slopes)
-            roots = np.where(slopes == 0.0, roots * math.sqrt(0.5), roots)  # d = 0 is its own mirror image
+            turns, phase_rates, roots = turns[positive], phase_rates[positive], roots[positive]
+            turns, phase_rates = abs(turns), np.where(turns < 0, -phase_rates, phase_rates)
+            roots = np.where(phase_rates == 0.0, roots * math.sqrt(0.5), roots)  # d = 0 is its own mirror image
         order = np.argsort(abs(turns), kind="stable")
-        turns, slopes, roots = turns[order], slopes[order], roots[order]
+        turns, phase_rates, roots = turns[order], phase_rates[order], roots[order]
         distances = abs(turns)
         reach = np.searchsorted(distances, distances + cut, side="right") - np.arange(len(turns)) - 1
-        return cls(turns, slopes, roots, max(1, int(reach.max())))
+        return cls(turns, phase_rates, roots, max(1, int(reach.max())))
 
     @property
     def size(self) -> int:
@@ -229,9 +233,9 @@ def _count(n_atoms: int, window: float | None) -> int:
     return n_atoms + 1 if window is None else 2 * dicke.window_half_width(n_atoms, window) + 1
 
 
-def _least_cost(count: int, mirrored: bool, cut: float) -> float:
+def _least_cost(count: int, reversed_columns: bool, cut: float) -> float:
     """Bound the cost of `count` states from below: some interval of the half circle holds at least the mean number."""
-    size = count if mirrored else count / 2
+    size = count if reversed_columns else count / 2
     return size * max(1.0, 2 * size * cut - 2) ** 2
 
 

@@ -196,7 +196,7 @@ class Problem:
         """The fields of `Entropies` (8, times), and which of them are of the band engine."""
         plans = self.plans(tolerance)
         order = 1.0 if alpha is None else alpha
-        by_matrices = band.dense_seconds(self.chain.dimension, plans[0].mirrored)
+        by_matrices = band.dense_seconds(self.chain.dimension, plans[0].reversed_columns)
         banded = np.array([band.banded_seconds(plan, order) < by_matrices for plan in plans], bool)
         kept = [plan for plan, yes in zip(plans, banded, strict=True) if yes]
         found, rates = band.entropies_and_slopes(kept, order) if slopes else (band.entropies(kept, order), None)

@@ -225,7 +225,7 @@ def planned_entropy(
     """
     if not isinstance(plan, band.BandPlan):
         raise ValueError(f"Argument `plan` must be made by jaxent.plan_entropy, but is {shown(plan)}.")
-    if phase_offset is not None and not plan.mirrored:
+    if phase_offset is not None and not plan.reversed_columns:
         raise ValueError(
             "Argument `phase_offset` needs a plan that was made with an offset other than 0; this one splits the "
             "states by a symmetry of φ = 0."
