@@ -287,7 +287,7 @@ def programs() -> dict[str, Program]:
         add(name, lambda a, b, function=function: function(a + 1j * b), (size, size), (size, size), public=name)
     for name, function in mixed.items():
         add(name, lambda a, function=function: function(a @ a.T), (size, size), public=name)
-    for name in ("state_log_negativity", "state_negativity", "coherent_information"):
+    for name in ("log_negativity_dm", "state_negativity", "coherent_information"):
         add(
             name,
             lambda a, name=name: getattr(jaxent, name)((a @ a.T).reshape(5, 5, 5, 5)),

@@ -77,7 +77,7 @@ def integrated(n_steps: int):
 
     def value(x):
         rho = jaxent.evolve_density(chain, x[0], x[1:4], drive=x[4], n_steps=n_steps)
-        return jaxent.state_log_negativity(jaxent.measure_density(chain, rho, 3, 0.1).state)
+        return jaxent.log_negativity_dm(jaxent.measure_density(chain, rho, 3, 0.1).state)
 
     return value
 

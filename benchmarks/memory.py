@@ -280,7 +280,7 @@ def cases_of_arrays() -> dict:
     for name in ("von_neumann_entropy", "purity"):
         found[name] = (given(density, getattr(jaxent, name)), (1500,))
     found["state_renyi_entropy"] = (given(density, lambda rho: jaxent.state_renyi_entropy(rho, 2.0)), (1500,))
-    for name in ("state_log_negativity", "state_negativity", "coherent_information"):
+    for name in ("log_negativity_dm", "state_negativity", "coherent_information"):
         found[name] = (given(state, getattr(jaxent, name)), (38,))
     found["state_fidelity"] = (given(state, lambda rho: jaxent.state_fidelity(rho, jnp.ones(rho.shape[:2]))), (45,))
     return found | {

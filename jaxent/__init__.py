@@ -9,14 +9,20 @@ from typing import Any
 import lazy_loader
 
 _imported, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_NEW_NAMES = {"state_log_negativity": "log_negativity_dm"}  # by the old ones, which go in the next release
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use; `__version__` is that of the installed package."""
+    """Import a public name at its first use; `__version__` is that of the installed package; old names warn."""
     if name == "__version__":
         import importlib.metadata
 
         return importlib.metadata.version("jaxent")
+    if name in _NEW_NAMES:
+        from jaxent.deprecation import warn_of_new_name
+
+        warn_of_new_name(name, _NEW_NAMES[name])
+        return _imported(_NEW_NAMES[name])
     try:
         return _imported(name)
     except AttributeError:

@@ -35,7 +35,7 @@ def integrated(x):
         jump_y_rate=x[8],
         n_steps=20,
     )
-    return jaxent.state_log_negativity(measure_density(TINY, rho, 1, x[9]).state)
+    return jaxent.log_negativity_dm(measure_density(TINY, rho, 1, x[9]).state)
 
 
 def tensor(x):
@@ -172,7 +172,7 @@ KNOBS = {
                 jaxent.von_neumann_entropy(mixed(x).reshape(4, 4)),
                 jaxent.state_renyi_entropy(mixed(x).reshape(4, 4), 2.0),
                 jaxent.purity(mixed(x)),
-                jaxent.state_log_negativity(mixed(x)),
+                jaxent.log_negativity_dm(mixed(x)),
                 jaxent.coherent_information(mixed(x)),
                 jaxent.state_fidelity(mixed(x), MATRICES[0][0][:2, :2]),
             ]

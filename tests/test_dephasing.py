@@ -104,7 +104,7 @@ def test_symmetry_blocks_lose_nothing(n_ensembles):
     chain = jaxent.Chain(n_ensembles, 3)
     exact = oracles.dephased_state(n_ensembles, 3, 0.9, 0.03, [3] * (n_ensembles - 2)) if n_ensembles < 5 else None
     split = jaxent.end_to_end_log_negativity(chain, 0.9, 0.03)
-    whole = jaxent.state_log_negativity(jaxent.end_to_end_state(chain, 0.9, 0.03))
+    whole = jaxent.log_negativity_dm(jaxent.end_to_end_state(chain, 0.9, 0.03))
     assert float(split) == pytest.approx(float(whole), abs=1e-12)
     if exact is not None:
         assert float(split) == pytest.approx(oracles.state_log_negativity_bits(exact), abs=1e-12)

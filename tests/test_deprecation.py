@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import jaxent
-from jaxent import band
+from jaxent import band, entanglement
 
 CHAIN = jaxent.Chain(3, 30)
 PLAN = jaxent.plan_entropy(CHAIN, 0.7, 29, 0.3)
@@ -29,6 +29,16 @@ def test_an_old_attribute_warns_and_gives_the_new_one(old):
     assert found is getattr(holder, new)
 
 
+@pytest.mark.parametrize("module", [jaxent, entanglement])
+def test_the_old_name_of_a_function_warns_and_gives_the_new_one(module):
+    with pytest.warns(DeprecationWarning, match=r"^state_log_negativity is now log_negativity_dm\.$"):
+        found = module.state_log_negativity
+    assert found is module.log_negativity_dm
+    assert "state_log_negativity" not in [*module.__all__, *dir(jaxent)]
+    with pytest.raises(AttributeError, match="state_log_negativities"):
+        module.state_log_negativities  # noqa: B018
+
+
 def test_old_attributes_are_no_fields():
     """Records are compared, unpacked and pickled by their new fields alone, without a warning."""
     assert "mirrored" not in vars(PLAN)
@@ -39,6 +49,7 @@ def test_old_attributes_are_no_fields():
 
 def test_a_script_is_told_which_line_has_to_change():
     """Python shows a DeprecationWarning only if it is attributed to the script itself."""
-    code = "from jaxent import band\nfacts = band.Facts()\nfacts.top\n"
+    code = "from jaxent import band\nfacts = band.Facts()\nfacts.top\nfrom jaxent import state_log_negativity\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert "<string>:3: DeprecationWarning: Facts.top is now Facts.all_outcomes_n." in done.stderr
+    assert "<string>:4: DeprecationWarning: state_log_negativity is now log_negativity_dm." in done.stderr

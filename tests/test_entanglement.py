@@ -259,7 +259,7 @@ def transposed_trace_norm(rho):
 
 STATE_MEASURES = {
     name: jax.jit(getattr(entanglement, name))
-    for name in ("purity", "state_log_negativity", "state_negativity", "coherent_information")
+    for name in ("purity", "log_negativity_dm", "state_negativity", "coherent_information")
 }
 
 
@@ -271,7 +271,7 @@ def test_measures_of_a_state_of_two_systems_agree_with_numpy(shape, rank, dtype)
     second = np.trace(rho, axis1=0, axis2=2)
     expected = {
         "purity": np.trace(matrix @ matrix).real,
-        "state_log_negativity": math.log2(transposed_trace_norm(rho)),
+        "log_negativity_dm": math.log2(transposed_trace_norm(rho)),
         "state_negativity": (transposed_trace_norm(rho) - 1) / 2,
         "coherent_information": oracles.entropy_bits_rho(second) - oracles.entropy_bits_rho(matrix),
     }
@@ -285,12 +285,12 @@ def test_measures_of_a_pure_state_of_two_systems_are_those_of_its_amplitudes(sha
     amplitudes = normal(4, shape)
     got = {name: float(measure(jnp.asarray(projector(amplitudes)))) for name, measure in STATE_MEASURES.items()}
     assert got["purity"] == pytest.approx(1, abs=2e-15)
-    assert got["state_log_negativity"] == pytest.approx(float(log_negativity(amplitudes)), abs=2e-14)
+    assert got["log_negativity_dm"] == pytest.approx(float(log_negativity(amplitudes)), abs=2e-14)
     assert got["state_negativity"] == pytest.approx(float(entanglement.negativity(amplitudes)), abs=2e-14)
     assert got["coherent_information"] == pytest.approx(float(entanglement_entropy(amplitudes)), abs=5e-14)
 
 
-@pytest.mark.parametrize("measure", ["state_log_negativity", "state_negativity"])
+@pytest.mark.parametrize("measure", ["log_negativity_dm", "state_negativity"])
 def test_product_states_of_two_systems_have_no_negativity_and_never_a_negative_one(measure):
     states = []
     for seed in range(50):
@@ -308,7 +308,7 @@ def test_the_negativity_of_a_werner_state_is_known(share):
     )
     expected = max(0.0, (3 * share - 1) / 4)
     assert entanglement.state_negativity(rho) == pytest.approx(expected, abs=1e-15)
-    assert entanglement.state_log_negativity(rho) == pytest.approx(math.log2(1 + 2 * expected), abs=2e-15)
+    assert entanglement.log_negativity_dm(rho) == pytest.approx(math.log2(1 + 2 * expected), abs=2e-15)
     assert entanglement.purity(rho) == pytest.approx((1 + 3 * share**2) / 4, abs=1e-15)
 
 
@@ -342,7 +342,7 @@ def test_the_gradient_of_the_log_negativity_of_a_degenerate_mixed_state_is_exact
     rho = 0.7 * projector(np.array([[0, 1], [-1, 0]]) / math.sqrt(2)) + 0.3 * np.eye(4).reshape(2, 2, 2, 2) / 4
     hermitian = normal(12, (4, 4))
     direction = (hermitian + hermitian.conj().T).reshape(2, 2, 2, 2)
-    _, forward, reverse = gradient(entanglement.state_log_negativity)(jnp.asarray(rho + 0j), jnp.asarray(direction))
+    _, forward, reverse = gradient(entanglement.log_negativity_dm)(jnp.asarray(rho + 0j), jnp.asarray(direction))
     values, vectors = np.linalg.eigh(np.swapaxes(rho, 0, 2).reshape(4, 4))  # one is negative, three are equal
     sign = (vectors * np.sign(values)) @ vectors.conj().T
     norm, trace = abs(values).sum(), np.trace(direction.reshape(4, 4)).real

@@ -148,7 +148,7 @@ def test_reverse_mode_through_the_integrator_agrees_with_the_closed_form():
 
     def integrated(x):
         rho = jaxent.evolve_density(chain, x[0], x[1:4], rtol=1e-11, atol=1e-13)
-        return jaxent.state_log_negativity(jaxent.measure_density(chain, rho, 1, x[4]).state)
+        return jaxent.log_negativity_dm(jaxent.measure_density(chain, rho, 1, x[4]).state)
 
     def closed(x):
         return jaxent.end_to_end_log_negativity(chain, x[0], jaxent.EnsembleRates(x[1:4]), 1, x[4])

@@ -87,7 +87,7 @@ CODE = """if True:
         jaxent.schmidt_coefficients: dict(amplitudes=BELL),
         jaxent.sensitivities: dict(function=jaxent.end_to_end_entropy, chain=CHAIN, time=0.7, phase_offset=0.3),
         jaxent.state_fidelity: dict(rho=RHO, amplitudes=BELL),
-        jaxent.state_log_negativity: dict(rho=RHO),
+        jaxent.log_negativity_dm: dict(rho=RHO),
         jaxent.state_negativity: dict(rho=RHO),
         jaxent.state_renyi_entropy: dict(rho=BELL, alpha=2.0),
         jaxent.textbook_offset: dict(time=jaxent.pi_fraction(2, 3)),

@@ -175,7 +175,7 @@ def test_a_mesolve_result_measured_by_jaxent_is_the_closed_form(ends_from_qutip)
     arguments = (jaxent.Chain(3, 2), 0.8, jaxent.EnsembleRates(np.array([0.02, 0.05, 0.01])), 1, 0.3)
     np.testing.assert_allclose(rho, jaxent.end_to_end_state(*arguments), atol=1e-9, rtol=0)
     bits = float(jaxent.end_to_end_log_negativity(*arguments))
-    assert float(jaxent.state_log_negativity(rho)) == pytest.approx(bits, abs=1e-8)
+    assert float(jaxent.log_negativity_dm(rho)) == pytest.approx(bits, abs=1e-8)
     exact = oracles.state_log_negativity_bits(oracles.dephased_state(3, 2, 0.8, [0.02, 0.05, 0.01], [1], 0.3))
     assert bits == pytest.approx(exact, abs=1e-10)
 

@@ -95,7 +95,7 @@ def test_gradients_agree_with_differences_and_with_the_closed_form(forward):
 
     def integrated(x):
         rho = jaxent.evolve_density(chain, x[0], x[1], drive=x[2], rtol=1e-11, atol=1e-13)
-        return jaxent.state_log_negativity(jaxent.measure_density(chain, rho, None, x[3]).state)
+        return jaxent.log_negativity_dm(jaxent.measure_density(chain, rho, None, x[3]).state)
 
     value = jax.jit(integrated)
     point, step = np.array([0.8, 0.03, 0.2, 0.3]), 1e-5

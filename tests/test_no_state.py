@@ -30,7 +30,7 @@ def of_two(measure):
 
 
 OF_TWO_SYSTEMS = {
-    "state_log_negativity": of_two(entanglement.state_log_negativity),
+    "log_negativity_dm": of_two(entanglement.log_negativity_dm),
     "state_negativity": of_two(entanglement.state_negativity),
     "coherent_information": of_two(entanglement.coherent_information),
     "purity of two": of_two(entanglement.purity),
@@ -133,7 +133,7 @@ def test_ends_whose_outcome_cannot_occur_have_no_measure():
         amplitudes = jaxent.end_to_end_amplitudes(chain, time, 3)
         return {
             "state": jnp.sum(state),
-            "of the state": entanglement.state_log_negativity(state),
+            "of the state": entanglement.log_negativity_dm(state),
             "coherent information of the state": entanglement.coherent_information(state),
             "of amplitudes": entanglement.entanglement_entropy(amplitudes),
             "log negativity": jaxent.end_to_end_log_negativity(chain, time, 0.01, 3),
@@ -157,7 +157,7 @@ def test_negativities_of_states_without_entanglement_are_zero():
         mixture = sum(
             np.einsum("a,b,c,d->abcd", a, b, a.conj(), b.conj()) for a, b in zip(vectors[:2], vectors[2:], strict=True)
         )
-        assert entanglement.state_log_negativity(mixture) == 0
+        assert entanglement.log_negativity_dm(mixture) == 0
         assert entanglement.state_negativity(mixture) == 0
     assert jaxent.end_to_end_log_negativity(jaxent.Chain(3, 5), 0.0, 0.3) == 0
 

@@ -57,7 +57,7 @@ def test_a_program_is_computed_on_one_thread():
         lambda: jaxent.end_to_end_log_negativity(jaxent.Chain(3, 4), 0.7, 0.1),
         lambda: jaxent.average_entropy(jaxent.Chain(3, 6), 0.7),
         lambda: jaxent.entanglement_entropy(np.eye(3)),
-        lambda: jaxent.state_log_negativity(np.eye(4).reshape(2, 2, 2, 2)),
+        lambda: jaxent.log_negativity_dm(np.eye(4).reshape(2, 2, 2, 2)),
     ],
 )
 def test_public_functions_bind_and_set_back(call, monkeypatch):

@@ -3,7 +3,8 @@
 A pure state of two ensembles is its amplitude matrix A[k_1, k_M], normalized or not: its singular values, normalized,
 are the Schmidt coefficients σ_i, and σ_i² the eigenvalues of either reduced density matrix. A mixed state of one
 system is a Hermitian matrix ρ[k, k']; one of two systems has the index order ρ[k_1, k_2, k_1', k_2']. Their trace may
-be anything positive: measures divide by it. The measures of mixed states of two systems begin with `state_`.
+be anything positive: measures divide by it. Where a measure takes amplitudes, that of mixed states has its name with
+`state_` before it or `_dm` (density matrix) after it.
 
 An array that is not a state (zero, not finite, not Hermitian, without positive trace) is refused; under a JAX
 transformation its measures are NaN (`entanglement.states`).
@@ -38,6 +39,7 @@ __all__ = [
     "entanglement_entropy",
     "entropy_difference",
     "log_negativity",
+    "log_negativity_dm",
     "negativity",
     "normalized_entropy",
     "purity",
@@ -45,7 +47,6 @@ __all__ = [
     "schmidt_coefficients",
     "shannon_entropy",
     "state_fidelity",
-    "state_log_negativity",
     "state_negativity",
     "state_renyi_entropy",
     "von_neumann_entropy",
@@ -165,7 +166,7 @@ def purity(rho: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def state_log_negativity(rho: ArrayLike) -> Float[Array, ""]:
+def log_negativity_dm(rho: ArrayLike) -> Float[Array, ""]:
     """Compute the logarithmic negativity log2 ‖ρ^(T_1)‖_1 of a state of two systems, in bits.
 
     Its derivative is exact at degenerate spectra. Where an eigenvalue of ρ^(T_1) is zero the trace norm has a kink,
@@ -191,7 +192,7 @@ def state_log_negativity(rho: ArrayLike) -> Float[Array, ""]:
 def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
     """Compute the negativity (‖ρ^(T_1)‖_1 - 1)/2 of a state of two systems.
 
-    Arguments and errors as `state_log_negativity`.
+    Arguments and errors as `log_negativity_dm`.
     """
     blocks = [_transposed(rho)]
     return beyond_rounding((spectral.trace_norm(blocks) - 1) / 2, blocks)
@@ -203,7 +204,7 @@ def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
 
     It is a lower bound on the entanglement that can be distilled with one-way communication.
 
-    Arguments and errors as `state_log_negativity`.
+    Arguments and errors as `log_negativity_dm`.
 
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005).
@@ -220,7 +221,7 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
     """Compute the fidelity ⟨ψ|ρ|ψ⟩ of a state of two systems with a pure state, after normalizing both.
 
     Args:
-        rho: as `state_log_negativity`.
+        rho: as `log_negativity_dm`.
         amplitudes: A[k_1, k_2] of |ψ⟩, shape (m, n); for the noise-free state `jaxent.end_to_end_amplitudes`, for the
             decoded one `jaxent.decoded_target`.
 
@@ -228,7 +229,7 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
         scalar between 0 and 1.
 
     Raises:
-        ValueError: as `state_log_negativity` and `schmidt_coefficients`, and when the shapes do not match.
+        ValueError: as `log_negativity_dm` and `schmidt_coefficients`, and when the shapes do not match.
     """
     rho, psi = states.checked_state(rho), states.normalized(amplitudes)
     if psi.shape != rho.shape[:2]:

@@ -82,7 +82,8 @@ def _scaled_matrix(name: str, matrix: ArrayLike) -> jax.Array:
     """
     matrix = arguments.as_numbers(name, matrix)
     if matrix.ndim != 2 or 0 in matrix.shape:
-        remedy = "the measures of two systems begin with state_" if matrix.ndim == 4 else "use jax.vmap for a batch"
+        of_two = "the measures of two systems begin with state_ or end with _dm"
+        remedy = of_two if matrix.ndim == 4 else "use jax.vmap for a batch"
         raise ValueError(f"Argument `{name}` must be a matrix, but has shape {matrix.shape}; {remedy}.")
     if not jnp.issubdtype(matrix.dtype, jnp.inexact) or jnp.finfo(matrix.dtype).bits < 32:
         matrix = matrix.astype(jnp.result_type(float))
