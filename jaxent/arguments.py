@@ -59,7 +59,7 @@ _X64_HINT = 'jax.config.update("jax_enable_x64", True)'
 
 
 def concrete(value: Any) -> np.ndarray | None:
-    """The value on the host, or None where it is traced."""
+    """Return a value as a NumPy array on the host, or None if it is traced."""
     return None if isinstance(value, Tracer) else np.asarray(value)
 
 
@@ -148,7 +148,7 @@ def _check_pairs(n_atoms: int, time: Time) -> None:
 
 
 def checked_time(time: Time, n_ensembles: int, *, single: bool = False) -> Time:
-    """The time with floats as arrays, shapes and values checked; a traced time beyond the largest becomes NaN.
+    """Check the shape and values of a time and make arrays of floats; a traced time that is too large becomes NaN.
 
     Raises:
         ValueError: on a wrong shape, a time that is not a number, or one that is NaN, infinite or too large.
@@ -219,7 +219,7 @@ def _in_default_precision(values: np.ndarray) -> jax.Array:
 
 
 def bond_time(time: Time, bond: int) -> Any:
-    """The time of bond number `bond` (from 0) of a single, checked time."""
+    """Return the time of bond number `bond`, counted from 0, of a single checked time."""
     return time.times[bond] if isinstance(time, BondTimes) else time
 
 
@@ -256,7 +256,7 @@ def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " i
 
 
 def nan_unless_possible(tree: Any, outcomes: jax.Array, n_atoms: ArrayLike) -> Any:
-    """The results, or NaN where a traced outcome lies outside 0…N."""
+    """Replace all results by NaN if a traced outcome lies outside 0…N."""
     possible = jnp.all((outcomes >= 0) & (outcomes <= n_atoms))
     return jax.tree.map(lambda x: x * jnp.where(possible, 1.0, jnp.nan), tree)  # a factor: derivatives are NaN too
 

@@ -87,7 +87,7 @@ class Chain:
 
 
 def initial_state(chain: Chain) -> Complex[Array, "..."]:
-    """The product state ⊗_j Σ_k √w_k |k⟩_j, equations (10) and (11).
+    """Build the product state ⊗_j Σ_k √w_k |k⟩_j of all ensembles, equations (10) and (11).
 
     Returns:
         complex array of shape (D,)*M. With a window its norm is below one: the weights are not renormalized.
@@ -242,7 +242,7 @@ def _within_memory(program: Callable, chain: Chain, *args: Any) -> Any:
 
 
 def _tensor(chain: Chain) -> tuple[str, str]:
-    """What needs the memory, and what to use instead."""
+    """Name, for a message about memory, the state tensor and the function to use instead of it."""
     return (
         f"The state tensor of n_ensembles = {chain.n_ensembles} with {chain.dimension} states each "
         f"(n_atoms = {chain.n_atoms}, window = {chain.window})",

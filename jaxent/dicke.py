@@ -69,7 +69,7 @@ def window_states(n_atoms: int, window: float | None = None) -> np.ndarray:
 
 
 def checked_window(window: Any) -> float:
-    """A window's c.
+    """Check the half-width c of a window, in standard deviations, and return it as a float.
 
     Raises:
         ValueError: when it is no positive number.
@@ -79,7 +79,7 @@ def checked_window(window: Any) -> float:
 
 
 def window_ends(n_atoms: Any, window: Any = None) -> tuple[int, int]:
-    """The first and last of `window_states`, checked without listing them."""
+    """Check a window, and find the first and last of its `window_states` without listing them."""
     n_atoms = whole_number("n_atoms", n_atoms, 1, MOST_ATOMS)
     if window is None:
         return 0, n_atoms
@@ -126,7 +126,7 @@ def log_weights_host(n_atoms: int, states: np.ndarray) -> np.ndarray:
 def coherent_state(
     n_atoms: int, alpha: ArrayLike, beta: ArrayLike, window: float | None = None
 ) -> Complex[Array, " D"]:
-    """The spin coherent state |α, β⟩ of equation (9): amplitudes √C(N,k) α^k β^(N-k).
+    """Compute the spin coherent state |α, β⟩ of equation (9): amplitudes √C(N,k) α^k β^(N-k).
 
     Args:
         n_atoms: N.
@@ -181,7 +181,7 @@ def spin_z(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
 
 
 def number_operator(n_atoms: int, window: float | None = None) -> Float[Array, "D D"]:
-    """The atom-number operator N̂ = n_a + n_b = N · 1, shape (D, D), equation (2d)."""
+    """Build the atom-number operator N̂ = n_a + n_b = N · 1, shape (D, D), equation (2d)."""
     return diagonals.diagonal(0.0 * window_states(n_atoms, window) + n_atoms)
 
 

@@ -44,7 +44,7 @@ __all__ = ["eigh", "eigvalsh", "of_eigenvalues", "of_singular_values", "svdvals"
 
 @jax.custom_jvp
 def eigvalsh(matrix: jax.Array) -> jax.Array:
-    """Eigenvalues of a Hermitian matrix, increasing, with a degeneracy-proof differential.
+    """Compute the eigenvalues of a Hermitian matrix, increasing, with a degeneracy-proof differential.
 
     Args:
         matrix: Hermitian array of shape (n, n); only its lower triangle is read. Use `jax.vmap` for batches.
@@ -66,7 +66,7 @@ def _eigvalsh_jvp(primals, tangents):
 
 @jax.custom_jvp
 def svdvals(matrix: jax.Array) -> jax.Array:
-    """Singular values of a matrix, decreasing, with a degeneracy-proof differential.
+    """Compute the singular values of a matrix, decreasing, with a degeneracy-proof differential.
 
     Args:
         matrix: array of shape (m, n), real or complex. Use `jax.vmap` for batches.
@@ -94,7 +94,7 @@ def _svdvals_jvp(primals, tangents):
 def of_eigenvalues(
     function: Callable, blocks: Sequence[jax.Array], parameters: tuple[jax.Array, ...] = ()
 ) -> jax.Array:
-    """A function of the eigenvalues of a block-diagonal Hermitian matrix, twice differentiable in the matrix.
+    """Evaluate a function of the eigenvalues of a block-diagonal Hermitian matrix, twice differentiable in the matrix.
 
     Args:
         function: takes all eigenvalues, real of shape (n,), those of the first block first, and then the parameters,
@@ -117,7 +117,7 @@ def _of_eigenvalues_jvp(function, primals, tangents):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _with_gradient(function, blocks, parameters):
-    """g, its gradient G, one array of shape (*g.shape, n_b, n_b) for each block, and its slopes in the parameters."""
+    """Compute g, its gradient G, shape (*g.shape, n_b, n_b) for each block, and its derivatives in the parameters."""
     return _value_and_gradients(function, _spectra(blocks), parameters)
 
 
@@ -142,7 +142,7 @@ def _with_gradient_jvp(function, primals, tangents):
 def of_singular_values(
     function: Callable, blocks: Sequence[jax.Array], parameters: tuple[jax.Array, ...] = ()
 ) -> jax.Array:
-    """A function of the singular values of a block-diagonal matrix, twice differentiable in the matrix.
+    """Evaluate a function of the singular values of a block-diagonal matrix, twice differentiable in the matrix.
 
     Args:
         function: takes all singular values, and the parameters, and returns an array, as in `of_eigenvalues`. It should
@@ -187,7 +187,7 @@ def _with_singular_gradient_jvp(function, primals, tangents):
 
 
 def _spectra(blocks):
-    """λ, V and V† of each block."""
+    """Compute λ, V and V† of each block."""
     return [(values, vectors, vectors.conj().T) for values, vectors in map(eigh, blocks)]
 
 
@@ -203,12 +203,15 @@ def _value_and_gradients(function, spectra, parameters):
 
 
 def _slopes(function):
-    """∂g/∂λ, and the derivative in each parameter."""
+    """Make the function that returns ∂g/∂λ and the derivative in each parameter."""
     return lambda *args: jax.jacrev(function, argnums=tuple(range(len(args))))(*args)
 
 
 def _changes(function, spectra, parameters, d_values, d_parameters):
-    """dw of each block, those of the parameters' slopes, and (w_i ∓ w_j)/(λ_i ∓ λ_j), the first 0 on the diagonal."""
+    """Compute dw of each block, the change of the parameters' derivatives, and (w_i ∓ w_j)/(λ_i ∓ λ_j).
+
+    The quotient with the differences is 0 on the diagonal.
+    """
     sizes = [len(values) for values, _, _ in spectra]
     values = jnp.concatenate([values for values, _, _ in spectra])
     tangents = (jnp.concatenate(d_values), *d_parameters)
@@ -248,14 +251,14 @@ def _sandwich(left, middle, right):
 
 
 def _change(slopes, tangents) -> jax.Array:
-    """dg from the gradients and the slopes in the parameters, along the blocks' and the parameters' tangents."""
+    """Compute dg from the gradients and the parameters' derivatives, along the tangents of blocks and parameters."""
     (gradients, in_parameters), (d_blocks, d_parameters) = slopes, tangents
     terms = [jnp.tensordot(s, d, d.ndim) for s, d in zip(in_parameters, d_parameters, strict=True)]
     return functools.reduce(jnp.add, [_paired(gradients, d_blocks), *terms])
 
 
 def _paired(gradients, d_blocks) -> jax.Array:
-    """Re Tr[G† dB], summed over the blocks."""
+    """Compute Re Tr[G† dB], summed over the blocks."""
     terms = [jnp.sum(multiply_each(g.conj(), d), axis=(-2, -1)).real for g, d in zip(gradients, d_blocks, strict=True)]
     return functools.reduce(jnp.add, terms)
 
@@ -265,7 +268,7 @@ def _paired(gradients, d_blocks) -> jax.Array:
 
 @jax.custom_jvp
 def trace_norm(blocks: Sequence[jax.Array], growths: Sequence[jax.Array] | None = None) -> jax.Array:
-    """Trace norm ‖B‖_1 = Σ|λ_i| of a block-diagonal Hermitian matrix, differentiated at zero eigenvalues too.
+    """Compute the trace norm ‖B‖_1 = Σ|λ_i| of a block-diagonal Hermitian matrix, differentiable at zero eigenvalues.
 
     d‖B‖_1 = Tr[sign(B) dB]. Where B has zero eigenvalues the norm has a kink: along a direction W it grows by
     ‖P_0 W P_0‖_1 more, P_0 the projector on the null space. With `growths` = W the differential is the one-sided one
@@ -290,7 +293,7 @@ def _trace_norm_jvp(primals, tangents):
 
 @jax.custom_jvp
 def _norm_and_signs(blocks, growths):
-    """‖B‖_1 and sign(B), whose sign on the null space is that of W there."""
+    """Compute ‖B‖_1 and sign(B); on the null space of B its sign is that of W."""
     spectra = _spectra(blocks)
     signs = []
     for index, ((_, vectors, adjoint), weights) in enumerate(zip(spectra, _signs(spectra), strict=True)):
@@ -320,7 +323,7 @@ def _norm_and_signs_jvp(primals, tangents):
 
 
 def _signs(spectra):
-    """Signs of the eigenvalues, 0 where one is rounding."""
+    """Compute the signs of the eigenvalues, 0 for one within rounding of zero."""
     largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(values)) for values, _, _ in spectra])
     size = sum(len(values) for values, _, _ in spectra)
     least = 64 * size * rounding.epsilon(largest.dtype) * largest

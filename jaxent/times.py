@@ -57,7 +57,7 @@ _MAX_NUMERATOR = 2**62
 _MAX_GRID = 10**8  # times of a grid
 MAX_MAGIC_DENOMINATOR = 8000  # about 3 r²/2π² = 10^7 times
 _FRACTION_LIMB_BITS = 15
-_INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and what is left of it
+_INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and the remainder
 _INVERSE_TWO_PI_LOW = -9.839338337591243e-18
 
 
@@ -174,7 +174,7 @@ def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
 
 
 def pi_fractions_up_to(max_denominator: Number) -> PiFraction:
-    """The magic times 2πp/r in (0, π] with r ≤ `max_denominator` in lowest terms, in increasing order.
+    """List the magic times 2πp/r in (0, π] with r ≤ `max_denominator` in lowest terms, in increasing order.
 
     At these times the end-to-end state approaches log2 r ebits when √N ≫ r.
 
@@ -210,7 +210,7 @@ def uniform_grid(start: Number, stop: Number, n_times: Number) -> np.ndarray:
 
 
 def crevasse_grid(n_atoms: Number, stop: Number = math.pi, points_per_dip: Number = 100.0) -> np.ndarray:
-    """The grid that resolves the fine structure of E(t): spacing Δt = π / (c1 N), equation (33).
+    """Build the grid that resolves the fine structure of E(t): spacing Δt = π / (c1 N), equation (33).
 
     Args:
         n_atoms: N.
@@ -247,7 +247,7 @@ def batch_shape(time: Time) -> tuple[int, ...]:
 
 
 def time_value(time: Time):
-    """The time (or the bond times) as floating-point numbers."""
+    """Return the time, or the bond times, as floating-point numbers."""
     if isinstance(time, BondTimes):
         return time_value(time.times)
     return time.value if isinstance(time, PiFraction) else time
@@ -297,7 +297,7 @@ def turns_of_products(left: np.ndarray, right: np.ndarray, time: ArrayLike | PiF
 
 
 def _turns(multiples: Any, largest: int, time: ArrayLike | PiFraction, shift: int) -> jax.Array:
-    """`turns` of host or device integers of magnitude at most `largest`."""
+    """Compute `turns` for host or device integers of magnitude at most `largest`."""
     if isinstance(time, PiFraction):
         return _turns_of_fraction(multiples, largest, time, shift)
     time = jnp.asarray(time)
@@ -340,7 +340,7 @@ def _turns_of_limb_jvp(scale, primals, tangents):
 
 
 def _turns_per_unit(time: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """t / 2π as a sum of three pieces, the first two of half a significand each, the third of what rounding lost."""
+    """Split t / 2π into a sum of three, the first two of half a significand, the third with the rounding errors."""
     dtype = time.dtype
     inverse = np.asarray(_INVERSE_TWO_PI_HIGH, dtype)
     left = float(fractions.Fraction(_INVERSE_TWO_PI_HIGH) - fractions.Fraction(float(inverse)))
@@ -356,7 +356,7 @@ def _turns_per_unit(time: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 @np.errstate(under="ignore")
 def _pieces(constant: np.ndarray) -> tuple[Any, Any, Any]:
-    """A constant as an exact sum of three, the first two of half a significand, rounded on the host."""
+    """Split a constant on the host into an exact sum of three, the first two of half a significand each."""
     half = np.float32 if constant.dtype == np.float64 else np.float16
     first = constant.astype(half).astype(constant.dtype)
     second = (constant - first).astype(half).astype(constant.dtype)
@@ -400,5 +400,5 @@ def cos_sin_turns(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def unit(x: jax.Array) -> jax.Array:
-    """The phase factor e^(2πix) of an angle in turns."""
+    """Compute the phase factor e^(2πix) of an angle x in turns."""
     return jax.lax.complex(*cos_sin_turns(x))

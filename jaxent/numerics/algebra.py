@@ -28,55 +28,55 @@ __all__ = [
 
 
 def alike(*arrays: jax.Array) -> list[jax.Array]:
-    """The arrays in the one type that holds all of them."""
+    """Convert arrays to the smallest dtype that holds all of them."""
     dtype = np.result_type(*(array.dtype for array in arrays))
     return [array.astype(dtype) for array in arrays]
 
 
 def complex_type(dtype) -> np.dtype:
-    """The complex type of the same precision."""
+    """Return the complex dtype of the same precision."""
     return np.result_type(dtype, np.complex64)
 
 
 def log_magnitude(values: jax.Array) -> jax.Array:
-    """ln |x|, for zero that of the smallest normal number: a number which itself is zero on a TPU."""
+    """Compute ln |x|, but at least the logarithm of the smallest normal number, also for x = 0."""
     size = jnp.abs(values)
     nothing = float(np.log(jnp.finfo(size.dtype).tiny))
-    # a number that is no normal one may pass as larger than zero and have the logarithm of zero
+    # a subnormal number may compare as larger than zero while its logarithm is -∞
     return jnp.where(size > 0, jnp.maximum(jnp.log(jnp.where(size > 0, size, 1.0)), nothing), nothing)
 
 
 def multiply(left: jax.Array, right: jax.Array) -> jax.Array:
-    """The elementwise product of arrays of one rank, or of an array and a scalar."""
+    """Multiply arrays of one rank, or an array and a scalar, element by element."""
     left, right = alike(left, right)
     return left * right
 
 
 def multiply_each(several: jax.Array, array: jax.Array) -> jax.Array:
-    """The elementwise product of every one of several arrays, stacked along leading axes, with one."""
+    """Multiply several arrays, stacked along leading axes, each by one array, element by element."""
     return multiply(several, jnp.broadcast_to(array, several.shape))
 
 
 def matmul(left: jax.Array, right: jax.Array) -> jax.Array:
-    """The matrix product in full precision, on every device."""
+    """Multiply matrices in full precision on every device."""
     return jnp.matmul(*alike(left, right), precision="highest")
 
 
 def between_diagonals(left: jax.Array, matrix: jax.Array, right: jax.Array) -> jax.Array:
-    """diag(l) X diag(r)."""
+    """Compute diag(l) X diag(r)."""
     return scaled_columns(multiply(left[:, None], matrix), right)
 
 
 def scaled_columns(matrix: jax.Array, factors: jax.Array) -> jax.Array:
-    """X diag(r)."""
+    """Compute X diag(r)."""
     return multiply(matrix, factors[None, :])
 
 
 def scaled_rows(factors: jax.Array, matrix: jax.Array) -> jax.Array:
-    """diag(l) X for every vector l, the last axis of the factors."""
+    """Compute diag(l) X for every vector l along the last axis of the factors."""
     return multiply_each(jnp.broadcast_to(factors[..., :, None], (*factors.shape, matrix.shape[-1])), matrix)
 
 
 def pairwise_differences(states: jax.Array) -> jax.Array:
-    """k - k' of all pairs, formed on the device instead of stored in the program."""
+    """Compute k - k' of all pairs on the device, so that no table is stored in the program."""
     return states[:, None] - states[None, :]

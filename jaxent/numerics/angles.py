@@ -26,7 +26,7 @@ LARGEST = 1e15  # of an angle that is reduced: to 4e-16 in integers, and to 2e-1
 
 
 def reduced_angle(angle: float) -> float:
-    """A known angle modulo 4π, in [-2π, 2π], correctly rounded; itself where it lies there already.
+    """Reduce a known angle modulo 4π to [-2π, 2π], correctly rounded; an angle in that interval is unchanged.
 
     Args:
         angle: radians, at most `LARGEST` in magnitude.
@@ -40,14 +40,14 @@ def reduced_angle(angle: float) -> float:
 
 
 def reduced_angles(angles: np.ndarray) -> np.ndarray:
-    """`reduced_angle` of each of an array."""
+    """Apply `reduced_angle` to each element of an array."""
     if (np.abs(angles) <= 2 * math.pi).all():
         return angles
     return np.array([reduced_angle(angle) for angle in angles.ravel().tolist()]).reshape(angles.shape)
 
 
 def reduced_traced(angles: jax.Array) -> jax.Array:
-    """Angles modulo 4π where they are beyond ±2π; of derivative 1, and NaN beyond `LARGEST`."""
+    """Reduce angles beyond ±2π modulo 4π, with derivative 1; return NaN beyond `LARGEST`."""
     reduced = 4 * jnp.pi * turns(np.array(1), angles, 1)
     within = jnp.where(jnp.abs(angles) <= 2 * jnp.pi, angles, reduced)
     return jnp.where(jnp.abs(angles) <= LARGEST, within, jnp.nan)

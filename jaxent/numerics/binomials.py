@@ -20,7 +20,7 @@ _STIRLING_ERROR = np.array(
 
 
 def log_binomial(xp: Any, n, k, p, complement, difference):
-    """log of C(n,k) p^k (1-p)^(n-k), given 1-p and k - np without cancellation; xp is numpy or jax.numpy."""
+    """Compute log(C(n,k) p^k (1-p)^(n-k)) from 1-p and k - np, given without cancellation; xp is numpy or jax.numpy."""
     return (
         log_prefactor(xp, n, k)
         - _deviance(xp, k, n * p, difference)
@@ -29,7 +29,7 @@ def log_binomial(xp: Any, n, k, p, complement, difference):
 
 
 def log_prefactor(xp: Any, n, k):
-    """L(n,k) = log C(n,k) + k log(k/n) + (n-k) log(1-k/n): what the deviances leave of a binomial; 0 at k = 0 and n."""
+    """Compute L(n,k) = log C(n,k) + k log(k/n) + (n-k) log(1-k/n); it is 0 at k = 0 and n."""
     inside = (k > 0) & (k < n)
     one = xp.where(inside, k, 1) * 1.0
     other = xp.where(inside, n - k, 1) * 1.0
@@ -43,7 +43,7 @@ def log_prefactor(xp: Any, n, k):
 
 
 def _stirling_error(xp: Any, n):
-    """δ(n) = log n! - log(√(2πn) (n/e)^n) for integers (or float arrays of integers) n ≥ 1."""
+    """Compute δ(n) = log n! - log(√(2πn) (n/e)^n) for integers (or float arrays of integers) n ≥ 1."""
     small = n < 16
     large = xp.where(small, 16.0, n)
     square = large * large
@@ -53,7 +53,7 @@ def _stirling_error(xp: Any, n):
 
 
 def _deviance(xp: Any, x, mean, difference):
-    """bd0(x, m) = x log(x/m) + m - x ≥ 0, to full relative precision, with `difference` = x - m given exactly."""
+    """Compute bd0(x, m) = x log(x/m) + m - x ≥ 0 to full relative precision, from an exact `difference` = x - m."""
     total = x + mean
     v = difference / xp.where(total > 0, total, 1.0)
     near = abs(v) < 0.1

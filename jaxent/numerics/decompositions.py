@@ -26,7 +26,7 @@ __all__ = ["eigenvalues", "eigh", "singular_values", "svd"]
 
 
 def _one_by_one(decompose: Callable, at_once: Callable | None = None) -> Callable:
-    """A decomposition of one matrix; its batches: on a CPU in a loop, on a GPU `at_once` where that is faster."""
+    """Make a decomposition run in a loop over a batch on a CPU, and `at_once` on a GPU if that is faster."""
     single = jax.custom_batching.custom_vmap(decompose)
 
     @single.def_vmap
@@ -50,26 +50,26 @@ def _one_by_one(decompose: Callable, at_once: Callable | None = None) -> Callabl
 
 @functools.partial(_one_by_one, at_once=jacobi.eigh)
 def eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues λ, increasing, and eigenvectors (columns of V) of a Hermitian matrix; its lower triangle is read."""
+    """Compute eigenvalues λ, increasing, and eigenvectors V (columns) of a Hermitian matrix from its lower triangle."""
     return tuple(jnp.linalg.eigh(matrix, symmetrize_input=False))
 
 
 @_one_by_one
 def svd(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """σ, U and V† with min(m, n) columns and rows."""
+    """Compute σ, U with min(m, n) columns, and V† with min(m, n) rows."""
     left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
     return values, left, right
 
 
 @_one_by_one
 def singular_values(matrix: jax.Array) -> jax.Array:
-    """The min(m, n) singular values, decreasing."""
+    """Compute the min(m, n) singular values, decreasing."""
     directly = functools.partial(jnp.linalg.svd, compute_uv=False)
     return jax.lax.platform_dependent(matrix, tpu=_by_eigenvalues, default=directly)
 
 
 def _by_eigenvalues(matrix: jax.Array) -> jax.Array:
-    """σ from the eigenvalues ±σ of [[0, A], [A†, 0]], for which a TPU's compiler takes a seventh of the time."""
+    """Compute σ from the eigenvalues ±σ of [[0, A], [A†, 0]], which a TPU compiles in a seventh of the time."""
     count = min(matrix.shape)
     both = jnp.pad(matrix, ((0, matrix.shape[1]), (matrix.shape[0], 0)))
     return jnp.maximum(_eigenvalues(both + both.conj().T)[: -count - 1 : -1], 0.0)

@@ -1,4 +1,4 @@
-"""Matrices with one vector on a diagonal, each by one compiled program: nothing but the result is allocated.
+"""Build matrices with one vector on a diagonal; each is one compiled program that allocates only its result.
 
 >>> symmetric(np.array([1.0, 2.0])).tolist()
 [[0.0, 1.0, 0.0], [1.0, 0.0, 2.0], [0.0, 2.0, 0.0]]
@@ -16,22 +16,22 @@ __all__ = ["antisymmetric", "below", "diagonal", "symmetric"]
 
 
 def diagonal(entries: np.ndarray) -> jax.Array:
-    """The matrix with the entries on its diagonal."""
+    """Build the matrix with the entries on its diagonal."""
     return _within_memory(_diagonal, entries)
 
 
 def below(entries: np.ndarray) -> jax.Array:
-    """The matrix R with the entries below its diagonal, R[k+1, k]."""
+    """Build the matrix R with the entries below its diagonal, R[k+1, k]."""
     return _within_memory(_below, entries)
 
 
 def symmetric(entries: np.ndarray) -> jax.Array:
-    """R + R^T."""
+    """Build R + R^T."""
     return _within_memory(_symmetric, entries)
 
 
 def antisymmetric(entries: np.ndarray) -> jax.Array:
-    """-iR + iR^T, complex."""
+    """Build the complex matrix -iR + iR^T."""
     return _within_memory(_antisymmetric, entries)
 
 

@@ -35,12 +35,12 @@ _UNROLL = 4  # steps that are compiled as one
 
 
 def pays(n_matrices: int, n_rows: int) -> bool:
-    """Whether so many matrices of so many rows are faster here than one after the other on a GPU."""
+    """Check whether this many matrices are decomposed faster here than one after the other on a GPU."""
     return _ONE_CALL < n_rows <= _MOST_ROWS and n_matrices >= _LEAST_MATRICES
 
 
 def eigh(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues, increasing, and eigenvectors as columns.
+    """Compute eigenvalues, increasing, and eigenvectors as columns.
 
     Args:
         matrices: Hermitian, shape (..., n, n); their lower triangles are read.
@@ -54,7 +54,7 @@ def eigh(matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def eigvalsh(matrices: jax.Array) -> jax.Array:
-    """Eigenvalues alone, increasing, as `eigh`."""
+    """Compute the eigenvalues alone, increasing, as `eigh`."""
     return jnp.sort(_diagonalized(matrices, False)[0], axis=-1)
 
 
@@ -65,7 +65,7 @@ class _State(NamedTuple):
 
 
 def _diagonalized(matrices: jax.Array, with_vectors: bool) -> tuple[jax.Array, Any]:
-    """Eigenvalues in no order, and eigenvectors if asked for."""
+    """Compute eigenvalues, unsorted, and the eigenvectors if `with_vectors`."""
     shape, dtype = matrices.shape, matrices.dtype
     scale, start = jax.vmap(_prepared)(matrices.reshape(-1, *shape[-2:]))
     vectors = jnp.broadcast_to(jnp.eye(start.shape[-1], dtype=dtype)[None], start.shape) if with_vectors else None
@@ -91,7 +91,7 @@ def _diagonalized(matrices: jax.Array, with_vectors: bool) -> tuple[jax.Array, A
 
 
 def _prepared(matrix):
-    """A scale, and the matrix divided by it, Hermitian from its lower triangle, of an odd number of rows."""
+    """Make a matrix Hermitian from its lower triangle, divide it by a scale, and pad it to an odd number of rows."""
     lower = jnp.tril(matrix)
     largest = jnp.max(jnp.abs(lower))
     scale = jnp.where(largest == 0, 1.0, largest)  # squares neither under- nor overflow; NaN stays NaN
@@ -122,11 +122,11 @@ def _sweep(matrix, vectors):
 
 
 def _rotations(matrix, here, partner):
-    """c_i, u_i and the new A_ii of each index, with that which it is paired with; one paired with itself stays."""
+    """Compute c_i, u_i and the new A_ii of each index and its partner; an index paired with itself is unchanged."""
     first = here < partner
     own = _diagonal(matrix)
     other = own[partner]
-    entry = matrix[jnp.minimum(here, partner), jnp.maximum(here, partner)]  # the same one for both of a pair
+    entry = matrix[jnp.minimum(here, partner), jnp.maximum(here, partner)]  # one element for both of a pair
     size = jnp.abs(entry)
     present = (size > 0) & (here != partner)
     safe = jnp.where(present, size, 1.0)
@@ -147,7 +147,7 @@ def _diagonal(matrix):
 
 
 def _off_diagonal(matrix):
-    """The root sum of squares off the diagonal, in roundings of that of the matrix."""
+    """Compute the norm of the off-diagonal part, in units of the rounding error of the whole norm."""
     squares = jnp.abs(matrix) ** 2
     off = jnp.sum(jnp.where(jnp.eye(len(matrix), dtype=bool), 0.0, squares))
     every = jnp.sum(squares)

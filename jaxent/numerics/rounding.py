@@ -14,19 +14,19 @@ PAIR_BITS = 48  # of two significands of float32
 
 
 def epsilon(dtype: jnp.dtype | type) -> Float[jax.Array, ""]:
-    """Distance from 1 to the next larger number, of the dtype itself."""
+    """Return the distance from 1 to the next larger number on the device, in the dtype itself."""
     info = jnp.finfo(dtype)
     return _by_device(info.dtype, info.eps, 2.0 ** (1 - PAIR_BITS))
 
 
 def smallest(dtype: jnp.dtype | type) -> Float[jax.Array, ""]:
-    """The smallest normal number, below which a TPU has zero."""
+    """Return the smallest normal number on the device; in float64 on a TPU that is the one of float32."""
     info = jnp.finfo(dtype)
     return _by_device(info.dtype, info.tiny, jnp.finfo(jnp.float32).tiny)
 
 
 def _by_device(dtype, value, of_pairs):
-    """One number; in float64 another one on a TPU."""
+    """Return `value`, or `of_pairs` for float64 on a TPU, chosen by the device that runs the program."""
     usual = jnp.asarray(float(value), dtype)
     if dtype != jnp.float64:
         return usual

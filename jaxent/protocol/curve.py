@@ -36,7 +36,7 @@ __all__ = ["CurvePoints", "EntropyCurve", "curve_points", "entropy_curve"]
 
 @dataclasses.dataclass(frozen=True)
 class EntropyCurve:
-    """E(t) at increasing times (host arrays of one length).
+    """Hold E(t) at increasing times (host arrays of one length).
 
     Attributes:
         time: t, in units of 1/coupling, rounded to float64.
@@ -56,7 +56,7 @@ class EntropyCurve:
 
 @dataclasses.dataclass(frozen=True)
 class CurvePoints:
-    """Where a curve is evaluated.
+    """Hold the times at which a curve is evaluated, as distances from a centre.
 
     Attributes:
         centre: the time that distances are counted from, rounded to float64.
@@ -74,13 +74,13 @@ class CurvePoints:
 
     @property
     def exact(self) -> PiFraction:
-        """The magic times, and the last again until there are as many as intervals: one shape for one program."""
+        """Return the magic times, and repeat the last for a fixed shape: as many as intervals."""
         pairs = [pi_multiple(one) for one in self.fractions]
         pairs += pairs[-1:] * (len(self.even) - 1 - len(pairs))
         return pi_fraction(*np.array(pairs, int).reshape(-1, 2).T)
 
     def ordered(self, even: np.ndarray, magic: np.ndarray) -> np.ndarray:
-        """Values at both kinds of points, by increasing distance."""
+        """Merge values at both kinds of points, by increasing distance."""
         order = np.argsort(np.concatenate([self.even, self.magic]), kind="stable")
         return np.concatenate([even, magic])[order]
 
@@ -96,7 +96,7 @@ def entropy_curve(
     tolerance: float = 1e-8,
     report: Callable[[float], None] = lambda share: None,
 ) -> EntropyCurve:
-    """E(t) for all outcomes N and φ = 0, with the deepest dip between each two evenly spaced times.
+    """Compute E(t) for all outcomes N and φ = 0, with the deepest dip between each two evenly spaced times.
 
     Args:
         chain: the chain.
@@ -152,7 +152,7 @@ def entropy_curve(
 
 
 def curve_points(around: PiFraction | float, t_min: float, t_max: float, n_times: int, max_levels: int) -> CurvePoints:
-    """Evenly spaced times, and between each two the magic time of the smallest r.
+    """Choose evenly spaced times, and between each two the magic time of the smallest r.
 
     Args:
         around: the time that distances are counted from.
@@ -177,7 +177,7 @@ def curve_points(around: PiFraction | float, t_min: float, t_max: float, n_times
 
 
 def _window_bound(points: CurvePoints, chain: Chain) -> np.ndarray:
-    """`entropy_error_bound` at the even points, then at the magic ones."""
+    """Compute `entropy_error_bound` at the even points, then at the magic ones."""
     even = entropy_error_bound(chain, points.centre + points.even)
     magic = entropy_error_bound(chain, points.exact) if points.fractions else []
     return np.concatenate([np.asarray(even), np.asarray(magic)[: len(points.magic)]])

@@ -143,12 +143,12 @@ def entropy_of_schmidt(coefficients, alpha):
 
 
 def most_lost(dtype) -> float:
-    """Largest relative error of amplitudes that passes: 2e-9 in float64, 2e-4 in float32."""
+    """Return the largest relative error of amplitudes that is accepted: 2e-9 in float64, 2e-4 in float32."""
     return float(jnp.finfo(dtype).eps) ** 0.55
 
 
 def guarded(value, log_norm, lost):
-    """A value and log p, NaN (with all their derivatives) where the amplitudes are lost or, for the value, zero."""
+    """Replace a value and log p by NaN, with all derivatives, where amplitudes are lost; the value also where p = 0."""
     return value * _defined(log_norm, lost, zero=jnp.nan), log_norm * _defined(log_norm, lost, zero=1.0)
 
 
@@ -172,7 +172,7 @@ def _zero_of_derivative_jvp(primals, tangents):
 
 
 def _defined(log_norm, lost, zero):
-    """1, or NaN where the digits are lost; `zero` where the probability is zero. A factor: derivatives are NaN too."""
+    """Return the factor 1, NaN where digits are lost, `zero` where p = 0; a factor makes derivatives NaN too."""
     return jnp.where(lost < most_lost(lost.dtype), jnp.where(log_norm > -jnp.inf, 1.0, zero), jnp.nan)
 
 
@@ -200,11 +200,11 @@ def _lost_of_three(sizes: Differences, time, outcomes, offsets, all_outcomes_n, 
 
 
 class _EndState(NamedTuple):
-    """An end-to-end matrix by blocks: its singular values are |σ|^power of theirs, or |λ|^power if Hermitian."""
+    """Hold an end-to-end matrix by blocks, whose |σ|^power, or |λ|^power if Hermitian, are its singular values."""
 
     blocks: list
     hermitian: bool
-    n_values: jax.Array  # how many are no padding
+    n_values: jax.Array  # number of singular values without padding
     power: jax.Array | None  # None: 1
     log_norm: jax.Array  # log p, up to the log of Σ|σ|^(2·power)
     lost: jax.Array  # relative error of the amplitudes by rounding

@@ -36,7 +36,7 @@ UNLIKELY = -46.0  # log probability below which times and offsets may stand for 
 
 
 class Entropies(NamedTuple):
-    """Entropies of a batch of times, and what the band engine allows itself (0 for dense matrices), in bits.
+    """Hold entropies of a batch of times, and the error estimates of the band engine (0 for dense matrices), in bits.
 
     `banded` is true where the band engine gave the value; it is an array of the host. The derivatives in time are
     zero unless they were asked for.
@@ -54,7 +54,7 @@ class Entropies(NamedTuple):
 
 
 class ImpossibleOutcomes(ValueError):
-    """Outcomes that cannot occur at the times `where` it is true."""
+    """Report outcomes that cannot occur, at the times where `where` is true."""
 
     def __init__(self, message: str, where: np.ndarray):
         super().__init__(message)
@@ -65,12 +65,12 @@ class ImpossibleOutcomes(ValueError):
 
 
 class HardlyPossible(ImpossibleOutcomes):
-    """Outcomes that may occur at the times `where` it is true, but so seldom that all digits are lost."""
+    """Report outcomes so improbable, at the times where `where` is true, that all digits are lost."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Checked arguments of one call, with what is static about them."""
+    """Hold the checked arguments of one call, and the static flags that choose a route."""
 
     chain: Chain
     time: Time
@@ -132,13 +132,13 @@ class Problem:
 
     @property
     def facts(self) -> band.Facts:
-        """What the band engine asks first."""
+        """State the facts by which the band engine decides whether it can compute this problem."""
         leaves = jax.tree.leaves((self.time, *self._band_arguments()))
         known = all(arguments.concrete(leaf) is not None for leaf in leaves)
         return band.Facts(self.all_outcomes_n, self.no_offset, not isinstance(self.time, BondTimes), known)
 
     def plans(self, tolerance: float) -> list[band.BandPlan]:
-        """A plan of the band engine for each time, where there is no `jaxent.band.obstacle`."""
+        """Plan each time for the band engine; call it only if there is no `jaxent.band.obstacle`."""
         return band.make_plans(self.chain, self.time, *self._band_arguments(), tolerance, self.half_turns)
 
     def _band_arguments(self) -> tuple[jax.Array | None, jax.Array | None]:
@@ -146,7 +146,7 @@ class Problem:
         return None if self.all_outcomes_n else self.outcomes, None if self.no_offset else self.offsets
 
     def _chosen(self, which: np.ndarray | slice) -> "Problem":
-        """The same at some of its times, by an index of the raveled batch."""
+        """Select some times by an index of the raveled batch; return the problem at these."""
         time = jax.tree.map(lambda x: jnp.ravel(x)[which], self.time)
         half_turns = None if self.half_turns is None else np.array(self.half_turns, object)[which].tolist()
         return dataclasses.replace(self, time=time, half_turns=half_turns)
@@ -193,7 +193,7 @@ class Problem:
         return found
 
     def _by_plans(self, alpha: float | None, tolerance: float, slopes: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The fields of `Entropies` (8, times), and which of them are of the band engine."""
+        """Compute the fields of `Entropies`, shape (8, times), and mark the times that the band engine has computed."""
         plans = self.plans(tolerance)
         order = 1.0 if alpha is None else alpha
         by_matrices = band.dense_seconds(self.chain.dimension, plans[0].reversed_columns)
@@ -353,7 +353,7 @@ def _of_length(coefficients: jax.Array, length: int) -> jax.Array:
 
 @functools.cache
 def _with_slopes(kernel: Callable) -> Callable:
-    """A kernel that gives the derivatives in time after what another gives."""
+    """Make a kernel that returns the values of `kernel`, and after them their derivatives in time."""
 
     def both(sized, time, outcomes, offsets, all_outcomes_n, no_offset, *parameters):
         def at(instant):

@@ -260,7 +260,7 @@ def planned_entropy(
 
 @functools.partial(jax.jit, static_argnums=3)
 def _evaluated(plan, time, phase_offset, alpha):
-    """The entropy, NaN where the quadrature takes more than its share of the tolerance, and its error."""
+    """Compute the entropy and its quadrature error; the entropy is NaN if the error exceeds the plan's share."""
     found = band.evaluate(plan, time, phase_offset, order=alpha)
     enough = jnp.where(found.quadrature_error <= plan.quadrature_allowed, 1.0, jnp.nan)
     return jnp.asarray(found.entropy) * enough, jnp.asarray(found.quadrature_error)

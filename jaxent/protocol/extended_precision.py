@@ -32,7 +32,7 @@ def operations(chain: Chain) -> int:
 
 
 def reduced_matrix(chain: Chain, time: Time, outcomes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, float]:
-    """Normalized amplitudes without local phases, as `protocol.matrix_product.reduced_matrix`, and log Σ|A|².
+    """Compute normalized amplitudes without local phases, as `matrix_product.reduced_matrix`, and log Σ|A|².
 
     Args:
         chain: the chain.
@@ -129,7 +129,7 @@ class _Fixed:
     # ---------------------------------------------------------------- factors
 
     def _times(self, time: Time) -> list:
-        """The time of each bond."""
+        """List the time of each bond as a number of many digits."""
         inner = time.times if isinstance(time, BondTimes) else time
         if isinstance(inner, PiFraction):
             pairs = np.broadcast_arrays(np.asarray(inner.numerator), np.asarray(inner.denominator))

@@ -4,8 +4,8 @@
 
 as `protocol.dense` explains, without its local phases. The sum over an odd ensemble may cancel: for an outcome that can
 hardly occur all terms together leave 10^-16 of each, which is rounding. So beside the product runs a *twin*: the same
-chain, applied to a few rows of signs only, with every factor changed by what it may be wrong by. How far both are
-apart is the relative error of the product in the Frobenius norm, to a factor of about two, at a cost of O(M D²).
+chain, applied to a few rows of signs only, with every factor changed by its rounding error. The distance of both is
+the relative error of the product in the Frobenius norm, to a factor of about two, at a cost of O(M D²).
 
 References: J. Vignes, Math. Comput. Simul. 35, 233 (1993), stochastic arithmetic; M. F. Hutchinson, Commun. Stat.
 Simul. Comput. 18, 1059 (1989), norms from random signs.
@@ -50,7 +50,7 @@ N_SIGNS = 8  # rows that the twin is applied to
 
 
 class Reduced(NamedTuple):
-    """A normalized matrix, log Σ|A|² of what it was, and its relative error."""
+    """Hold a normalized matrix, log Σ|A|² before normalization, and its relative error."""
 
     matrix: jax.Array
     log_norm: jax.Array
@@ -58,7 +58,7 @@ class Reduced(NamedTuple):
 
 
 def reduced_matrix(chain, time, outcomes, offsets, all_outcomes_n, no_offset) -> Reduced:
-    """Normalized amplitudes without local phases; real for no offset, one time and odd M.
+    """Compute normalized amplitudes without local phases; they are real for no offset, one time and odd M.
 
     Arguments as the kernels of `protocol.dense`.
     """
@@ -95,12 +95,12 @@ def reduced_matrix(chain, time, outcomes, offsets, all_outcomes_n, no_offset) ->
 
 
 def onwards(carry, factor, other_factor):
-    """A step along the chain: the normalized product, its twin divided by the same norm, and the log of all norms².
+    """Go one step along the chain: multiply and normalize the matrix, and divide its twin by the same norm.
 
     Args:
-        carry: matrix, twin, and the logarithm of what the matrix was divided by, squared.
-        factor: that the matrix is multiplied by.
-        other_factor: that the twin is multiplied by.
+        carry: matrix, twin, and the logarithm of the product of all squared norms divided out so far.
+        factor: right factor of the matrix.
+        other_factor: right factor of the twin.
 
     Returns:
         carry of the next step.
@@ -116,12 +116,12 @@ def compared(matrix, twin, signs, log_norm) -> Reduced:
 
 
 def divided(twin, log_norm):
-    """The twin of a matrix that was divided by the root of e^log_norm."""
+    """Divide a twin by the norm e^(log_norm / 2) of its matrix, without derivatives."""
     return jax.lax.stop_gradient(multiply(twin, jnp.exp(-jnp.where(log_norm > -jnp.inf, log_norm, 0.0) / 2)))
 
 
 def apart(matrix, twin, signs):
-    """‖S A - twin‖ / ‖S A‖: the relative error of A; 1 where A is zero and its twin is not."""
+    """Estimate the relative error ‖S A - twin‖ / ‖S A‖ of A; it is 1 where A is zero and its twin is not."""
     of_matrix = matmul(signs, jax.lax.stop_gradient(matrix))
     difference, size = jnp.linalg.norm(of_matrix - twin), jnp.linalg.norm(of_matrix)
     apart = difference / jnp.where(size > 0, size, 1.0)
@@ -129,7 +129,7 @@ def apart(matrix, twin, signs):
 
 
 class _Factors:
-    """The factors of the product, or (wrong) what they may be in the worst case of rounding."""
+    """Build the factors of the product, or, if `wrong`, these changed by the largest rounding error they may have."""
 
     def __init__(self, chain, time, outcomes, offsets, all_outcomes_n, no_offset, wrong):
         if wrong:
@@ -142,7 +142,7 @@ class _Factors:
         self.even, self.odd = (self._parameters(outcomes, offsets, first) for first in (0, 1))
 
     def _parameters(self, outcomes, offsets, first):
-        """Of every second ensemble: outcome, offset and, if they differ, the times of both its bonds."""
+        """Select, for every second ensemble, outcome, offset and, if bond times differ, the times of both its bonds."""
         chosen = (outcomes[first::2], offsets[first::2])
         if self.uniform:
             return chosen
@@ -185,7 +185,7 @@ class _Factors:
         return self._changed(scaled_columns(unit(turns_of_products(self.doubled, self.doubled, bond, 2)), self.root))
 
     def _changed(self, values):
-        """The values themselves, or each changed by its rounding."""
+        """Return the values; if `wrong`, change each by its rounding error."""
         return roundings(values) if self.wrong else values
 
 
@@ -198,39 +198,39 @@ def roundings(values):
 
 @functools.lru_cache(maxsize=64)
 def signs_of(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Signs without a pattern, the same at each call."""
+    """Draw random signs, the same at each call."""
     signs = np.random.default_rng([seed, *shape]).integers(0, 2, shape, dtype=np.int8) * 2 - 1
     signs.flags.writeable = False
     return signs
 
 
 def row_error(n_atoms, row):
-    """What a row of `jaxent.dicke.x_basis` may be wrong by: N / 2 roundings of its norm in all (measured)."""
+    """Estimate the error of a row of `dicke.x_basis`, with random signs: N/2 roundings of its norm (measured)."""
     size = jnp.linalg.norm(row) * (n_atoms / 2 / np.sqrt(row.size))
     return rounding.epsilon(row.dtype) * size * jnp.asarray(signs_of(row.shape, 1), row.dtype)
 
 
 def turns_size(multiples, time):
-    """Largest |n t / 4π|, up to half a turn: the size of the numbers that a phase is rounded among."""
-    if isinstance(time, PiFraction):  # reduced in integers: what is left is rounded relative to itself
+    """Compute the largest |n t / 4π|, at most half a turn, which sets the rounding error of a phase."""
+    if isinstance(time, PiFraction):  # reduced in integers, so the error is relative to the reduced phase
         return 0.0
     return jnp.minimum(float(np.abs(multiples).max()) * jnp.abs(time) / (4 * jnp.pi), 0.5)
 
 
 def angle_error(half_angle, size, offset):
-    """What half angles of differences may be wrong by, up or down."""
+    """Estimate the rounding error of half angles, with random signs."""
     eps = rounding.epsilon(half_angle.dtype)
     error = eps * (jnp.abs(half_angle) + size + jnp.abs(offset) / (4 * jnp.pi))
     return error * jnp.asarray(signs_of(half_angle.shape, 3), half_angle.dtype)
 
 
 def _bonds(time, first, count):
-    """Times of `count` bonds, every second one from `first` on."""
+    """Select the times of `count` bonds, every second one from `first` on."""
     return jax.tree.map(lambda x: x[first::2][:count], time.times)
 
 
 def local_phases(chain, time, outcomes, offsets):
-    """What `reduced_matrix` leaves out, in turns: phases of k_1, of k_M, and of the whole.
+    """Compute the phases that `reduced_matrix` leaves out, in turns: of k_1, of k_M, and of the whole matrix.
 
     With m = k - N/2: e^(i N m_1 t_1/2), e^(∓ i N m_M t_(M-1)/2) (minus for odd M), and
     Σ_j N φ_j/2 + Σ_(even j) (N - q_j) π/2 + (N²/4) Σ_b (-1)^(b+1) t_b.
@@ -257,7 +257,7 @@ def local_phases(chain, time, outcomes, offsets):
 
 
 def even_values(n_atoms, time, outcome, offset, all_outcomes_n, differences, wrong=False):
-    """Compute f_q(d t + φ) for differences d of the host; `wrong`: changed by what rounding may change."""
+    """Compute f_q(d t + φ) for differences d of the host; if `wrong`, change it by the rounding error."""
     half_angle = _half_angles(time, offset, differences)
     if wrong:
         half_angle = half_angle + angle_error(half_angle, turns_size(differences, time), offset)
@@ -293,7 +293,7 @@ def overlap(n_atoms, outcome, half_angle, all_outcomes_n):
 
 
 def toeplitz(values):
-    """The matrix T[i, j] = values[i - j + D - 1]."""
+    """Build the matrix T[i, j] = values[i - j + D - 1]."""
     size = (values.shape[0] + 1) // 2
     row = jax.lax.iota(int, size)
     return values[pairwise_differences(row) + (size - 1)]
@@ -308,7 +308,7 @@ def root_weights(chain):
 
 
 def normalized(tree):
-    """A matrix, or several, divided by the root of the sum of all squares; and the logarithm of that sum."""
+    """Divide one or several matrices by the root of the sum of all |elements|²; return them and the log of that sum."""
     leaves = jax.tree.leaves(tree)
     largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(x)) for x in leaves])
     scale = jax.lax.stop_gradient(jnp.where(largest > 0, largest, 1.0))

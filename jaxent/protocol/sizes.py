@@ -220,7 +220,7 @@ def _halves(chain: Chain) -> Halves:
 
 
 def _bucket_of_steps(steps: int) -> int:
-    """A power of two up to eight, then numbers that are a sixteenth to an eighth apart."""
+    """Round up to a power of two up to eight, beyond to numbers that are a sixteenth to an eighth apart."""
     if steps <= 8:
         return 0 if steps == 0 else 2 ** (steps - 1).bit_length()
     unit = 2 ** (steps.bit_length() - 4)

@@ -43,13 +43,13 @@ def half_turn(turns: fractions.Fraction) -> int:
 
 
 def simplest_between(low: fractions.Fraction, high: fractions.Fraction, largest: int) -> fractions.Fraction | None:
-    """The fraction of the smallest denominator strictly between two others, at most `largest`; of integers, the least.
+    """Find the fraction of smallest denominator, at most `largest`, strictly between two others; the least if integers.
 
     By continued fractions (Stern and Brocot's walk, many steps at once): O(log r) divisions.
     """
     if low >= high:
         return None
-    # while no integer lies between, the integer part is common to all numbers between: what remains is inverted
+    # without an integer between, all numbers between share their integer part: subtract it, invert the rest
     parts: list[int] = []
     (below, below_over), (above, above_over) = low.as_integer_ratio(), high.as_integer_ratio()
     while True:
@@ -72,7 +72,7 @@ def simplest_between(low: fractions.Fraction, high: fractions.Fraction, largest:
 def simplest_in_order(
     low: fractions.Fraction, high: fractions.Fraction, largest: int, count: int
 ) -> list[fractions.Fraction]:
-    """The `count` fractions of the smallest denominators strictly between two others, by denominator."""
+    """Find the `count` fractions of smallest denominator strictly between two others, by increasing denominator."""
     found: list[fractions.Fraction] = []
     heap: list[tuple[int, fractions.Fraction, fractions.Fraction, fractions.Fraction]] = []
 
@@ -91,16 +91,16 @@ def simplest_in_order(
 
 
 def nearest(turns: fractions.Fraction, largest: int) -> tuple[fractions.Fraction, float]:
-    """The fraction of a denominator up to `largest` nearest to t/2π, and how far t is beyond 2π times it."""
+    """Find the fraction nearest to t/2π with a denominator up to `largest`, and t minus 2π times it."""
     fraction = turns.limit_denominator(largest)
     return fraction, 2 * math.pi * float(turns - fraction)
 
 
 def pi_multiple(turns: fractions.Fraction) -> tuple[int, int]:
-    """Numerator and denominator of t/π."""
+    """Return numerator and denominator of t/π."""
     return (2 * turns).as_integer_ratio()
 
 
 def time_text(turns: fractions.Fraction) -> str:
-    """The time 2π times a fraction, as one writes it."""
+    """Write the time 2π times a fraction as text, such as π/2."""
     return pi_symbols(*pi_multiple(turns))

@@ -1,4 +1,4 @@
-"""What a window costs: a proven bound for three ensembles, an estimate for longer chains.
+"""The error of a window: a proven bound for three ensembles, an estimate for longer chains.
 
 For M = 3 a window projects k_1 and k_3 and touches nothing else (the middle ensemble is summed exactly). Projecting
 one end loses the share ε of the outcome's probability and leaves the other end's state smaller by a positive operator
@@ -114,7 +114,7 @@ def entropy_error_estimate(
 
 
 class EntropyWithErrors(NamedTuple):
-    """An entropy and what its error is made of, in bits; arrays of the shape of the times.
+    """Hold an entropy and the parts of its error, in bits; arrays of the shape of the times.
 
     Attributes:
         entropy: E.
@@ -168,7 +168,7 @@ def chain_for_tolerance(
     outcomes: arguments.Outcomes | None = None,
     phase_offset: arguments.Offsets = 0.0,
 ) -> Chain:
-    """The chain of three ensembles with the smallest window proven to keep the entropy within a tolerance.
+    """Find the chain of three ensembles with the smallest window proven to keep the entropy within a tolerance.
 
     Args:
         n_atoms: N.
@@ -239,10 +239,10 @@ def _bound(chain, all_outcomes_n, time, outcomes, offsets):
 
 @functools.lru_cache(maxsize=4)
 def _shares(chain: Chain):
-    """Weights over d = k - k' of three disjoint sets of pairs, a bound on what all of them leave out, and their noise.
+    """Sum weights over d = k - k' for three disjoint sets of pairs; bound the weight left out and the rounding error.
 
     Both in the window; k outside (k' anywhere); k inside and k' outside. All N + 1 states are used where that is
-    feasible, else so many standard deviations that Hoeffding's inequality leaves less than 1e-36.
+    feasible; otherwise so many standard deviations that Hoeffding's inequality leaves less than 1e-36.
     """
     summed, neglected = _states_summed(chain)
     states = np.arange(summed.start, summed.stop)
@@ -262,7 +262,7 @@ def _shares(chain: Chain):
 
 
 def _states_summed(chain: Chain) -> tuple[range, float]:
-    """The Dicke states whose weights are summed, and a bound on what all others weigh."""
+    """Choose the Dicke states whose weights are summed, and bound the weight of all others."""
     sigma = math.sqrt(chain.n_atoms) / 2
     reach = max((chain.window or 0.0) + 6.0, 13.0)
     half_width = math.ceil(reach * sigma)

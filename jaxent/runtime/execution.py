@@ -39,7 +39,7 @@ def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
 
 
 def over_batch(function: Callable, points: Any, shape: tuple[int, ...], at_once: int) -> Any:
-    """A function of one point at each point of a batch; results have the batch's axes first.
+    """Apply a function of one point to each point of a batch; the batch's axes come first in the results.
 
     Args:
         function: of one point.
@@ -57,12 +57,12 @@ def over_batch(function: Callable, points: Any, shape: tuple[int, ...], at_once:
 
 
 def over_points(function: Callable, points: Any, at_once: int) -> Any:
-    """`jax.lax.map` over the leading axis; one at a time is no batch, in which `jax.lax.cond` runs both branches."""
+    """Run `jax.lax.map` over the leading axis; one point at a time makes no batch, so `lax.cond` runs one branch."""
     return jax.lax.map(function, points, batch_size=at_once if at_once > 1 else None)
 
 
 def scan(step: Callable, start: Any, steps: Any, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
-    """`jax.lax.scan`, of no steps as well, which that refuses under `jax.disable_jit`."""
+    """Run `jax.lax.scan`, also with no steps, which it refuses under `jax.disable_jit`."""
     if length or any(len(leaf) for leaf in jax.tree.leaves(steps)):
         return jax.lax.scan(step, start, steps, length, reverse)
     first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), steps)
@@ -71,6 +71,6 @@ def scan(step: Callable, start: Any, steps: Any, length: int | None = None, reve
 
 
 def is_traced(args: Any) -> bool:
-    """Whether a transformation is under way: in the arguments, or around the call."""
+    """Check whether a transformation traces the arguments or surrounds the call."""
     leaves = (*jax.tree.leaves(args), jnp.zeros(()))  # under `jit` known numbers become part of the program, too
     return any(isinstance(leaf, Tracer) for leaf in leaves)
