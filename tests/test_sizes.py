@@ -40,7 +40,7 @@ def test_buckets_hold_every_size_and_pad_little():
     assert all(most >= size for size, most in enumerate(padded, 1))
     assert padded == sorted(padded)
     assert all(sizes.bucket(most) == most for most in padded)
-    assert max(most / size for size, most in enumerate(padded, 1) if size > 60) < 1.36
+    assert max(most / size for size, most in enumerate(padded, 1) if size > 60) < 1.28
     assert max(most / size for size, most in enumerate(padded, 1) if size > 1008) < 1.21
 
 
@@ -51,11 +51,11 @@ def test_fifty_numbers_of_atoms_take_ten_programs():
     assert n_programs() - before <= 10
 
 
-def test_chains_of_every_length_take_six_programs():
+def test_chains_of_every_length_take_seven_programs():
     before = n_programs()
     for n_ensembles in range(2, 13):
         jaxent.end_to_end_entropy(Chain(n_ensembles, 20), TIMES[:3])
-    assert n_programs() - before <= 6  # M = 3; odd M; 0, 1, 2, 4 and 8 steps of even M, of which M = 2 has none
+    assert n_programs() - before <= 7  # M = 3; all odd M; 0, 1, 2, 4 or 8 steps of even M
 
 
 def test_outcomes_of_three_ensembles_share_programs():

@@ -64,7 +64,8 @@ def test_eigenvalues_of_a_random_hermitian_matrix_are_those_of_lapack(size, dtyp
     got = eigvalsh(jnp.asarray(matrix))
     assert got.shape == (size,)
     assert got.dtype == jnp.float64
-    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-15 * max(1, abs(expected).max()))
+    # 18 roundings of the norm: the QL iteration of LAPACK makes up to 12 of them
+    np.testing.assert_allclose(got, expected, rtol=0, atol=4e-15 * max(1, abs(expected).max()))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -92,7 +93,7 @@ def test_eigenvalues_scale_with_the_matrix(size, scale):
     matrix = hermitian(np.random.default_rng(size), size, float)
     expected = np.linalg.eigvalsh(matrix)
     got = np.asarray(eigvalsh(jnp.asarray(scale * matrix))) / scale
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=4e-15 * abs(expected).max())
 
 
 @pytest.mark.parametrize("size", [2, 16])

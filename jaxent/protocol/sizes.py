@@ -42,7 +42,7 @@ __all__ = [
     "pair_weights",
 ]
 
-_BUCKETS = (12, 18, 26, 38, 52, 70, 88, 104, 120, 140, 168, 204, 252, 304, 364, 436, 508, 608, 728, 868, 1008)
+_BUCKETS = (6, 12, 18, 26, 38, 52, 70, 88, 112, 140, 168, 204, 252, 304, 364, 436, 508, 608, 728, 868, 1008)
 _RATIO = 1.2  # between larger ones: of matrices, whose cost grows as the third power of their size
 _RATIO_DIFFERENCES = 2.0  # between numbers of differences, which cost next to nothing
 _NEGLIGIBLE = 1e-34  # weight of all left-out states: its root, by which singular values change, is below rounding
