@@ -31,7 +31,6 @@ __all__ = [
     "cos_power",
     "log_weights",
     "number_operator",
-    "overlap",
     "spin_raising",
     "spin_x",
     "spin_y",

@@ -37,7 +37,7 @@ def by_band(chain, times, outcomes=None, offset=None, tolerance=TOLERANCE, order
 @pytest.fixture
 def also_few(monkeypatch):
     """Let the engine be considered for matrices of any size."""
-    monkeypatch.setattr(band.batches, "_LEAST_DIMENSION", 1)
+    monkeypatch.setattr(band.batches, "_LEAST_STATES", 1)
 
 
 # ---------------------------------------------------------------------- the entropy
@@ -260,7 +260,7 @@ def test_second_derivatives_agree_with_the_dense_route():
 @pytest.mark.usefixtures("quick_compilation", "also_few")
 def test_a_grid_of_times_compiles_a_handful_of_programs(monkeypatch):
     chain = Chain(3, 2500, 6.0)
-    monkeypatch.setattr(band, "dense_seconds", lambda dimension, reversed_columns: math.inf)
+    monkeypatch.setattr(band, "dense_seconds", lambda chain, reversed_columns: math.inf)
     rng = np.random.default_rng(2)
     counted = chex.assert_max_traces(band.batches._evaluate_all.__wrapped__, 6)
     monkeypatch.setattr(band.batches, "_evaluate_all", jax.jit(counted))

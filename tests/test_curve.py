@@ -97,8 +97,8 @@ def test_a_quadrature_that_misses_its_share_is_replaced_by_dense_matrices(monkey
     """The engine's numbers are made wrong, and its measured error says so: neither may reach the reader."""
     chain, times = Chain(3, 20), np.linspace(1.0, 2.0, 3)
     right = [oracles.entropy_bits(oracles.end_to_end(3, 20, t, [20])) for t in times]
-    monkeypatch.setattr(band.batches, "_LEAST_DIMENSION", 1)
-    monkeypatch.setattr(band, "dense_seconds", lambda dimension, reversed_columns: math.inf)
+    monkeypatch.setattr(band.batches, "_LEAST_STATES", 1)
+    monkeypatch.setattr(band, "dense_seconds", lambda chain, reversed_columns: math.inf)
 
     def wrong(plans, order=1.0):
         return band.BandedEntropy(*np.full((2, len(plans)), 0.3), np.full(len(plans), 1e-3))
@@ -119,7 +119,7 @@ def test_times_before_zero_and_beyond_a_period():
 
 def test_progress_is_reported(monkeypatch):
     shares = []
-    monkeypatch.setattr(band.batches, "_LEAST_DIMENSION", 1)
+    monkeypatch.setattr(band.batches, "_LEAST_STATES", 1)
     entropy_curve(Chain(3, 100, 6.0), 1.0, 2.0, 60, report=shares.append)
     assert len(shares) > 1
     assert shares[-1] == 1.0

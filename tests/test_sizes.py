@@ -51,11 +51,11 @@ def test_fifty_numbers_of_atoms_take_ten_programs():
     assert n_programs() - before <= 10
 
 
-def test_chains_of_every_length_take_seven_programs():
+def test_chains_of_two_to_twelve_take_eight_programs():
     before = n_programs()
     for n_ensembles in range(2, 13):
         jaxent.end_to_end_entropy(Chain(n_ensembles, 20), TIMES[:3])
-    assert n_programs() - before <= 7  # M = 3; all odd M; 0, 1, 2, 4 or 8 steps of even M
+    assert n_programs() - before <= 8  # M = 3; all odd M; 0 to 5 steps of even M
 
 
 def test_outcomes_of_three_ensembles_share_programs():

@@ -331,14 +331,15 @@ def test_a_refusal_of_one_chain_is_told_once(tmp_path):
 
 def test_what_refuses_does_not_take_other_quantities_with_it_and_is_counted_once(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "free_bytes", lambda: 2**26)
-    sweep = Sweep(["schmidt_coefficients", "log_outcome_probability", "average_entropy"], 4000, [0.1, 0.2])
+    quantities = ["schmidt_coefficients", "log_outcome_probability", "average_entropy"]
+    sweep = Sweep(quantities, 4000, [0.1, 0.2], phase_offset=0.1)
     done = run_sweep(sweep, tmp_path, devices=jax.local_devices()[:1], tile_points=2)
     assert [(failure.start, failure.stop) for _, failure in done.failures] == [(0, 2)]
     dataset = open_sweep(tmp_path)
     assert dataset.attrs["points_failed"] == 2
     assert np.isnan(dataset.schmidt_coefficients).all()
     assert np.isnan(dataset.average_entropy).all()
-    exact = jaxent.log_outcome_probability(jaxent.Chain(3, 4000), np.array([0.1, 0.2]))
+    exact = jaxent.log_outcome_probability(jaxent.Chain(3, 4000), np.array([0.1, 0.2]), None, 0.1)
     np.testing.assert_allclose(dataset.log_outcome_probability, exact, rtol=1e-12)
 
 

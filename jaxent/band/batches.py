@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
+from jaxent import dicke
 from jaxent.band.engine import BandedEntropy, evaluate, is_certain, rule_for, sheet_width
 from jaxent.band.phases import multiples, reduced
 from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
@@ -34,7 +35,8 @@ __all__ = [
     "worth_planning",
 ]
 
-_LEAST_DIMENSION = 500  # below, a dense matrix takes less than 15 ms: not worth compiling more programs
+_LEAST_STATES = 500  # below, a dense matrix takes less than 15 ms: not worth compiling more programs
+_COUNTING = 12.5  # standard deviations: states beyond weigh less than rounding, and dense matrices leave them out
 _CACHE_BYTES = 512 * 2**10  # windows of a tile that stay in a CPU core's cache
 _DEVICE_BYTES = 2**30
 _COMPILATION_SECONDS = 0.5  # time to compile one more program
@@ -71,7 +73,7 @@ def worth_planning(chain: Chain, facts: Facts, tolerance: float) -> bool:
         facts: what is known of times, outcomes and offsets.
         tolerance: largest allowed error, in bits.
     """
-    large = chain.dimension >= _LEAST_DIMENSION
+    large = _n_dense_states(chain, facts.all_outcomes_n and facts.no_offset) >= _LEAST_STATES
     return large and tolerance > 0 and obstacle(chain, facts, tolerance) is None
 
 
@@ -152,9 +154,22 @@ def _log_probabilities(chain: Chain, half_turns: Sequence[int], outcome: int, of
 # -------------------------------------------------------------------------- costs
 
 
-def dense_seconds(dimension: int, reversed_columns: bool) -> float:
+def dense_seconds(chain: Chain, reversed_columns: bool) -> float:
     """Estimate the seconds of the dense engine for one time, on one CPU core of 2020."""
-    return dimension**2 * (1.2e-7 if reversed_columns else 4e-8) + 4e-12 * dimension**3
+    rows = _n_dense_states(chain, not reversed_columns)
+    if reversed_columns:
+        return 8e-8 * rows**2 + 2e-11 * rows**3
+    halves = 2.7e-8 * rows**2 + 1e-11 * rows**3  # two, each of half the rows
+    if chain.n_ensembles % 2:
+        return halves
+    return 2 * halves + 2e-11 * rows**3 * (chain.n_ensembles - 2) / 2  # singular values, and products before
+
+
+def _n_dense_states(chain: Chain, halves: bool) -> int:
+    """Count the states of an end in a dense matrix: with all outcomes N and no offset those that count in rounding."""
+    if not halves:
+        return chain.dimension
+    return min(chain.dimension, 2 * dicke.window_half_width(chain.n_atoms, _COUNTING) + 1)
 
 
 def banded_seconds(plan: BandPlan, order: float = 1.0) -> float:

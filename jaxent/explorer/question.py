@@ -158,7 +158,8 @@ class Question:
     def _pure_seconds(self, chain: Chain) -> float:
         if self.is_banded:
             return QUANTITIES["entropy"].seconds(chain, Settings(self.tolerance, 1.0, None, 0))
-        return 2e-5 + band.dense_seconds(chain.dimension, not self.is_simple) * (self.n_ensembles - 2 or 1)
+        each = 1 if self.is_simple else self.n_ensembles - 2 or 1
+        return 2e-5 + band.dense_seconds(chain, not self.is_simple) * each
 
     def check_cost(self) -> None:
         """Refuse a question whose points take too long.

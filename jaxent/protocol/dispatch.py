@@ -196,7 +196,7 @@ class Problem:
         """Compute the fields of `Entropies`, shape (8, times), and mark the times that the band engine has computed."""
         plans = self.plans(tolerance)
         order = 1.0 if alpha is None else alpha
-        by_matrices = band.dense_seconds(self.chain.dimension, plans[0].reversed_columns)
+        by_matrices = band.dense_seconds(self.chain, plans[0].reversed_columns)
         banded = np.array([band.banded_seconds(plan, order) < by_matrices for plan in plans], bool)
         kept = [plan for plan, yes in zip(plans, banded, strict=True) if yes]
         found, rates = band.entropies_and_slopes(kept, order) if slopes else (band.entropies(kept, order), None)

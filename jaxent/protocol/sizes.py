@@ -39,6 +39,7 @@ __all__ = [
     "of_amplitudes",
     "of_matrices",
     "of_sums",
+    "padded_differences",
     "pair_weights",
 ]
 
@@ -220,10 +221,8 @@ def _halves(chain: Chain) -> Halves:
 
 
 def _bucket_of_steps(steps: int) -> int:
-    """Round up to a power of two up to eight, beyond to numbers that are a sixteenth to an eighth apart."""
-    if steps <= 8:
-        return 0 if steps == 0 else 2 ** (steps - 1).bit_length()
-    unit = 2 ** (steps.bit_length() - 4)
+    """Return the number itself up to eight, then one of numbers that are a sixteenth to an eighth apart."""
+    unit = 2 ** max(0, steps.bit_length() - 4)
     return -(-steps // unit) * unit
 
 
@@ -241,11 +240,16 @@ def _three(chain: Chain) -> Three:
     )
 
 
+def padded_differences(chain: Chain) -> int:
+    """Return the number of differences of one sign, and 0, in `Differences`."""
+    return bucket(largest_difference(chain) + 1, _RATIO_DIFFERENCES)
+
+
 @functools.lru_cache(maxsize=64)
 def _differences(chain: Chain) -> Differences:
     differences, weights = pair_weights(chain)
-    most = int(differences[-1])
-    return Differences(np.asarray(chain.n_atoms), np.pad(weights, bucket(most + 1, _RATIO_DIFFERENCES) - 1 - most))
+    padding = padded_differences(chain) - 1 - int(differences[-1])
+    return Differences(np.asarray(chain.n_atoms), np.pad(weights, padding))
 
 
 @np.errstate(under="ignore")  # weights below 1e-308 are 0

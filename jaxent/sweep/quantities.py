@@ -207,7 +207,7 @@ def _amplitude_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
 
 def _probability_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
     matrix = (32 if chain.n_ensembles == 3 else 64) * chain.dimension**2
-    return 128 * sizes.largest_difference(chain) if _is_short(chain, settings) else matrix
+    return 128 * sizes.padded_differences(chain) if _is_short(chain, settings) else matrix
 
 
 def _sample_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
