@@ -37,6 +37,7 @@ WITHOUT_ROWS = {
     "band.worth_planning": "a truth value",
     "check_sweep": "reads one tile of at most 64 MiB at a time",
     "dicke.window_half_width": "a number",
+    "keep_compiled_programs": "sets options",
     "open_sweep": "opens files, whose values are read when they are asked for",
     "pi_fraction": "keeps the arrays that it is given",
     "read_sweep": "a file of at most 64 MiB",

@@ -64,6 +64,7 @@ from .protocol.window_error import (
     entropy_error_estimate,
     entropy_with_errors,
 )
+from .runtime.programs import keep_compiled_programs
 from .sweep import Span, Sweep, check_sweep, open_sweep, read_sweep, run_sweep
 from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 
@@ -121,6 +122,7 @@ __all__ = [
     "from_qutip",
     "from_xarray",
     "half_width",
+    "keep_compiled_programs",
     "log_negativity",
     "log_negativity_dm",
     "log_outcome_probability",

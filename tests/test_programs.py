@@ -2,6 +2,8 @@
 
 import math
 import os
+import subprocess
+import sys
 import time
 import zlib
 
@@ -66,3 +68,40 @@ def test_programs_are_forgotten_before_the_system_ends_the_process(monkeypatch):
 def test_a_system_that_tells_nothing_is_left_alone(tmp_path):
     assert not programs.forget_if_too_many(jax, tmp_path / "missing")
     assert programs.n_maps(tmp_path / "missing") == 0
+
+
+SCRIPT = """
+import sys, jax
+jax.config.update("jax_enable_x64", True)
+import jaxent
+compiled = []
+jax.monitoring.register_event_listener(lambda name, **_: compiled.append(name))
+print(jaxent.keep_compiled_programs(*sys.argv[1:]))
+print(float(jaxent.end_to_end_renyi_entropy(jaxent.Chain(3, 40), 1.0, 2.0)))
+print(sum("cache_hits" in name for name in compiled))
+"""
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_script_keeps_its_programs_for_the_next(tmp_path, given):
+    folder = tmp_path / "kept" if given else tmp_path / "jaxent" / "programs"
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    environment |= {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    arguments = [sys.executable, "-c", SCRIPT, *([str(folder)] if given else [])]
+    runs = [
+        subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    ]
+    assert runs[0][:2] == runs[1][:2] == [str(folder), runs[0][1]]
+    assert (int(runs[0][2]), int(runs[1][2]) > 0) == (0, True)
+
+
+def test_a_folder_for_programs_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        jaxent.keep_compiled_programs(tmp_path / "file" / "programs")
+
+
+def test_nothing_is_kept_where_the_environment_says_so(monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+    assert jaxent.keep_compiled_programs() is None

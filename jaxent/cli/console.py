@@ -57,7 +57,7 @@ def library():
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    keep_compiled_programs(jax)
+    keep_compiled_programs()
     try:
         jax.devices()
     except (RuntimeError, AssertionError):  # the latter where the plugin of a known platform is not installed

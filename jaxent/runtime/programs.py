@@ -7,6 +7,7 @@ Truncated entries of the cache are removed, so that JAX writes them again; other
 every run.
 """
 
+import errno
 import gc
 import math
 import os
@@ -70,25 +71,51 @@ def forget_if_too_many(jax, limit: Path = _LIMIT) -> bool:
     return True
 
 
-def keep_compiled_programs(jax) -> None:
-    """Keep compiled programs between commands, in JAX_COMPILATION_CACHE_DIR or in the user's cache folder."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself; if it is empty, nothing is kept
+def keep_compiled_programs(folder: str | os.PathLike | None = None) -> Path | None:
+    """Keep compiled programs on disk from now on, so that later processes need not compile them.
+
+    The command line does so for every command. At most 2 GiB are kept, and the least recently used are dropped.
+
+    Args:
+        folder: where; made if it is not there. None: what the environment variable JAX_COMPILATION_CACHE_DIR says (if
+            it is empty, nothing is kept), or else a folder of the user's for such things.
+
+    Returns:
+        the folder; None where nothing is kept, as the user's folder cannot be written.
+
+    Raises:
+        OSError: when the given folder cannot be made, or not be written.
+    """
+    import jax
+
+    if folder is None and "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself
         given = os.environ["JAX_COMPILATION_CACHE_DIR"]
-        if given and "://" not in given:
-            drop_damaged(Path(given), with_times=False)
-        return
+        if not given or "://" in given:
+            return None
+        drop_damaged(Path(given), with_times=False)
+        return Path(given)
+    path = _users_folder() if folder is None else Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        if folder is not None:
+            raise
+        return None  # the home folder is not writable
+    if not os.access(path, os.W_OK):
+        if folder is not None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return None
+    drop_damaged(path, with_times=True)
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_compilation_cache_max_size", _MOST_CACHE_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_CACHED_SECONDS)
+    return path
+
+
+def _users_folder() -> Path:
     from platformdirs import user_cache_path
 
-    folder = user_cache_path("jaxent", appauthor=False) / "programs"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return  # the home folder is not writable
-    if os.access(folder, os.W_OK):
-        drop_damaged(folder, with_times=True)
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_compilation_cache_max_size", _MOST_CACHE_BYTES)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_CACHED_SECONDS)
+    return user_cache_path("jaxent", appauthor=False) / "programs"
 
 
 def drop_damaged(folder: Path, with_times: bool) -> None:
