@@ -41,7 +41,7 @@ QUICK = (
 )
 # lists of times, files, and conversions: nothing of them runs on an accelerator but the functions above
 ON_THE_HOST = (
-    *("check_sweep", "open_sweep", "read_sweep", "run_sweep"),
+    *("check_sweep", "keep_compiled_programs", "open_sweep", "read_sweep", "run_sweep"),
     *("from_qutip", "from_xarray", "to_qutip", "to_xarray"),
     *("crevasse_grid", "magic_times", "pi_fraction", "pi_fractions_up_to", "uniform_grid", "normalized_entropy"),
 )
