@@ -662,9 +662,15 @@ def test_improbable_outcomes_of_longer_chains_are_not_mistaken_either():
 
 def test_a_matrix_that_does_not_fit_is_refused_before_it_is_allocated():
     dense_entropy = functools.partial(end_to_end_entropy, tolerance=0)
-    for function, n_ensembles in ((end_to_end_amplitudes, 3), (dense_entropy, 3), (outcome_probability, 4)):
-        with pytest.raises(ValueError, match=r"n_atoms = 1000000 .* GiB, but .* GiB are free; use a smaller window"):
-            function(Chain(n_ensembles, 10**6), 1.0)
+    large = {
+        end_to_end_amplitudes: Chain(3, 10**6),
+        dense_entropy: Chain(3, 10**9),
+        outcome_probability: Chain(4, 10**6),
+    }
+    for function, chain in large.items():
+        words = rf"n_atoms = {chain.n_atoms} .* GiB, but .* GiB are free; use a smaller window"
+        with pytest.raises(ValueError, match=words):
+            function(chain, 1.0)
 
 
 @pytest.mark.parametrize("outcome", [None, 2 * 10**5 - 3])

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
@@ -174,9 +175,9 @@ def of_matrices(
         return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
     if all_outcomes_n and no_offset:
         check(min(chain.dimension // 2 + 1, dicke.window_half_width(chain.n_atoms, _FARTHEST) + 1) ** 2)
-        return _halves(chain)
+        return _in_default_precision(_halves(chain))
     check(chain.dimension**2)
-    return _three(chain)
+    return _in_default_precision(_three(chain))
 
 
 def of_sums(chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, check: Callable[[int], None] = _no_check):
@@ -184,7 +185,7 @@ def of_sums(chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, che
     if isinstance(time, BondTimes) or chain.n_ensembles != 3:
         return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
     check(largest_difference(chain))
-    return _differences(chain)
+    return _in_default_precision(_differences(chain))
 
 
 def of_amplitudes(
@@ -193,6 +194,16 @@ def of_amplitudes(
     """Return the form that amplitudes with all phases are made of; arguments as above."""
     check(chain.dimension**2)
     return Whole(chain)
+
+
+def _in_default_precision(sizes: Any) -> Any:
+    """Cast arrays of the host to JAX's default types: inside a program they would stay what they are."""
+
+    def cast(array: np.ndarray) -> np.ndarray:
+        return np.asarray(array, jnp.result_type(int if array.dtype.kind == "i" else float))
+
+    with np.errstate(under="ignore"):
+        return jax.tree.map(cast, sizes)
 
 
 @functools.lru_cache(maxsize=64)
