@@ -7,7 +7,7 @@ import pytest
 
 import jaxent
 from jaxent import Chain
-from jaxent.protocol import dispatch, sizes
+from jaxent.protocol import dispatch, sizes, window_error
 
 TIMES = np.array([0.3, 1.1, 2 * np.pi / 3, 2.9])
 
@@ -114,3 +114,10 @@ def test_programs_of_another_size_are_not_compiled_under_jit_twice():
     entropy = jax.jit(lambda t: jaxent.end_to_end_entropy(Chain(3, 33), t))
     np.testing.assert_allclose(entropy(0.7), jaxent.end_to_end_entropy(Chain(3, 33), 0.7), rtol=0, atol=1e-13)
     np.testing.assert_allclose(jax.vmap(entropy)(jnp.asarray(TIMES)), [entropy(t) for t in TIMES], atol=1e-13)
+
+
+def test_the_search_for_a_window_takes_one_program():
+    before = window_error._bounds._cache_size()
+    for n_atoms in (150, 155, 160):
+        jaxent.chain_for_tolerance(n_atoms, 1.0, 1e-6)
+    assert window_error._bounds._cache_size() - before <= 1

@@ -36,6 +36,7 @@ __all__ = [
     "Whole",
     "bucket",
     "convolve",
+    "in_default_precision",
     "largest_difference",
     "of_amplitudes",
     "of_matrices",
@@ -175,9 +176,9 @@ def of_matrices(
         return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
     if all_outcomes_n and no_offset:
         check(min(chain.dimension // 2 + 1, dicke.window_half_width(chain.n_atoms, _FARTHEST) + 1) ** 2)
-        return _in_default_precision(_halves(chain))
+        return in_default_precision(_halves(chain))
     check(chain.dimension**2)
-    return _in_default_precision(_three(chain))
+    return in_default_precision(_three(chain))
 
 
 def of_sums(chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, check: Callable[[int], None] = _no_check):
@@ -185,7 +186,7 @@ def of_sums(chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, che
     if isinstance(time, BondTimes) or chain.n_ensembles != 3:
         return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
     check(largest_difference(chain))
-    return _in_default_precision(_differences(chain))
+    return in_default_precision(_differences(chain))
 
 
 def of_amplitudes(
@@ -196,7 +197,7 @@ def of_amplitudes(
     return Whole(chain)
 
 
-def _in_default_precision(sizes: Any) -> Any:
+def in_default_precision(sizes: Any) -> Any:
     """Cast arrays of the host to JAX's default types: inside a program they would stay what they are."""
 
     def cast(array: np.ndarray) -> np.ndarray:

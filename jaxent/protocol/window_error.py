@@ -20,7 +20,7 @@ True
 import dataclasses
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ from jaxent.numerics import rounding
 from jaxent.protocol import matrix_product
 from jaxent.protocol.dispatch import Problem
 from jaxent.protocol.ends import end_to_end_entropy
-from jaxent.protocol.sizes import LONGEST_DIRECT, convolve
+from jaxent.protocol.sizes import LONGEST_DIRECT, bucket, convolve, in_default_precision
 from jaxent.runtime import execution, memory
 from jaxent.times import BondTimes, Time, batch_shape, turns
 
@@ -49,6 +49,7 @@ __all__ = [
 
 _BYTES_PER_STATE = 64  # that the sums of the weights hold at least
 _AT_ONCE = 16  # times
+_RATIO = 1.5  # between the numbers of states that programs are compiled for
 _WIDER = 2.0  # standard deviations by which the estimate widens a window
 
 
@@ -88,9 +89,11 @@ def entropy_error_bound(
     all_outcomes_n = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
     what = f"The error bound of n_atoms = {chain.n_atoms} with window = {chain.window}"
     instead = "use a smaller window, or fewer times at once"
-    if chain.dimension <= chain.n_atoms:
-        memory.check_memory(_BYTES_PER_STATE * len(_states_summed(chain)[0]), what, instead)
-    return execution.call(_bounds, *(chain, all_outcomes_n, time, values, offsets), what=what, instead=instead)
+    if chain.dimension == chain.n_atoms + 1:
+        return jnp.zeros(batch_shape(time))
+    memory.check_memory(_BYTES_PER_STATE * len(_states_summed(chain)[0]), what, instead)
+    arrays = (all_outcomes_n, in_default_precision(_shares(chain)), time, values, offsets)
+    return execution.call(_bounds, *arrays, what=what, instead=instead)
 
 
 def entropy_error_estimate(
@@ -209,23 +212,46 @@ def chain_for_tolerance(
     return at(high)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _bounds(chain, all_outcomes_n, time, outcomes, offsets):
+class _Shares(NamedTuple):
+    """Hold sums of weights over d = k - k' for three disjoint sets of pairs, shape (2L - 1,), padded with zeros.
+
+    Attributes:
+        n_atoms: N, a float.
+        n_differences: number of differences before padding.
+        kept: both states in the window.
+        first: k outside (k' anywhere).
+        second: k inside and k' outside.
+        neglected: bound on the weight of all pairs that are not summed.
+        noise: bound on the rounding error of each sum.
+    """
+
+    n_atoms: Any
+    n_differences: Any
+    kept: Any
+    first: Any
+    second: Any
+    neglected: Any
+    noise: Any
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _bounds(all_outcomes_n, shares, time, outcomes, offsets):
     return execution.over_batch(
-        lambda one: _bound(chain, all_outcomes_n, one, outcomes, offsets), time, batch_shape(time), _AT_ONCE
+        lambda one: _bound(all_outcomes_n, shares, one, outcomes, offsets), time, batch_shape(time), _AT_ONCE
     )
 
 
-def _bound(chain, all_outcomes_n, time, outcomes, offsets):
-    if chain.dimension == chain.n_atoms + 1:
-        return jnp.zeros(())
-    kept, first, second, neglected, noise = _shares(chain)
-    size = (len(kept) + 1) // 2
-    half_angle = turns(np.arange(1 - size, size), time, 1) + offsets[0] / (4 * jnp.pi)
-    squares = matrix_product.overlap(chain.n_atoms, outcomes[0], half_angle, all_outcomes_n) ** 2
-    in_window, lost_first, lost_second = (jnp.sum(jnp.asarray(share) * squares) for share in (kept, first, second))
-    spurious = noise * jnp.sum(squares)
-    lost_first, lost_second = lost_first + neglected + spurious, lost_second + neglected + spurious
+def _bound(all_outcomes_n, shares, time, outcomes, offsets):
+    size = (len(shares.kept) + 1) // 2
+    differences = np.arange(1 - size, size)
+    half_angle = turns(differences, time, 1) + offsets[0] / (4 * jnp.pi)
+    n_atoms = jnp.asarray(shares.n_atoms, half_angle.dtype)
+    squares = matrix_product.overlap(shares.n_atoms, outcomes[0], half_angle, all_outcomes_n) ** 2
+    squares = jnp.where(2 * np.abs(differences) < shares.n_differences, squares, 0.0)
+    sums = (shares.kept, shares.first, shares.second)
+    in_window, lost_first, lost_second = (jnp.sum(jnp.asarray(share, squares.dtype) * squares) for share in sums)
+    spurious = shares.noise * jnp.sum(squares)
+    lost_first, lost_second = (lost + shares.neglected + spurious for lost in (lost_first, lost_second))
     in_window = jnp.maximum(in_window - spurious, 0.0)
     roundings = 64 * rounding.epsilon(squares.dtype)
     after_first = in_window + lost_second
@@ -233,17 +259,13 @@ def _bound(chain, all_outcomes_n, time, outcomes, offsets):
     possible = in_window > 0
     epsilon_first = jnp.where(possible, lost_first / jnp.where(possible, total, 1.0), 1.0) + roundings
     epsilon_second = jnp.where(possible, lost_second / jnp.where(possible, after_first, 1.0), 1.0) + roundings
-    bound = sum(entropy_change(jnp, share, chain.n_atoms) for share in (epsilon_first, epsilon_second))
-    return jnp.minimum(bound, math.log2(chain.n_atoms + 1))
+    bound = sum(entropy_change(jnp, share, n_atoms) for share in (epsilon_first, epsilon_second))
+    return jnp.minimum(bound, jnp.log2(n_atoms + 1))
 
 
 @functools.lru_cache(maxsize=4)
-def _shares(chain: Chain):
-    """Sum weights over d = k - k' for three disjoint sets of pairs; bound the weight left out and the rounding error.
-
-    Both in the window; k outside (k' anywhere); k inside and k' outside. All N + 1 states are used where that is
-    feasible; otherwise so many standard deviations that Hoeffding's inequality leaves less than 1e-36.
-    """
+def _shares(chain: Chain) -> _Shares:
+    """Sum the weights; all N + 1 states where feasible, else so many that Hoeffding leaves less than 1e-36."""
     summed, neglected = _states_summed(chain)
     states = np.arange(summed.start, summed.stop)
     weights = np.exp(dicke.log_weights_host(chain.n_atoms, states))
@@ -252,12 +274,10 @@ def _shares(chain: Chain):
     outside = weights - inside
     # transforms leave noise of this size in each weight, direct sums (of positive terms) none that matters
     noise = 64 * np.finfo(float).eps * float(np.sum(weights**2)) if len(states) > LONGEST_DIRECT else 0.0
-    return (
-        convolve(inside, inside),
-        convolve(outside, weights),
-        convolve(inside, outside),
-        neglected,
-        noise,
+    padding = bucket(len(states), _RATIO) - len(states)
+    sums = [np.pad(convolve(*pair), padding) for pair in ((inside, inside), (outside, weights), (inside, outside))]
+    return _Shares(
+        np.asarray(chain.n_atoms), np.asarray(2 * len(states) - 1), *sums, np.asarray(neglected), np.asarray(noise)
     )
 
 
