@@ -88,7 +88,7 @@ def cases_of_chains() -> dict:
             "end_to_end_amplitudes: M = 5, bond times": (lambda n: amplitudes(Chain(5, n), bonds(5)), (1500,)),
             "end_to_end_amplitudes: M = 3, 100 times": (lambda n: amplitudes(Chain(3, n), times), (200,)),
             "end_to_end_amplitudes: M = 4, 100 times": (lambda n: amplitudes(Chain(4, n), times), (200,)),
-            "end_to_end_entropy: M = 3": (lambda n: entropy(Chain(3, n), time, tolerance=0), (3000,)),
+            "end_to_end_entropy: M = 3": (lambda n: entropy(Chain(3, n), time, tolerance=0), (60_000,)),
             "end_to_end_entropy: M = 3, outcome": (
                 lambda n: entropy(Chain(3, n), time, n - 1, 0.1, tolerance=0),
                 (2500,),
@@ -107,14 +107,14 @@ def cases_of_chains() -> dict:
             "entropy_with_errors": (lambda n: jaxent.entropy_with_errors(Chain(3, n), times, tolerance=0), (450,)),
             "entropy_error_estimate": (lambda n: jaxent.entropy_error_estimate(Chain(4, n, 5.0), times), (5000,)),
             "entropy_error_bound": (lambda n: jaxent.entropy_error_bound(Chain(3, n, 3.0), times), (10**10,)),
-            "chain_for_tolerance": (lambda n: jaxent.chain_for_tolerance(n, times, 1e-6), (10**7,)),
+            "chain_for_tolerance": (lambda n: jaxent.chain_for_tolerance(n, times, 1e-6), (10**8,)),
             "end_to_end_renyi_entropy: M = 4": (
                 lambda n: jaxent.end_to_end_renyi_entropy(Chain(4, n), time, 2.0, tolerance=0),
-                (2500,),
+                (40_000,),
             ),
             "end_to_end_schmidt_coefficients: M = 4": (
                 lambda n: jaxent.end_to_end_schmidt_coefficients(Chain(4, n), time),
-                (2500,),
+                (40_000,),
             ),
             "log_outcome_probability: M = 4": (lambda n: probability(Chain(4, n), time), (1500,)),
             "outcome_probability: M = 4": (lambda n: jaxent.outcome_probability(Chain(4, n), time), (1500,)),

@@ -49,7 +49,7 @@ __all__ = [
 
 _BYTES_PER_STATE = 64  # that the sums of the weights hold at least
 _AT_ONCE = 16  # times
-_RATIO = 1.5  # between the numbers of states that programs are compiled for
+_RATIO = 1.25  # between the numbers of states that programs are compiled for
 _WIDER = 2.0  # standard deviations by which the estimate widens a window
 
 
