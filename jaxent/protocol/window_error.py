@@ -275,9 +275,14 @@ def _shares(chain: Chain) -> _Shares:
     # transforms leave noise of this size in each weight, direct sums (of positive terms) none that matters
     noise = 64 * np.finfo(float).eps * float(np.sum(weights**2)) if len(states) > LONGEST_DIRECT else 0.0
     padding = bucket(len(states), _RATIO) - len(states)
-    sums = [np.pad(convolve(*pair), padding) for pair in ((inside, inside), (outside, weights), (inside, outside))]
     return _Shares(
-        np.asarray(chain.n_atoms), np.asarray(2 * len(states) - 1), *sums, np.asarray(neglected), np.asarray(noise)
+        n_atoms=np.asarray(chain.n_atoms),
+        n_differences=np.asarray(2 * len(states) - 1),
+        kept=np.pad(convolve(inside, inside), padding),
+        first=np.pad(convolve(outside, weights), padding),
+        second=np.pad(convolve(inside, outside), padding),
+        neglected=np.asarray(neglected),
+        noise=np.asarray(noise),
     )
 
 
