@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _LEAST_STATES = 500  # below, a dense matrix takes less than 15 ms: not worth compiling more programs
-_COUNTING = 12.5  # standard deviations: states beyond weigh less than rounding, and dense matrices leave them out
+_COUNTING = 9.2  # standard deviations: states beyond weigh less than rounding, and dense matrices leave them out
 _CACHE_BYTES = 512 * 2**10  # windows of a tile that stay in a CPU core's cache
 _DEVICE_BYTES = 2**30
 _COMPILATION_SECONDS = 0.5  # time to compile one more program
@@ -169,7 +169,8 @@ def _n_dense_states(chain: Chain, halves: bool) -> int:
     """Count the states of an end in a dense matrix: with all outcomes N and no offset those that count in rounding."""
     if not halves:
         return chain.dimension
-    return min(chain.dimension, 2 * dicke.window_half_width(chain.n_atoms, _COUNTING) + 1)
+    deviations = _COUNTING if chain.n_ensembles % 2 else math.sqrt(2) * _COUNTING
+    return min(chain.dimension, 2 * dicke.window_half_width(chain.n_atoms, deviations) + 1)
 
 
 def banded_seconds(plan: BandPlan, order: float = 1.0) -> float:

@@ -48,8 +48,10 @@ __all__ = [
 _BUCKETS = (6, 12, 18, 26, 38, 52, 70, 88, 112, 140, 168, 204, 252, 304, 364, 436, 508, 608, 728, 868, 1008)
 _RATIO = 1.2  # between larger ones: of matrices, whose cost grows as the third power of their size
 _RATIO_DIFFERENCES = 2.0  # between numbers of differences, which cost next to nothing
-_NEGLIGIBLE = 1e-34  # weight of all left-out states: its root, by which singular values change, is below rounding
-_FARTHEST = 13.0  # standard deviations beyond which a normal distribution has less
+# Weight of all left-out states. For odd M the matrix √w cos^N √w is positive, and its eigenvalues lose that much in all;
+# for even M the singular values of √w e^(imm't) √w change by its root at most.
+_NEGLIGIBLE_OF_ODD, _NEGLIGIBLE_OF_EVEN = 1e-18, 1e-34
+_FARTHEST = 13.0  # standard deviations beyond which a normal distribution has less of either
 _ALL_DIFFERENCES = 10**5
 LONGEST_DIRECT = 20000  # weights that are convolved directly; longer vectors by transform
 
@@ -215,12 +217,12 @@ def _halves(chain: Chain) -> Halves:
     last = min(last, first + dicke.window_half_width(chain.n_atoms, _FARTHEST))
     weights = _weights(chain.n_atoms, np.arange(first, last + 1))
     beyond = 2 * np.cumsum(weights[::-1])[::-1]  # of each state and all farther ones, on both sides
-    kept = max(1, int(np.count_nonzero(beyond > _NEGLIGIBLE)))
+    middle, steps = chain.n_ensembles % 2, (chain.n_ensembles - 2) // 2
+    kept = max(1, int(np.count_nonzero(beyond > (_NEGLIGIBLE_OF_ODD if middle else _NEGLIGIBLE_OF_EVEN))))
     roots = np.sqrt(weights[:kept])
     even_and_odd = np.stack([roots, roots])
     if not odd:  # m = 0 is its own mirror image
         even_and_odd[:, 0] *= [math.sqrt(0.5), 0.0]
-    middle, steps = chain.n_ensembles % 2, (chain.n_ensembles - 2) // 2
     return Halves(
         n_atoms=np.asarray(chain.n_atoms),
         n_states=np.asarray(2 * kept - 1 + odd),
