@@ -48,8 +48,8 @@ __all__ = [
 _BUCKETS = (6, 12, 18, 26, 38, 52, 70, 88, 112, 140, 168, 204, 252, 304, 364, 436, 508, 608, 728, 868, 1008)
 _RATIO = 1.2  # between larger ones: of matrices, whose cost grows as the third power of their size
 _RATIO_DIFFERENCES = 2.0  # between numbers of differences, which cost next to nothing
-# Weight of all left-out states. For odd M the matrix √w cos^N √w is positive, and its eigenvalues lose that much in all;
-# for even M the singular values of √w e^(imm't) √w change by its root at most.
+# Weight of all left-out states. For odd M the matrix √w cos^N √w is positive, and its eigenvalues lose that much in all
+# (interlacing); for even M the singular values of √w e^(imm't) √w change by its root at most.
 _NEGLIGIBLE_OF_ODD, _NEGLIGIBLE_OF_EVEN = 1e-18, 1e-34
 _FARTHEST = 13.0  # standard deviations beyond which a normal distribution has less of either
 _ALL_DIFFERENCES = 10**5
