@@ -105,3 +105,23 @@ def test_a_folder_for_programs_that_cannot_be_made_is_an_error(tmp_path):
 def test_nothing_is_kept_where_the_environment_says_so(monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
     assert jaxent.keep_compiled_programs() is None
+
+
+TWICE = """
+import sys, jax
+import jaxent
+for folder in sys.argv[1:]:
+    assert str(jaxent.keep_compiled_programs(folder)) == folder
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.jit(lambda x: x + len(folder))(1.0)
+print(jaxent.keep_compiled_programs())
+"""
+
+
+def test_another_folder_is_used_from_then_on(tmp_path):
+    folders = [str(tmp_path / name) for name in ("first", "second one")]
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    command = [sys.executable, "-c", TWICE, *folders]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == folders[1]
+    assert [len(list((tmp_path / name).glob("*-cache"))) > 0 for name in ("first", "second one")] == [True, True]

@@ -412,3 +412,20 @@ for _ in range(60):
     np.asarray(jaxent.end_to_end_log_negativity(jaxent.Chain(3, 9), np.linspace(0.1, 3, 40), 0.01))
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120, cwd=tmp_path)
+
+
+def test_integers_are_promoted():
+    np.testing.assert_allclose(eigvalsh(jnp.array([[0, 1], [1, 0]])), [-1.0, 1.0], atol=1e-15)
+
+
+def test_eigenvalues_of_nothing_and_of_huge_numbers():
+    assert eigvalsh(jnp.zeros((0, 0))).shape == (0,)
+    np.testing.assert_allclose(eigvalsh(jnp.full((40, 40), 1e306))[-1], 4e307, rtol=1e-13)
+    assert np.isnan(eigvalsh(jnp.full((3, 3), jnp.nan))).all()
+    assert np.isnan(eigvalsh(jnp.full((3, 3), jnp.inf))).all()
+
+
+def test_eigenvalues_without_vectors_are_what_lapack_is_asked_for():
+    text = jax.jit(eigvalsh).lower(jnp.eye(4)).as_text()
+    assert "lapack_dsyevd_ffi" in text
+    assert "mode = 78" in text  # N

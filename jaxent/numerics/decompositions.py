@@ -18,11 +18,17 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxlib import lapack
 
 from jaxent.numerics import jacobi
 
+try:
+    from jaxlib.lapack import prepare_lapack_call  # as JAX itself calls LAPACK, unchanged from 0.7 to 0.12
+except ImportError:
+    prepare_lapack_call = None
+
 __all__ = ["eigenvalues", "eigh", "singular_values", "svd"]
+
+_LAPACK = (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128)
 
 
 def _one_by_one(decompose: Callable, at_once: Callable | None = None) -> Callable:
@@ -77,6 +83,8 @@ def _by_eigenvalues(matrix: jax.Array) -> jax.Array:
 
 def eigenvalues(matrix: jax.Array) -> jax.Array:
     """Compute the eigenvalues of a Hermitian matrix, increasing; its lower triangle is read."""
+    if prepare_lapack_call is None or matrix.dtype not in _LAPACK or not matrix.size:
+        return _eigenvalues(matrix)
     return jax.lax.platform_dependent(matrix, cpu=_values_only, default=_eigenvalues)
 
 
@@ -91,7 +99,7 @@ def _values_only(matrix: jax.Array) -> jax.Array:
     size, real = len(matrix), matrix.real.dtype
     kind = "he" if jnp.iscomplexobj(matrix) else "sy"
     call = jax.ffi.ffi_call(
-        lapack.prepare_lapack_call(f"{kind}evd_ffi", matrix.dtype),
+        prepare_lapack_call(f"{kind}evd_ffi", matrix.dtype),  # pyright: ignore[reportOptionalCall]
         [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in (((size, size), matrix.dtype), ((size,), real))]
         + [jax.ShapeDtypeStruct((), np.int32)],
         input_output_aliases={0: 0},
@@ -99,5 +107,5 @@ def _values_only(matrix: jax.Array) -> jax.Array:
     )
     # the lower triangle of rows is the upper one of columns, in which LAPACK reads them
     _, values, failed = call(matrix, mode=np.uint8(ord("N")), uplo=np.uint8(ord("U")))
-    right = (failed == 0) & jnp.isfinite(jnp.sum(jnp.abs(jnp.tril(matrix))))
+    right = (failed == 0) & jnp.all(jnp.isfinite(jnp.tril(matrix)))
     return values * jnp.where(right, 1.0, jnp.nan).astype(real)

@@ -323,6 +323,9 @@ class Problem:
 
     def refuse_impossible(self, log_probability: jax.Array) -> None:
         """Raise `ImpossibleOutcomes` where the outcomes are `impossible`."""
+        uniform, odd = not isinstance(self.time, BondTimes), self.chain.n_ensembles % 2
+        if self.all_outcomes_n and self.no_offset and uniform and odd:
+            return  # a power of a positive matrix, which is not zero
         host = arguments.concrete(log_probability)
         if host is None or not self.is_known:
             return

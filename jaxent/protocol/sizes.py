@@ -52,6 +52,7 @@ _RATIO_DIFFERENCES = 2.0  # between numbers of differences, which cost next to n
 # (interlacing); for even M the singular values of √w e^(imm't) √w change by its root at most.
 _NEGLIGIBLE_OF_ODD, _NEGLIGIBLE_OF_EVEN = 1e-18, 1e-34
 _FARTHEST = 13.0  # standard deviations beyond which a normal distribution has less of either
+_MOST_KEPT = 10**5  # differences of a chain that are kept for the next call
 _ALL_DIFFERENCES = 10**5
 LONGEST_DIRECT = 20000  # weights that are convolved directly; longer vectors by transform
 
@@ -63,7 +64,7 @@ class Halves:
 
     Attributes:
         n_atoms: N, an integer.
-        n_states: number of states of both halves before padding.
+        n_states: D, those included that are left out.
         odd_atoms: N modulo 2; the half states are m = odd_atoms/2 + 0, 1, 2, ….
         roots: √w_k of the half states, shape (2, H): in the even half divided by √2 at m = 0, in the odd half 0 there.
         power: (M-1)/2 for odd M from 5 on, else None.
@@ -172,7 +173,7 @@ def of_matrices(
         time: the time, or a batch.
         all_outcomes_n: whether all outcomes are known to be N.
         no_offset: whether all offsets are known to be zero.
-        check: called with the numbers that a matrix holds at least, before anything is allocated.
+        check: called with about the numbers that a matrix holds, before anything is allocated.
     """
     if isinstance(time, BondTimes) or not ((all_outcomes_n and no_offset) or chain.n_ensembles == 3):
         return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
@@ -225,7 +226,7 @@ def _halves(chain: Chain) -> Halves:
         even_and_odd[:, 0] *= [math.sqrt(0.5), 0.0]
     return Halves(
         n_atoms=np.asarray(chain.n_atoms),
-        n_states=np.asarray(2 * kept - 1 + odd),
+        n_states=np.asarray(chain.dimension),
         odd_atoms=np.asarray(odd),
         roots=np.pad(even_and_odd, ((0, 0), (0, bucket(kept) - kept))),
         power=np.asarray((chain.n_ensembles - 1) // 2) if middle and chain.n_ensembles > 3 else None,
@@ -235,7 +236,7 @@ def _halves(chain: Chain) -> Halves:
 
 
 def _bucket_of_steps(steps: int) -> int:
-    """Return the number itself up to eight, then one of numbers that are a sixteenth to an eighth apart."""
+    """Return the number itself up to fifteen, then one of numbers that are a sixteenth to an eighth apart."""
     unit = 2 ** max(0, steps.bit_length() - 4)
     return -(-steps // unit) * unit
 
@@ -259,8 +260,16 @@ def padded_differences(chain: Chain) -> int:
     return bucket(largest_difference(chain) + 1, _RATIO_DIFFERENCES)
 
 
-@functools.lru_cache(maxsize=64)
 def _differences(chain: Chain) -> Differences:
+    return _few_differences(chain) if padded_differences(chain) <= _MOST_KEPT else _padded(chain)
+
+
+@functools.lru_cache(maxsize=64)
+def _few_differences(chain: Chain) -> Differences:
+    return _padded(chain)
+
+
+def _padded(chain: Chain) -> Differences:
     differences, weights = pair_weights(chain)
     padding = padded_differences(chain) - 1 - int(differences[-1])
     return Differences(np.asarray(chain.n_atoms), np.pad(weights, padding))

@@ -77,8 +77,8 @@ def keep_compiled_programs(folder: str | os.PathLike | None = None) -> Path | No
     The command line does so for every command. At most 2 GiB are kept, and the least recently used are dropped.
 
     Args:
-        folder: where; made if it is not there. None: what the environment variable JAX_COMPILATION_CACHE_DIR says (if
-            it is empty, nothing is kept), or else a folder of the user's for such things.
+        folder: where; made if it is not there. None: where JAX keeps them already, or what the environment variable
+            JAX_COMPILATION_CACHE_DIR says (if it is empty, nothing is kept), or else a folder of the user's.
 
     Returns:
         the folder; None where nothing is kept, as the user's folder cannot be written.
@@ -87,7 +87,11 @@ def keep_compiled_programs(folder: str | os.PathLike | None = None) -> Path | No
         OSError: when the given folder cannot be made, or not be written.
     """
     import jax
+    from jax.experimental.compilation_cache import compilation_cache
 
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if folder is None and chosen and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        return Path(chosen)
     if folder is None and "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX reads it itself
         given = os.environ["JAX_COMPILATION_CACHE_DIR"]
         if not given or "://" in given:
@@ -106,6 +110,8 @@ def keep_compiled_programs(folder: str | os.PathLike | None = None) -> Path | No
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return None
     drop_damaged(path, with_times=True)
+    if chosen and str(path) != chosen:
+        compilation_cache.reset_cache()  # JAX would go on with the folder that it has opened
     jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_compilation_cache_max_size", _MOST_CACHE_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_CACHED_SECONDS)
