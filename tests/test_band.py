@@ -268,6 +268,25 @@ def test_a_grid_of_times_compiles_a_handful_of_programs(monkeypatch):
     jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
 
 
+def test_a_program_of_its_own_must_pay(monkeypatch):
+    seconds = {8: 1.0, 16: 3.0, 32: 9.0}
+    monkeypatch.setattr(band.batches, "banded_seconds", lambda plan, order: seconds[plan.half_bandwidth] / 10)
+    monkeypatch.setattr(band.batches, "_ran", {})
+    monkeypatch.setattr(band.batches, "_COMPILATION_SECONDS", 1.5)
+    plan = band.make_plans(Chain(3, 10**4, 3.0), 1.0, None, None, TOLERANCE)[0]
+    size = plan.n_states
+    of = {width: plan.enlarged(size, width) for width in (8, 16, 32)}
+
+    def groups(*widths):
+        return {shape[1]: found for shape, found in band.batches._grouped([of[width] for width in widths], 1.0)}
+
+    assert groups(8, 32, 8, 16) == {32: [1, 3], 8: [0, 2]}  # 16 wastes 0.6 s, two of 8 would waste 1.6 s
+    assert groups(16) == {32: [0]}  # the program of 32 is there; wasted 1.2 s
+    assert groups(16, 16) == {32: [0, 1]}  # 2.4 s, less than two compilations
+    assert groups(16, 8) == {16: [0], 8: [1]}  # 3.0 s: it has paid for its own
+    assert groups(8, 16, 32) == {8: [0], 16: [1], 32: [2]}  # what ran before costs nothing
+
+
 @pytest.mark.usefixtures("also_few")
 def test_the_route_is_chosen_by_cost_time_by_time(monkeypatch):
     chain = Chain(3, 900, 6.0)

@@ -131,3 +131,51 @@ for function in (limited, call):
     environment = {name: value for name, value in os.environ.items() if name not in threads._ASKED_FOR}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.split() == ["1", "1", "2", "1"]
+
+
+# ------------------------------------------------------------------ side by side
+
+
+@pytest.fixture
+def two_processors(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+
+
+def test_calls_run_at_the_same_time_and_say_whose_result_it_is(two_processors):
+    meeting = threading.Barrier(2, timeout=60)  # broken if only one call comes
+
+    def meet(item):
+        meeting.wait()
+        return 10 * item
+
+    assert sorted(threads.side_by_side(meet, [0, 1, 2, 3])) == [(0, 0), (1, 10), (2, 20), (3, 30)]
+    assert list(threads.side_by_side(meet, [])) == []
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_threads_compute_in_the_precision_of_the_caller(two_processors, double):
+    device = jax.devices()[0]
+    with threads._precision(double), jax.default_device(device):
+        found = dict(threads.side_by_side(lambda x: (jnp.asarray(x).dtype, jax.config.jax_default_device), [0.1, 0.2]))
+    assert found == dict.fromkeys(range(2), (jnp.dtype("float64" if double else "float32"), device))
+
+
+def test_after_an_error_no_more_calls_start(two_processors):
+    started = []
+
+    def fail(item):
+        started.append(item)
+        raise ValueError(f"item {item}")
+
+    with pytest.raises(ValueError, match="item"):
+        list(threads.side_by_side(fail, range(1000)))
+    assert len(started) < 1000
+
+
+def test_who_stops_listening_stops_the_calls(two_processors):
+    started = []
+    results = threads.side_by_side(started.append, range(1000))
+    next(results)
+    results.close()
+    assert len(started) < 1000
+    assert n_threads() == 2

@@ -6,7 +6,7 @@ geometric series, so a grid of any length compiles only a few programs.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,13 @@ import numpy as np
 import scipy.special
 
 from jaxent import dicke
-from jaxent.band.engine import BandedEntropy, evaluate, is_certain, rule_for, sheet_width
+from jaxent.band.engine import BandedEntropy, evaluate, is_certain, is_close, rule_for, sheet_width
 from jaxent.band.phases import multiples, reduced
 from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
 from jaxent.band.quadrature import Rule
 from jaxent.chain import Chain
 from jaxent.deprecation import renamed
-from jaxent.runtime import execution, memory
+from jaxent.runtime import execution, memory, threads
 from jaxent.runtime.default_device import platform
 from jaxent.times import PiFraction, Time
 
@@ -37,13 +37,17 @@ __all__ = [
 
 _LEAST_STATES = 500  # below, a dense matrix takes less than 15 ms: not worth compiling more programs
 _COUNTING = 9.2  # standard deviations: states beyond weigh less than rounding, and dense matrices leave them out
-_CACHE_BYTES = 512 * 2**10  # windows of a tile that stay in a CPU core's cache
+_CACHE_BYTES = 128 * 2**10  # windows of a tile; XLA shares larger arrays among the cores, at twice the cost
 _DEVICE_BYTES = 2**30
 _COMPILATION_SECONDS = 0.5  # time to compile one more program
+_MOST_REMEMBERED = 1024  # chains whose programs are remembered
 _MOST_ATOMS = 10**13  # the kernel's width, 2/√N, is then 10^9 times the rounding of a phase
 _DEVIATIONS = 8.0  # standard deviations of the difference of the ends, summed in the probability of an outcome
 _MOST_DIFFERENCES = 10**6
 _LEAST_LOG_PROBABILITY = -200.0
+
+# by chain and kind of program, the shapes that ran (None), and the seconds wasted by shapes that joined larger ones
+_ran: dict[Any, dict[tuple[int, int], float | None]] = {}
 
 
 class Facts(NamedTuple):
@@ -222,11 +226,12 @@ def _in_tiles(
     plans: Sequence[BandPlan], order: float, program: Callable, count: int, report: Callable[[float], None]
 ) -> list[np.ndarray]:
     """Run a compiled program on all plans and return its `count` results, one value per plan in each."""
-    groups = _grouped(plans, order)
+    tiles = _tiles(plans, order)
     results = [np.empty(len(plans)) for _ in range(count)]
     total, done = sum(banded_seconds(plan, order) for plan in plans), 0.0
-    for shape, indices in groups:
-        first = plans[indices[0]].enlarged(*shape)
+
+    def run(tile: "_Tile"):
+        first = plans[tile.indices[0]].enlarged(*tile.shape)
         rule, nodes = rule_for(first, order), sheet_width(first)
         what = (
             f"The band of n_atoms = {first.chain.n_atoms} ({first.n_states} states, half-bandwidth "
@@ -234,59 +239,87 @@ def _in_tiles(
         )
         instead = "use a narrower window"
         memory.check_memory(_bytes(first, nodes), what, instead)
-        for chosen, tile in _tiles(indices, _tile(first, nodes, len(indices))):
-            filled = chosen + chosen[-1:] * (tile - len(chosen))  # every tile runs the same program
-            stacked = jax.tree.map(
-                lambda *leaves: np.stack(leaves), *[plans[index].enlarged(*shape) for index in filled]
-            )
-            found = execution.call(program, stacked, rule, np.asarray(order), what=what, instead=instead)
+        filled = tile.indices + tile.indices[-1:] * (tile.size - len(tile.indices))  # one program for every tile
+        stacked = jax.tree.map(
+            lambda *leaves: np.stack(leaves), *[plans[index].enlarged(*tile.shape) for index in filled]
+        )
+        return execution.call(program, stacked, rule, np.asarray(order), what=what, instead=instead)
+
+    first_of = {tile.shape: number for number, tile in reversed(list(enumerate(tiles)))}
+    firsts = [tiles[number] for number in first_of.values()]  # they compile the programs of the others
+    others = [tile for number, tile in enumerate(tiles) if number != first_of[tile.shape]]
+    for some in (firsts, others):
+        for index, found in threads.side_by_side(run, some):
+            chosen = some[index].indices
             for result, values in zip(results, found, strict=True):
                 result[chosen] = np.asarray(values)[: len(chosen)]
-            done += sum(banded_seconds(plans[index], order) for index in chosen)
+            done += sum(banded_seconds(plans[one], order) for one in chosen)
             report(done / total)
     return results
 
 
+class _Tile(NamedTuple):
+    """Plans, by index, that one program evaluates together: padded to a shape, and to a number of plans."""
+
+    shape: tuple[int, int]
+    indices: list[int]
+    size: int
+
+
+def _tiles(plans: Sequence[BandPlan], order: float) -> list[_Tile]:
+    """Cut the groups of equal shape into tiles. All tiles of a shape have one size, so they run one program."""
+    tiles = []
+    for shape, indices in _grouped(plans, order):
+        first = plans[indices[0]].enlarged(*shape)
+        size = _tile(first, sheet_width(first), len(indices))
+        tiles += [_Tile(shape, indices[start : start + size], size) for start in range(0, len(indices), size)]
+    return tiles
+
+
 def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, int], list[int]]]:
-    """Group plans (by index) by the shape they are padded to; small groups join the next larger shape."""
+    """Group plans (by index) by the shape they are padded to, the widest first.
+
+    A shape joins the next larger one if that wastes less time than compiling its own program takes. Where the waste of
+    several calls adds up to more than twice that time, it gets its own, too; programs that ran before cost nothing.
+    """
     by_shape: dict[tuple[int, int], list[int]] = {}
     for index, plan in enumerate(plans):
         by_shape.setdefault((plan.n_states, plan.half_bandwidth), []).append(index)
-    groups: list[tuple[tuple[int, int], list[int]]] = []
-    for shape in sorted(by_shape, key=lambda s: s[0] * s[1] ** 2):
+    first = plans[0]
+    known = _ran.setdefault((first.chain, first.outcome, first.reversed_columns, first.tolerance, is_close(order)), {})
+    if len(_ran) > _MOST_REMEMBERED:
+        _ran.pop(next(iter(_ran)))
+    groups: dict[tuple[int, int], list[int]] = {}
+    for shape in sorted(by_shape, key=lambda s: (s[0] * s[1] ** 2, s), reverse=True):
         here = by_shape[shape]
-        if groups:
-            before, others = groups[-1]
-            joint = (max(before[0], shape[0]), max(before[1], shape[1]))
 
-            def seconds(indices, old, new):
-                return len(indices) * (
-                    banded_seconds(plans[indices[0]].enlarged(*new), order)
-                    - banded_seconds(plans[indices[0]].enlarged(*old), order)
-                )
+        def seconds(to, here=here):
+            return len(here) * banded_seconds(plans[here[0]].enlarged(*to), order)
 
-            if seconds(others, before, joint) + seconds(here, shape, joint) < _COMPILATION_SECONDS:
-                groups[-1] = (joint, others + here)
-                continue
-        groups.append((shape, here))
-    return groups
+        larger = [s for s in {*groups, *(s for s, wasted in known.items() if wasted is None)} if _fits(shape, s)]
+        chosen = min(larger, key=lambda s: (seconds(s), s), default=shape)
+        wasted = seconds(chosen) - seconds(shape)
+        before = known.get(shape, 0.0)
+        if chosen != shape and wasted < _COMPILATION_SECONDS and (before or 0.0) + wasted < 2 * _COMPILATION_SECONDS:
+            known[shape] = (before or 0.0) + wasted
+        else:
+            chosen = shape
+        known[chosen] = None
+        groups.setdefault(chosen, []).extend(here)
+    return list(groups.items())
 
 
-def _tiles(indices: list[int], tile: int) -> list[tuple[list[int], int]]:
-    """Cut indices into tiles; a rest of less than half a tile is cut into single plans (two programs per shape)."""
-    whole = len(indices) - len(indices) % tile
-    if len(indices) - whole >= tile / 2:
-        whole = len(indices)
-    pieces = [(indices[start : start + tile], tile) for start in range(0, whole, tile)]
-    return pieces + [([index], 1) for index in indices[whole:]]
+def _fits(shape: tuple[int, int], into: tuple[int, int]) -> bool:
+    return shape[0] <= into[0] and shape[1] <= into[1]
 
 
 def _tile(plan: BandPlan, nodes: int, count: int) -> int:
-    """Choose how many plans of one shape run at once."""
-    on_cpu = platform() == "cpu"
+    """Choose how many plans of one shape run at once: on a CPU one or all that fit, so that few programs do."""
     windows = nodes * (1 if plan.reversed_columns else 2) * 8 * plan.half_bandwidth**2
-    most = _CACHE_BYTES // windows if on_cpu else _DEVICE_BYTES // _bytes(plan, nodes)
-    return max(1, min(most, 2 ** (count - 1).bit_length()))
+    if platform() == "cpu":
+        most = max(1, _CACHE_BYTES // windows)
+        return most if count > most / 2 else 1
+    return max(1, min(_DEVICE_BYTES // _bytes(plan, nodes), 2 ** (count - 1).bit_length()))
 
 
 @jax.jit

@@ -21,6 +21,7 @@ of a Gauss quadrature for sums over a class (`jaxent.band.thinning`).
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +41,7 @@ __all__ = ["BandPlan", "make_plan", "window_for"]
 
 _BYTES_PER_STATE = 144  # memory of planning, measured
 _MOST_OPERATIONS = 1e14  # multiplications of a factorization; this many take days
-_WIDTH_RATIO, _SIZE_RATIO = 2**0.5, 1.25  # ratios of successive half-bandwidths, and sizes, of compiled programs
+_WIDTH_RATIO, _SIZE_RATIO = 1.25, 1.25  # ratios of successive half-bandwidths, and sizes, of compiled programs
 _BAND_SHARE, _WINDOW_SHARE, _EDGE_SHARE, _QUADRATURE_SHARE = 1 / 8, 1 / 4, 1 / 2, 1 / 4  # of the tolerance
 
 
@@ -162,7 +163,8 @@ def make_plan(
         least = min(least, cost)
         if cost < (_MOST_OPERATIONS if best is None else best.cost):
             states = members.of(_doubled_states(n_atoms, chosen), half_turn)
-            found = _Order.of(n_atoms, states, phase_offset, reversed_columns, cut)
+            roots = _roots(n_atoms, chosen) if members == Members() else _roots_of(n_atoms, states)
+            found = _Order.of(states, roots, phase_offset, reversed_columns, cut)
             if best is None or found.cost < best.cost:
                 best = found
                 coarse_error = _BAND_SHARE * tolerance + rarity * edge if members.share < 1 else 0.0
@@ -201,10 +203,9 @@ class _Order:
     half_bandwidth: int
 
     @classmethod
-    def of(cls, n_atoms: int, states: States, phase_offset: float, reversed_columns: bool, cut: float) -> "_Order":
-        doubled, turns, members = states
+    def of(cls, states: States, roots: np.ndarray, phase_offset: float, reversed_columns: bool, cut: float) -> "_Order":
+        doubled, turns, _ = states
         phase_rates = doubled / (4 * math.pi)
-        roots = np.exp(dicke.log_weights_host(n_atoms, (doubled + n_atoms) / 2) / 2) * np.sqrt(members)
         if reversed_columns:
             turns = turns + phase_offset / (4 * math.pi)
             turns = turns - np.round(turns)
@@ -247,6 +248,20 @@ def _doubled_states(n_atoms: int, window: float | None) -> np.ndarray:
     return 2 * dicke.window_states(n_atoms, window) - n_atoms
 
 
+def _roots_of(n_atoms: int, states: States) -> np.ndarray:
+    """Compute the square roots of the states' weights, times the members they represent."""
+    return np.exp(dicke.log_weights_host(n_atoms, (states.doubled + n_atoms) / 2) / 2) * np.sqrt(states.members)
+
+
+@functools.lru_cache(maxsize=4)
+def _roots(n_atoms: int, window: float | None) -> np.ndarray:
+    """Compute the square roots of all weights in a window, once for all times."""
+    doubled = _doubled_states(n_atoms, window)
+    roots = _roots_of(n_atoms, States(doubled, doubled, np.ones(len(doubled))))
+    roots.setflags(write=False)
+    return roots
+
+
 def _bucket(size: int, ratio: float) -> int:
     """Round a size up to the next of a geometric series, so that many sizes share few compiled programs."""
     return math.ceil(8 * ratio ** math.ceil(math.log(max(size, 8) / 8, ratio) - 1e-9) - 1e-6)
@@ -255,6 +270,7 @@ def _bucket(size: int, ratio: float) -> int:
 # ---------------------------------------------------------------- errors in bits
 
 
+@functools.lru_cache(maxsize=256)
 def distance_for(bits: float, n_atoms: int) -> float:
     """Invert `entanglement.continuity.entropy_change`: find the trace distance, at most 1/2, for `bits`."""
     if entropy_change(np, 0.5, n_atoms) <= bits:

@@ -1,4 +1,7 @@
-"""Limit LAPACK to one thread while the library decomposes matrices.
+"""Use the processors: small programs run side by side, and LAPACK decomposes on one thread.
+
+XLA shares one program among all processors only where its arrays are large, so programs that are small, to stay in a
+processor's cache, run several at a time (`side_by_side`).
 
 On a CPU jaxlib decomposes matrices with scipy's LAPACK, whose OpenBLAS shares each decomposition among all cores. On a
 busy machine the threads spin while they wait for each other: ten times the processor time, measured. The library
@@ -17,7 +20,8 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 import jax
@@ -25,7 +29,7 @@ import threadpoolctl
 
 from jaxent.runtime.default_device import platform
 
-__all__ = ["one_lapack_thread", "with_one_lapack_thread"]
+__all__ = ["one_lapack_thread", "processors", "side_by_side", "with_one_lapack_thread"]
 
 _ASKED_FOR = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -95,3 +99,46 @@ def with_one_lapack_thread(function: _Function) -> _Function:
             return jax.block_until_ready(function(*args, **keywords))
 
     return bound  # type: ignore[return-value]
+
+
+def processors() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def side_by_side(function: Callable, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Call a function of each item, on a CPU as many at a time as there are processors.
+
+    The threads compute in the caller's precision and on its default device. Once the caller stops listening, or a call
+    fails, no more calls start.
+
+    Yields:
+        the index of an item and its result, as they become ready.
+
+    Raises:
+        Exception: what a call raises.
+    """
+    at_once = min(len(items), processors())
+    if at_once < 2 or platform() != "cpu" or jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
+        yield from ((index, function(item)) for index, item in enumerate(items))
+        return
+    double, device = jax.config.jax_enable_x64, jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+
+    def call(item: Any) -> Any:
+        with _precision(double), jax.default_device(device):  # these belong to a thread
+            return function(item)
+
+    with one_lapack_thread(), ThreadPoolExecutor(at_once) as pool:
+        waiting = {pool.submit(call, item): index for index, item in enumerate(items)}
+        try:
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    yield waiting.pop(future), future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _precision(double: bool) -> contextlib.AbstractContextManager:
+    """Set the precision of this thread; JAX renamed the context."""
+    return (jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64)(double)
