@@ -325,7 +325,7 @@ def cases_of_searches() -> dict:
             ),
             "maximize": (
                 lambda n: jaxent.maximize(
-                    "entropy_times_probability", Chain(3, n), jaxent.pi_fraction(1, 2), n_steps=1, n_starts=150
+                    "average_entropy", Chain(3, n), jaxent.pi_fraction(1, 2), n_steps=1, n_starts=1
                 ),
                 (200,),
             ),

@@ -27,7 +27,8 @@ def test_from_any_start_fifty_atoms_reach_the_textbook_value():
     textbook = jaxent.average_entropy(jaxent.Chain(3, 50), QUARTER, optimize.textbook_offset(QUARTER)).value
     assert found.value >= float(textbook)
     assert found.slope <= 1e-8
-    assert [number for number, _, _ in steps] == list(range(1, len(found.history.value) + 1))
+    assert [number for number, _, _ in steps] == list(range(1, len(steps) + 1))
+    assert len(found.history.value) <= len(steps) <= found.history.value.size  # of one start after the other
     assert steps[-1][1] == pytest.approx(found.value, abs=1e-6)
 
 
@@ -88,6 +89,20 @@ def test_noise_moves_the_best_offset():
 
 
 @pytest.mark.thorough
+def test_the_search_compiles_its_objective_once():
+    traced = []
+
+    def peak(chain, time, phase_offset, key, n_samples):
+        traced.append(phase_offset)
+        return jaxent.OutcomeAverage(jnp.cos(3 * jnp.sum(phase_offset) - 1.3), jnp.zeros(()), jnp.ones(()))
+
+    found = jaxent.maximize(peak, jaxent.Chain(3, 4), 1.0, n_starts=4)
+    assert found.value == pytest.approx(1.0, abs=1e-15)
+    assert np.cos(3 * found.phase_offset[0] - 1.3) == pytest.approx(1.0, abs=1e-15)
+    assert found.slope <= 1e-9
+    assert len(traced) == 2  # once with known values, which checks the arguments, and once to compile
+
+
 def test_other_objectives_reach_the_best_of_a_scan():
     chain, grid = jaxent.Chain(3, 6), np.linspace(0, np.pi, 200)
     fidelity = jaxent.maximize("decoded_fidelity", chain, QUARTER, levels=4, n_starts=4)

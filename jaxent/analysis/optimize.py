@@ -1,8 +1,9 @@
 """Phase offsets, and a time, that maximize the entanglement of the ends.
 
 The objectives are averages over the outcomes, exact for M = 3 and 4 and sampled by the Born rule beyond (or where a
-key is given), all differentiated exactly (`outcomes.averages`). Several starts run side by side under `vmap`; L-BFGS
-serves exact objectives and ends with Newton steps, Adam serves sampled ones.
+key is given), all differentiated exactly (`outcomes.averages`). Exact objectives are climbed by SciPy's L-BFGS-B, start
+after start, and the best ends with Newton steps: one compiled program, the value with its gradient, serves all of it.
+Sampled objectives are climbed by Adam, all starts side by side under `vmap`.
 
 >>> from jaxent import Chain, pi_fraction
 >>> found = maximize("average_entropy", Chain(3, 20), pi_fraction(1, 2), n_starts=3)
@@ -20,6 +21,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import optax
+import scipy.optimize
 from scipy.stats import qmc, rankdata
 
 from jaxent import arguments
@@ -34,7 +36,9 @@ from jaxent.times import BondTimes, PiFraction, Time, time_value
 
 __all__ = ["OBJECTIVES", "History", "OptimizationError", "Optimum", "maximize", "textbook_offset"]
 
-_POLISHING_STEPS = 8
+_NEAR = 1e-4  # gradient from which Newton steps are surer than a line search, which then compares equal values
+_POLISHING_STEPS = 30
+_DIFFERENCE = 1e-4  # of parameters, between gradients
 
 
 class History(NamedTuple):
@@ -163,7 +167,8 @@ def maximize(
         tolerance: norm of the gradient at which an exact objective is taken as maximal.
         key: PRNG key for sampled averages; required beyond M = 4, where the objective is an average.
         n_samples: draws of each step and start.
-        callback: called on the host after each step with its number, the best value and its gradient's norm.
+        callback: called on the host after each step (L-BFGS: of each start, one after the other), with the number of
+            steps so far, the best value, and the norm of a gradient: Adam's at that value, L-BFGS's at this step.
         **settings: what the objective needs besides: `dephasing_rate`, `collective_rate`; `levels`, `numerator`;
             `outcomes`.
 
@@ -263,13 +268,70 @@ class _Run(NamedTuple):
     callback: Callable
 
     def exact(self, starts, time) -> Optimum:
-        parameters, history = self._walk(starts, time)
+        flat, restore = jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: x[0], starts))
+        program = jax.jit(jax.value_and_grad(lambda x: self.evaluate(restore(x), self.key).value))
+
+        def at(x):
+            value, slopes = _within_memory(program, jnp.asarray(x, flat.dtype))
+            return float(value), np.asarray(slopes, float)
+
+        if self.method == "lbfgs":
+            parameters, history = self._climb(at, restore, starts, time)
+        else:
+            parameters, history = self._walk(starts, time)
         best = int(np.argmax(_last_finite(history.value)))
         single = jax.tree.map(lambda x: x[best], parameters)
         value, slope = history.value[-1, best], history.slope[-1, best]
-        if not slope <= self.tolerance:  # the last step, if not the one before, moved the parameters
-            single, value, slope = self._polish(single)
+        if not slope <= self.tolerance:
+            found, value, slope = self._polish(at, np.asarray(jax.flatten_util.ravel_pytree(single)[0], float))
+            single = restore(jnp.asarray(found, flat.dtype))
         return self._optimum(single, time, value, 0.0, slope, history)
+
+    def _climb(self, at, restore, starts, time):
+        """Move one start after the other by SciPy's L-BFGS-B, up to a gradient that `_polish` can take over from."""
+        paths, best, done = [], -math.inf, 0
+
+        def reached(path, x, value, size):
+            nonlocal best, done
+            path.append((value, size, np.array(x)))
+            best, done = max(best, value if math.isfinite(value) else -math.inf), done + 1
+            self.callback(done, best, size)
+
+        for number in range(len(starts["phase_offset"])):
+            start = np.asarray(jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: x[number], starts))[0], float)  # noqa: B023
+            path, seen = [], {}
+            paths.append(path)
+
+            def loss(x, path=path, seen=seen):
+                value, slopes = at(x)
+                if math.isfinite(value) and np.isfinite(slopes).all():
+                    seen[x.tobytes()] = value, float(np.linalg.norm(slopes))
+                    return -value, -slopes
+                away = x - path[-1][2]  # beyond the end of the objective the loss rises, so the step is shortened
+                return 1 + np.linalg.norm(away) - path[-1][0], away / np.linalg.norm(away)
+
+            value, slopes = at(start)
+            reached(path, start, value, float(np.linalg.norm(slopes)))
+            if not (math.isfinite(value) and np.isfinite(slopes).all()) or self.n_steps == 1:
+                continue
+
+            def moved(xk, path=path, seen=seen):
+                if xk.tobytes() in seen:
+                    reached(path, xk, *seen[xk.tobytes()])
+
+            enough = max(self.tolerance, _NEAR) / math.sqrt(len(start))
+            options = {"maxiter": self.n_steps - 1, "gtol": enough, "ftol": 0.0}
+            scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", callback=moved, options=options)
+        longest = max(len(path) for path in paths)
+        rows = [[path[min(step, len(path) - 1)] for path in paths] for step in range(longest)]
+        values, sizes = (np.array([[one[k] for one in row] for row in rows]) for k in range(2))
+        points = [jax.tree.map(lambda *x: jnp.stack(x), *[restore(jnp.asarray(one[2])) for one in row]) for row in rows]
+        offsets = np.stack([np.asarray(point["phase_offset"]) for point in points])
+        times = [np.asarray(point.get("time", np.full(len(paths), _number(time)))) for point in points]
+        history = History(values, sizes, offsets, np.stack(times))
+        if not np.isfinite(values).any():
+            raise _nowhere("at no start", history)
+        return points[-1], history
 
     def sampled(self, starts, time) -> Optimum:
         _, history = self._walk(starts, time)
@@ -291,11 +353,8 @@ class _Run(NamedTuple):
         return Optimum(float(value), float(error), np.asarray(parameters["phase_offset"]), at, float(slope), history)
 
     def _walk(self, starts, time):
-        """Move all starts step by step; each keeps its last parameters at which the objective was finite."""
-        if self.method == "lbfgs":
-            optimizer = optax.lbfgs()
-        else:
-            optimizer = optax.adam(optax.cosine_decay_schedule(self.learning_rate, self.n_steps))
+        """Move all starts by Adam, step by step; each keeps its last parameters at which the objective was finite."""
+        optimizer = optax.adam(optax.cosine_decay_schedule(self.learning_rate, self.n_steps))
 
         def loss(parameters, key):
             return -self.evaluate(parameters, key).value
@@ -303,12 +362,7 @@ class _Run(NamedTuple):
         def step(parameters, state, key):
             value, slopes = jax.value_and_grad(loss)(parameters, key)
             with jax.numpy_dtype_promotion("standard"):  # Optax counts its steps in two types of integers
-                if self.method == "lbfgs":
-                    updates, moved = optimizer.update(
-                        slopes, state, parameters, value=value, grad=slopes, value_fn=lambda x: loss(x, key)
-                    )
-                else:
-                    updates, moved = optimizer.update(slopes, state, parameters)
+                updates, moved = optimizer.update(slopes, state, parameters)
             size = optax.tree.norm(slopes)
             stays = ~(jnp.isfinite(value) & jnp.isfinite(size)) | (size <= self.tolerance)
             following = optax.apply_updates(parameters, updates)
@@ -329,42 +383,45 @@ class _Run(NamedTuple):
             values, sizes = rows[-1][:2]
             if not np.isfinite(values).any():
                 where = "at no start" if number == 0 else f"nowhere any more after {number} steps"
-                shown = np.array2string(rows[-1][2].ravel()[:4], precision=4)
-                raise OptimizationError(
-                    f"Argument `objective` is finite {where} (phase_offset = {shown} …): the outcomes may be "
-                    "impossible there; choose other starts or settings.",
-                    _history(rows),
-                )
+                raise _nowhere(where, _history(rows))
             best = int(np.nanargmax(values))
             self.callback(number + 1, float(values[best]), float(sizes[best]))
-            if self.method == "lbfgs" and (sizes[np.isfinite(sizes)] <= self.tolerance).all():
-                break
         return parameters, _history(rows)
 
-    def _polish(self, parameters):
-        """Take Newton steps as long as they bring the gradient down and do not lose value."""
-        flat, restore = jax.flatten_util.ravel_pytree(parameters)
+    def _polish(self, at, x):
+        """Take Newton steps as long as they bring the gradient down and do not lose value.
 
-        def value_of(x):
-            return self.evaluate(restore(x), self.key).value
-
-        around = jax.jit(lambda x: (*jax.value_and_grad(value_of)(x), jax.hessian(value_of)(x)))
-        value, slopes, curvature = _within_memory(around, flat)
+        The curvature comes from differences of gradients: its error only slows the last steps, and second derivatives
+        of an average take longer to compile than the whole search.
+        """
+        value, slopes = at(x)
         for _ in range(_POLISHING_STEPS):
-            size = jnp.linalg.norm(slopes)
-            if not size > self.tolerance or not jnp.isfinite(curvature).all():
+            size = np.linalg.norm(slopes)
+            if not size > self.tolerance:
                 break
-            step = jnp.linalg.lstsq(curvature, -slopes)[0]
-            found = _within_memory(around, flat + step)
-            if not (jnp.linalg.norm(found[1]) < size and found[0] >= value - 1e-9):
+            sides = _DIFFERENCE * np.eye(len(x))
+            curvature = np.stack([at(x + side)[1] - at(x - side)[1] for side in sides]) / (2 * _DIFFERENCE)
+            if not np.isfinite(curvature).all():
                 break
-            flat = flat + step
-            value, slopes, curvature = found
-        return restore(flat), value, jnp.linalg.norm(slopes)
+            following = x + np.linalg.lstsq(curvature, -slopes, rcond=1e-6)[0]  # not where there is no curvature
+            new_value, new_slopes = at(following)
+            if not (np.linalg.norm(new_slopes) < size and new_value >= value - 1e-9):
+                break
+            x, value, slopes = following, new_value, new_slopes
+        return x, value, np.linalg.norm(slopes)
+
+
+def _nowhere(where: str, history: "History") -> "OptimizationError":
+    shown = np.array2string(history.phase_offset[-1].ravel()[:4], precision=4)
+    return OptimizationError(
+        f"Argument `objective` is finite {where} (phase_offset = {shown} …): the outcomes may be impossible there; "
+        "choose other starts or settings.",
+        history,
+    )
 
 
 def _within_memory(program: Callable, *args: Any) -> Any:
-    what, instead = "The objective and its derivatives at all starts", "use fewer n_starts or a smaller window"
+    what, instead = "The objective and its derivatives", "use fewer n_starts or a smaller window"
     return execution.call(program, *args, what=what, instead=instead)
 
 

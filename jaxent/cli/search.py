@@ -144,7 +144,7 @@ def optimize(
             n_steps=steps,
             key=None if samples is None else jax.random.key(seed),
             n_samples=2 if samples is None else samples,
-            callback=lambda step, value, slope: show(f"step {step} of {steps}: {value:.8f}, gradient {slope:.1e}"),
+            callback=lambda step, value, slope: show(f"step {step}: {value:.8f}, gradient {slope:.1e}"),
             **{name: value for name, value in typed.items() if value is not None},
         )
     if plot is not None:
