@@ -207,7 +207,8 @@ def maximize(
         return function(chain, at, offsets, step_key if sampled else None, n_samples, **settings)
 
     first = jax.tree.map(lambda x: x[0], starts)
-    evaluate(first, keys)  # outside transformations, so that arguments are checked before any work starts
+    if sampled:  # exact objectives check the arguments when they are traced, which is before any work starts, too
+        evaluate(first, keys)
     run = _Run(evaluate, method, learning_rate, n_steps, tolerance, keys, callback)
     return run.sampled(starts, time) if sampled else run.exact(starts, time)
 
