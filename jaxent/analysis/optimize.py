@@ -36,7 +36,8 @@ from jaxent.times import BondTimes, PiFraction, Time, time_value
 
 __all__ = ["OBJECTIVES", "History", "OptimizationError", "Optimum", "maximize", "textbook_offset"]
 
-_NEAR = 1e-4  # gradient from which Newton steps are surer than a line search, which then compares equal values
+_NEAR = 1e-6  # gradient from which Newton steps are surer than a line search, which then compares equal values
+_SCALE = 0.3  # of parameters: the first step, of the gradient times its square, stays on its hill
 _POLISHING_STEPS = 30
 _DIFFERENCE = 1e-4  # of parameters, between gradients
 
@@ -303,13 +304,14 @@ class _Run(NamedTuple):
             path, seen = [], {}
             paths.append(path)
 
-            def loss(x, path=path, seen=seen):
+            def loss(scaled, path=path, seen=seen):
+                x = _SCALE * scaled
                 value, slopes = at(x)
                 if math.isfinite(value) and np.isfinite(slopes).all():
-                    seen[x.tobytes()] = value, float(np.linalg.norm(slopes))
-                    return -value, -slopes
+                    seen[scaled.tobytes()] = x, value, float(np.linalg.norm(slopes))
+                    return -value, -_SCALE * slopes
                 away = x - path[-1][2]  # beyond the end of the objective the loss rises, so the step is shortened
-                return 1 + np.linalg.norm(away) - path[-1][0], away / np.linalg.norm(away)
+                return 1 + np.linalg.norm(away) - path[-1][0], _SCALE * away / np.linalg.norm(away)
 
             value, slopes = at(start)
             reached(path, start, value, float(np.linalg.norm(slopes)))
@@ -318,11 +320,11 @@ class _Run(NamedTuple):
 
             def moved(xk, path=path, seen=seen):
                 if xk.tobytes() in seen:
-                    reached(path, xk, *seen[xk.tobytes()])
+                    reached(path, *seen[xk.tobytes()])
 
-            enough = max(self.tolerance, _NEAR) / math.sqrt(len(start))
+            enough = _SCALE * max(self.tolerance, _NEAR) / math.sqrt(len(start))
             options = {"maxiter": self.n_steps - 1, "gtol": enough, "ftol": 0.0}
-            scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", callback=moved, options=options)
+            scipy.optimize.minimize(loss, start / _SCALE, jac=True, method="L-BFGS-B", callback=moved, options=options)
         longest = max(len(path) for path in paths)
         rows = [[path[min(step, len(path) - 1)] for path in paths] for step in range(longest)]
         values, sizes = (np.array([[one[k] for one in row] for row in rows]) for k in range(2))
