@@ -148,15 +148,28 @@ def test_calls_run_at_the_same_time_and_say_whose_result_it_is(two_processors):
         meeting.wait()
         return 10 * item
 
-    assert sorted(threads.side_by_side(meet, [0, 1, 2, 3])) == [(0, 0), (1, 10), (2, 20), (3, 30)]
-    assert list(threads.side_by_side(meet, [])) == []
+    assert sorted(threads.side_by_side(meet, [0, 1, 2, 3], 9)) == [(0, 0), (1, 10), (2, 20), (3, 30)]
+    assert list(threads.side_by_side(meet, [], 9)) == []
+
+
+def test_no_more_calls_run_at_a_time_than_have_memory(two_processors):
+    running = []
+
+    def alone(item):
+        running.append(threading.get_ident())
+        return item
+
+    assert list(threads.side_by_side(alone, [1, 2, 3], 1)) == [(0, 1), (1, 2), (2, 3)]
+    assert set(running) == {threading.get_ident()}
 
 
 @pytest.mark.parametrize("double", [True, False])
 def test_threads_compute_in_the_precision_of_the_caller(two_processors, double):
     device = jax.devices()[0]
     with threads._precision(double), jax.default_device(device):
-        found = dict(threads.side_by_side(lambda x: (jnp.asarray(x).dtype, jax.config.jax_default_device), [0.1, 0.2]))
+        found = dict(
+            threads.side_by_side(lambda x: (jnp.asarray(x).dtype, jax.config.jax_default_device), [0.1, 0.2], 9)
+        )
     assert found == dict.fromkeys(range(2), (jnp.dtype("float64" if double else "float32"), device))
 
 
@@ -168,13 +181,13 @@ def test_after_an_error_no_more_calls_start(two_processors):
         raise ValueError(f"item {item}")
 
     with pytest.raises(ValueError, match="item"):
-        list(threads.side_by_side(fail, range(1000)))
+        list(threads.side_by_side(fail, range(1000), 9))
     assert len(started) < 1000
 
 
 def test_who_stops_listening_stops_the_calls(two_processors):
     started = []
-    results = threads.side_by_side(started.append, range(1000))
+    results = threads.side_by_side(started.append, range(1000), 9)
     next(results)
     results.close()
     assert len(started) < 1000

@@ -248,8 +248,9 @@ def _in_tiles(
     first_of = {tile.shape: number for number, tile in reversed(list(enumerate(tiles)))}
     firsts = [tiles[number] for number in first_of.values()]  # they compile the programs of the others
     others = [tile for number, tile in enumerate(tiles) if number != first_of[tile.shape]]
+    most = max(1, memory.free_bytes() // (2 * max((_needed(plans, tile) for tile in firsts), default=1)))
     for some in (firsts, others):
-        for index, found in threads.side_by_side(run, some):
+        for index, found in threads.side_by_side(run, some, most):
             chosen = some[index].indices
             for result, values in zip(results, found, strict=True):
                 result[chosen] = np.asarray(values)[: len(chosen)]
@@ -264,6 +265,12 @@ class _Tile(NamedTuple):
     shape: tuple[int, int]
     indices: list[int]
     size: int
+
+
+def _needed(plans: Sequence[BandPlan], tile: _Tile) -> int:
+    """Estimate the bytes of a tile."""
+    plan = plans[tile.indices[0]].enlarged(*tile.shape)
+    return tile.size * _bytes(plan, sheet_width(plan))
 
 
 def _tiles(plans: Sequence[BandPlan], order: float) -> list[_Tile]:
@@ -296,7 +303,7 @@ def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, i
         def seconds(to, here=here):
             return len(here) * banded_seconds(plans[here[0]].enlarged(*to), order)
 
-        larger = [s for s in {*groups, *(s for s, wasted in known.items() if wasted is None)} if _fits(shape, s)]
+        larger = [s for s in {*groups, *(s for s, wasted in list(known.items()) if wasted is None)} if _fits(shape, s)]
         chosen = min(larger, key=lambda s: (seconds(s), s), default=shape)
         wasted = seconds(chosen) - seconds(shape)
         before = known.get(shape, 0.0)

@@ -106,11 +106,16 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def side_by_side(function: Callable, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def side_by_side(function: Callable, items: Sequence[Any], most: int) -> Iterator[tuple[int, Any]]:
     """Call a function of each item, on a CPU as many at a time as there are processors.
 
     The threads compute in the caller's precision and on its default device. Once the caller stops listening, or a call
     fails, no more calls start.
+
+    Args:
+        function: of one item.
+        items: what to call it with.
+        most: most calls at a time, for which there is memory.
 
     Yields:
         the index of an item and its result, as they become ready.
@@ -118,7 +123,7 @@ def side_by_side(function: Callable, items: Sequence[Any]) -> Iterator[tuple[int
     Raises:
         Exception: what a call raises.
     """
-    at_once = min(len(items), processors())
+    at_once = min(len(items), processors(), most)
     if at_once < 2 or platform() != "cpu" or jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
         yield from ((index, function(item)) for index, item in enumerate(items))
         return
@@ -141,4 +146,8 @@ def side_by_side(function: Callable, items: Sequence[Any]) -> Iterator[tuple[int
 
 def _precision(double: bool) -> contextlib.AbstractContextManager:
     """Set the precision of this thread; JAX renamed the context."""
-    return (jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64)(double)
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(double)
+    from jax.experimental import enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+
+    return enable_x64(double)
