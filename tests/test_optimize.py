@@ -88,7 +88,6 @@ def test_noise_moves_the_best_offset():
     assert found.value >= max(oracle(x) for x in np.linspace(0, np.pi, 40)) - 1e-9
 
 
-@pytest.mark.thorough
 def test_the_search_compiles_its_objective_once():
     traced = []
 
@@ -103,6 +102,20 @@ def test_the_search_compiles_its_objective_once():
     assert len(traced) == 1
 
 
+def test_newton_steps_end_what_the_climb_leaves(monkeypatch):
+    monkeypatch.setattr(optimize, "_NEAR", 0.3)
+
+    def peak(chain, time, phase_offset, key, n_samples):
+        x, y = phase_offset
+        return jaxent.OutcomeAverage(jnp.cos(x - 0.4) + jnp.cos(x + y - 1.5), jnp.zeros(()), jnp.ones(()))
+
+    found = jaxent.maximize(peak, jaxent.Chain(4, 4), 1.0, [0.1, 0.9], per_ensemble=True, n_starts=1)
+    assert found.history.slope[-1, 0] > 1e-3
+    assert found.slope <= 1e-9
+    np.testing.assert_allclose(found.phase_offset, [0.4, 1.1], rtol=0, atol=1e-9)
+
+
+@pytest.mark.thorough
 def test_other_objectives_reach_the_best_of_a_scan():
     chain, grid = jaxent.Chain(3, 6), np.linspace(0, np.pi, 200)
     fidelity = jaxent.maximize("decoded_fidelity", chain, QUARTER, levels=4, n_starts=4)
