@@ -301,6 +301,11 @@ def test_the_route_is_chosen_by_cost_time_by_time(monkeypatch):
     assert 0 < abs(found.ravel()[[0, 2]] - dense[[0, 2]]).max() < TOLERANCE
 
 
+def test_no_plans_have_no_entropies():
+    assert [np.shape(field) for field in band.entropies([])] == [(0,)] * 3
+    assert [np.shape(field) for fields in band.entropies_and_slopes([]) for field in fields] == [(0,)] * 6
+
+
 def test_few_atoms_keep_to_the_dense_route():
     assert not band.worth_planning(Chain(3, 100), band.Facts(), TOLERANCE)
     assert band.worth_planning(Chain(3, 10**4, 6.0), band.Facts(), TOLERANCE)

@@ -289,6 +289,8 @@ def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, i
     A shape joins the next larger one if that wastes less time than compiling its own program takes. Where the waste of
     several calls adds up to more than twice that time, it gets its own, too; programs that ran before cost nothing.
     """
+    if not plans:
+        return []
     by_shape: dict[tuple[int, int], list[int]] = {}
     for index, plan in enumerate(plans):
         by_shape.setdefault((plan.n_states, plan.half_bandwidth), []).append(index)
