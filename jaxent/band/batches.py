@@ -255,7 +255,7 @@ def _in_tiles(
             for result, values in zip(results, found, strict=True):
                 result[chosen] = np.asarray(values)[: len(chosen)]
             done += sum(banded_seconds(plans[one], order) for one in chosen)
-            report(done / total)
+            report(min(1.0, done / total))  # sums in any order, rounded
     return results
 
 
