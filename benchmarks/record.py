@@ -1,7 +1,6 @@
 """What the benchmark scripts share: timing without compilation, and results with the machine they came from."""
 
 import json
-import os
 import platform
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxent import sweep
+from jaxent.runtime import threads
 from jaxent.sweep.devices import commit
 
 FOLDER = Path(__file__).parent
@@ -42,7 +42,7 @@ def save(name: str, results: dict, quiet: bool = False) -> None:
     about = {
         **sweep.versions(),
         "python_version": platform.python_version(),
-        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processors": threads.processors(),
         "commit": commit(),
     }
     path = FOLDER / f"{name}.json"

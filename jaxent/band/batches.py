@@ -248,7 +248,9 @@ def _in_tiles(
     first_of = {tile.shape: number for number, tile in reversed(list(enumerate(tiles)))}
     firsts = [tiles[number] for number in first_of.values()]  # they compile the programs of the others
     others = [tile for number, tile in enumerate(tiles) if number != first_of[tile.shape]]
-    most = max(1, memory.free_bytes() // (2 * max((_needed(plans, tile) for tile in firsts), default=1)))
+    most = 1
+    if len(tiles) > 1:  # reading the free memory takes as long as a small tile
+        most = max(1, memory.free_bytes() // (2 * max(_needed(plans, tile) for tile in firsts)))
     for some in (firsts, others):
         for index, found in threads.side_by_side(run, some, most):
             chosen = some[index].indices
@@ -308,9 +310,9 @@ def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, i
         larger = [s for s in {*groups, *(s for s, wasted in list(known.items()) if wasted is None)} if _fits(shape, s)]
         chosen = min(larger, key=lambda s: (seconds(s), s), default=shape)
         wasted = seconds(chosen) - seconds(shape)
-        before = known.get(shape, 0.0)
-        if chosen != shape and wasted < _COMPILATION_SECONDS and (before or 0.0) + wasted < 2 * _COMPILATION_SECONDS:
-            known[shape] = (before or 0.0) + wasted
+        in_all = (known.get(shape) or 0.0) + wasted
+        if chosen != shape and wasted < _COMPILATION_SECONDS and in_all < 2 * _COMPILATION_SECONDS:
+            known[shape] = in_all
         else:
             chosen = shape
         known[chosen] = None
