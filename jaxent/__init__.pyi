@@ -32,8 +32,13 @@ from .noise.dephasing import (
     EnsembleRates,
     dephased_log_probability,
     end_to_end_coherent_information,
-    end_to_end_log_negativity,
     end_to_end_state,
+)
+from .noise.log_negativity import (
+    LogNegativityWithErrors,
+    end_to_end_log_negativity,
+    log_negativity_with_errors,
+    macroscopic_log_negativity,
 )
 from .noise.master_equation import MeasuredState, evolve_density, measure_density
 from .noise.stochastic import EstimatedLogNegativity, estimate_log_negativity
@@ -80,6 +85,7 @@ __all__ = [
     "EstimatedLogNegativity",
     "Extrema",
     "LabelledState",
+    "LogNegativityWithErrors",
     "MagicTimes",
     "MeasuredState",
     "OptimizationError",
@@ -125,7 +131,9 @@ __all__ = [
     "keep_compiled_programs",
     "log_negativity",
     "log_negativity_dm",
+    "log_negativity_with_errors",
     "log_outcome_probability",
+    "macroscopic_log_negativity",
     "magic_times",
     "maximize",
     "measure_density",

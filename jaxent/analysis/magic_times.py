@@ -27,7 +27,7 @@ from jaxent import arguments, units
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.messages import shown
-from jaxent.noise.dephasing import end_to_end_log_negativity
+from jaxent.noise.log_negativity import end_to_end_log_negativity
 from jaxent.protocol.ends import end_to_end_entropy
 from jaxent.runtime import execution, threads
 from jaxent.times import MAX_MAGIC_DENOMINATOR, PiFraction, pi_fraction, pi_fractions_up_to

@@ -27,7 +27,16 @@ from jaxent.entanglement.renyi import log1p_quotient
 from jaxent.numerics.algebra import multiply
 from jaxent.runtime import memory
 
-__all__ = ["BandedEntropy", "band_columns", "evaluate", "is_certain", "rule_for", "sheet_width"]
+__all__ = [
+    "BandedEntropy",
+    "band_columns",
+    "evaluate",
+    "is_certain",
+    "largest_row",
+    "rule_for",
+    "sheet_width",
+    "weighted_logs",
+]
 
 _MOST_NODES = 96  # nodes of a rule; longer ones are not `is_certain`
 _WIDEST = 24  # nodes of a sheet
@@ -66,12 +75,12 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
         rule = rule.in_sheets(len(rule.nodes), 1)
     power = _power(plan)
     columns = band_columns(plan, time, phase_offset)
-    scale = jax.lax.stop_gradient(jnp.max(jax.vmap(_largest_row)(columns)))  # an upper bound on |y|
+    scale = jax.lax.stop_gradient(jnp.max(jax.vmap(largest_row)(columns)))  # an upper bound on |y|
     scale = jnp.where(scale > 0, scale, 1.0)
     columns = columns / scale
     trace, square = jnp.sum(columns[..., -1]), jnp.sum(columns**2) + jnp.sum(columns[..., :-1] ** 2)
     moments = square[None] if plan.reversed_columns else jnp.stack([trace, square])[: rule.moment_weights.shape[1]]
-    other, norm = _weighted_logs(columns, rule, plan.reversed_columns) + jnp.asarray(rule.moment_weights) @ moments
+    other, norm = weighted_logs(columns, rule, plan.reversed_columns) + jnp.asarray(rule.moment_weights) @ moments
     n_states = columns.shape[0] * jnp.sum(jnp.asarray(plan.roots) > 0, dtype=columns.dtype)  # padding adds no error
     size = moments[0] + FLOOR * n_states
     other_error, norm_error = rule.errors * size
@@ -136,7 +145,7 @@ def is_certain(plan: BandPlan, order: float = 1.0) -> bool:
     return len(rule.nodes) <= _MOST_NODES and bool(amplified * rule.errors.max() <= plan.tolerance / 100)
 
 
-def _weighted_logs(columns, rule: Rule, reversed_columns: bool) -> jax.Array:
+def weighted_logs(columns, rule: Rule, reversed_columns: bool) -> jax.Array:
     """Sum u_a Σ_i log|1 + x_i/z_a| over nodes and sectors for each function of the rule; x = y or y²."""
     sheets = jnp.asarray(rule.nodes), jnp.moveaxis(jnp.asarray(rule.log_weights), 1, 0)
     if len(rule.nodes) == 1:
@@ -194,7 +203,7 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
     return (frame * dicke.x_overlap(n_atoms, plan.outcome, (here + there) / 2))[None]
 
 
-def _largest_row(columns: jax.Array) -> jax.Array:
+def largest_row(columns: jax.Array) -> jax.Array:
     """Compute the largest sum of magnitudes in a row, an upper bound on every |eigenvalue|."""
     size, width = columns.shape
     magnitudes = jnp.abs(columns)

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxent.chain import Chain
 from jaxent.explorer.question import Question
-from jaxent.noise.dephasing import end_to_end_log_negativity
+from jaxent.noise.log_negativity import end_to_end_log_negativity
 from jaxent.protocol.dispatch import ImpossibleOutcomes, Problem
 from jaxent.protocol.window_error import entropy_with_errors
 from jaxent.times import PiFraction

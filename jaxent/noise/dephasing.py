@@ -12,7 +12,7 @@ Entanglement is in bits, rates are in units of the coupling, times in 1/coupling
 and rates, at γ = 0 too. Results are refused where the outcomes are so unlikely that fewer than eight digits remain.
 
 >>> from jaxent import Chain, pi_fraction
->>> print(f"{end_to_end_log_negativity(Chain(3, 30), pi_fraction(1, 2), 0.01):.4f}")
+>>> print(f"{end_to_end_coherent_information(Chain(3, 30), pi_fraction(1, 2), 0.01):.4f}")
 1.9798
 """
 
@@ -40,7 +40,6 @@ __all__ = [
     "Rate",
     "dephased_log_probability",
     "end_to_end_coherent_information",
-    "end_to_end_log_negativity",
     "end_to_end_state",
 ]
 
@@ -109,7 +108,7 @@ def dephased_log_probability(
     """Compute the natural logarithm of the probability of the outcomes under dephasing.
 
     For M = 3 it is a sum over the coherences of the measured ensemble (`noise.coherence_sum`), for any number of atoms;
-    for other M it is the trace of the state. Arguments as `end_to_end_log_negativity`.
+    for other M it is the trace of the state. Arguments as `jaxent.end_to_end_log_negativity`.
 
     Returns:
         array of the shape of the times and rates.
@@ -128,44 +127,6 @@ def dephased_log_probability(
     return log_probability
 
 
-def end_to_end_log_negativity(
-    chain: Chain,
-    time: Time,
-    dephasing_rate: Rate,
-    outcomes: arguments.Outcomes | None = None,
-    phase_offset: arguments.Offsets = 0.0,
-    collective_rate: ArrayLike = 0.0,
-) -> Float[Array, "*batch"]:
-    """Compute the logarithmic negativity log2 ‖ρ^(T_1)‖_1 of the two ends under dephasing, in bits.
-
-    For M = 3 the partial transpose is real symmetric and is split by parity (φ known to be 0) and by the exchange of
-    the ends (one rate for all): four blocks of about D²/4, two for φ ≠ 0.
-
-    Where eigenvalues of the transpose vanish (a pure state, t = 0) the trace norm has a kink; derivatives there are
-    one-sided, towards more noise, so d/dγ at γ = 0 is correct. Second derivatives are not supported there.
-
-    Args:
-        chain: the chain.
-        time: t ≥ 0 for all bonds, a float or a `PiFraction` of any shape.
-        dephasing_rate: γ ≥ 0, a scalar or an array that broadcasts with `time`, or `EnsembleRates`.
-        outcomes: q_2…q_(M-1), an int or (M-2,) ints; None: all N.
-        phase_offset: φ in radians, a scalar or (M-2,) values.
-        collective_rate: Γ ≥ 0 of a noise that all ensembles share; broadcasts likewise.
-
-    Returns:
-        real array of the broadcast shape of times and rates.
-
-    Raises:
-        ValueError: on any argument out of range, where the matrices do not fit in memory, and for outcomes of
-            probability zero, or so small that the state cancels to less than eight digits (as estimated with it). Under
-            a transformation their log negativity is NaN instead.
-    """
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
-    value, log_probability = problem.run(density_matrix.log_negativity)
-    problem.refuse_unlikely(log_probability)
-    return value
-
-
 def end_to_end_coherent_information(
     chain: Chain,
     time: Time,
@@ -176,8 +137,8 @@ def end_to_end_coherent_information(
 ) -> Float[Array, "*batch"]:
     """Compute the coherent information S(ρ_M) - S(ρ) of the ends, in bits: a lower bound on distillable entanglement.
 
-    Arguments, errors and shape as `end_to_end_log_negativity`. It may be negative. For a pure state (γ = 0, or t = 0
-    with γ > 0) its derivative towards more noise is -∞, as that of x log x at 0; the derivative returned there is
+    Arguments, errors and shape as `jaxent.end_to_end_log_negativity`. It may be negative. For a pure state (γ = 0, or
+    t = 0 with γ > 0) its derivative towards more noise is -∞, as that of x log x at 0; the derivative returned there is
     finite and meaningless.
 
     References:

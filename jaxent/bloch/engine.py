@@ -1,0 +1,376 @@
+"""Evaluate plans: the log negativity of three dephasing ensembles at any number of atoms, with the parts of its error.
+
+E = log2(‖X‖_1 / Tr ρ), both in units in which the envelope's weight is one: ‖X‖_1 from `torus` or `long_chain`, plus
+`envelope`'s correction, and Tr ρ = Σ_ν e^(-2γ_2tν²) R_0ν cos(νφ) cos^2N(νt/2).
+"""
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxent import dicke
+from jaxent.bloch import kernel, long_chain, torus
+from jaxent.bloch.envelope import Curvature, of_symbol
+from jaxent.bloch.plan import Plan, Question, chain_plan, hops_of, levels_of, torus_plan
+from jaxent.bloch.symbol import Strengths
+from jaxent.bloch.torus import TorusShape
+from jaxent.runtime import execution, threads
+from jaxent.times import PiFraction, cos_sin_turns, turns
+
+__all__ = ["Found", "Slopes", "answer", "slopes"]
+
+_MOST_CURVED = 1600  # atoms of the envelope in u of the matrix whose eigenvectors give the correction
+_NEXT_ORDER = 0.75  # the next order of the envelope's expansion, relative to the first times j²/N
+_KINKS = 1 / 2  # error of a rule of Bloch phases, relative to its change from half as many: it falls as the square
+_ROUNDINGS = 64
+_LEAST_CORRECTION = 1e-9
+_NEGLIGIBLE = 1 / 50  # corrections below this times the tolerance are not computed, but counted as errors
+_BLOCH_SHARE = 1 / 8  # of the tolerance
+_MOST_BLOCH = 128
+_LEAST_CURVED = 16  # Bloch phases of the correction
+_STEP = 1e-4  # of the differences that differentiate the correction
+
+
+class Found(NamedTuple):
+    """Hold a log negativity and the parts of its error, in bits.
+
+    Attributes:
+        value: E.
+        hop_error: bound on what the hops and rows left out change.
+        quadrature_error: bound on the error of the rule of the trace norm.
+        bloch_error: estimate of the error of the finite number of Bloch phases.
+        envelope_error: estimate of the error of the expansion in 1/N.
+        rounding_error: estimate of the error of rounding, where the outcome is improbable.
+        method: "band" or "blocks".
+    """
+
+    value: float
+    hop_error: float
+    quadrature_error: float
+    bloch_error: float
+    envelope_error: float
+    rounding_error: float
+    method: str
+
+    @property
+    def error(self) -> float:
+        """Sum of all parts."""
+        return sum(self[1:6])
+
+
+class Slopes(NamedTuple):
+    """Hold the derivatives of a log negativity in t at fixed γ_j t, in γ_j t, and in φ."""
+
+    time: float
+    strengths: np.ndarray
+    offset: float
+
+
+class _Lattice(NamedTuple):
+    along: Any  # j
+    gcd: Any
+    nodes: Any  # None in the limit
+    n_atoms: Any
+    outcome: Any
+
+
+# ------------------------------------------------------------------------ programs
+
+
+def _table(shape, lattice: _Lattice, time):
+    if lattice.nodes is None:
+        return kernel.limit_coefficients(lattice.along, shape.largest_hop, time, shape.n_frequencies)
+    return kernel.coefficients(
+        *(lattice.n_atoms, lattice.outcome, lattice.nodes),
+        *(lattice.along, shape.largest_hop, time, shape.n_frequencies),
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _traced(shape, lattice: _Lattice, time, strengths, offset):
+    """Compute Tr ρ, and R_00, the size of the terms that cancel in it."""
+    first_hop = lattice._replace(along=np.zeros(1, np.int64))
+    table = _table(shape, first_hop, time)
+    numbers = np.arange(shape.n_frequencies)
+    terms = kernel.damped(table, Strengths.of(strengths).measured)[0]
+    half_angles = turns(numbers, time, 1)
+    if lattice.nodes is None:
+        spread = jnp.where(jnp.abs(cos_sin_turns(half_angles)[0]) > 1 - 1e-12, 1.0, 0.0)
+    else:
+        spread = dicke.cos_power(2 * lattice.n_atoms, half_angles)
+    return jnp.sum(terms * spread * jnp.cos(numbers * offset)), terms[0]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _on_chain(shape, lattice: _Lattice, rows, rule, theta, time, strengths, offset):
+    """Compute ‖X_θ‖_1 and the bound on its error."""
+    table = _table(shape, lattice, time)
+    return long_chain.trace_norm(shape, rows, lattice.along, table, time, offset, Strengths.of(strengths), theta, rule)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _curved_chain(shape, lattice: _Lattice, rows, theta, time, strengths, offset) -> Curvature:
+    """Compute `envelope.curvature` for θ."""
+    table = _table(shape, lattice, time)
+    symbols = tuple(
+        long_chain.dense_symbol(shape, rows, lattice.along, table, time, offset, Strengths.of(strengths), theta, order)
+        for order in (0, 1, 2)
+    )
+    return jax.tree.map(jnp.sum, jax.lax.map(lambda three: of_symbol(*three), symbols))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _on_torus(shape, lattice: _Lattice, time, strengths, offset):
+    """Compute ‖X‖_1, and from half as many Bloch phases."""
+    table = _table(shape, lattice, time)
+    return torus.trace_norm(shape, lattice.along, lattice.gcd, table, time, offset, Strengths.of(strengths))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _curved_torus(shape, lattice: _Lattice, time, strengths, offset) -> tuple[Curvature, Curvature]:
+    """Compute the mean of `envelope.curvature`, and over half as many Bloch phases."""
+    table = _table(shape, lattice, time)
+    return torus.curvatures(shape, lattice.along, lattice.gcd, table, time, offset, Strengths.of(strengths))
+
+
+def _along(unit, time, strengths, offset):
+    """Move the five parameters t, γ_j t and φ in a direction: a function of the step."""
+
+    def at(step):
+        moved = time if isinstance(time, PiFraction) else time + step * unit[0]
+        return moved, strengths + step * unit[1:4], offset + step * unit[4]
+
+    return at
+
+
+def _with_slopes(function, parameters):
+    """Return a function's first result at the parameters, and its five derivatives, shape (5,)."""
+
+    def along(unit):
+        at = _along(unit, *parameters)
+        return jax.jvp(lambda step: function(*at(step))[0], (jnp.zeros(()),), (jnp.ones(()),))
+
+    values, derivatives = jax.vmap(along)(jnp.eye(5))
+    return values[0], derivatives
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _traced_slopes(shape, lattice, *parameters):
+    return _with_slopes(functools.partial(_traced, shape, lattice), parameters)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _on_chain_slopes(shape, lattice, rows, rule, theta, *parameters):
+    return _with_slopes(functools.partial(_on_chain, shape, lattice, rows, rule, theta), parameters)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _on_torus_slopes(shape, lattice, *parameters):
+    return _with_slopes(functools.partial(_on_torus, shape, lattice), parameters)
+
+
+# ------------------------------------------------------------------------- answers
+
+
+class _Correction(NamedTuple):
+    """Hold the envelope's correction, its next order and the error of its Bloch phases, relative to ‖X‖_1."""
+
+    change: float
+    error: float
+    bloch_error: float
+
+
+class _Norm(NamedTuple):
+    """Hold ‖X‖_1, its change from half as many Bloch phases, and the bound on the quadrature's error."""
+
+    value: Any
+    change: float
+    rule_error: float
+
+
+class _Job:
+    """One question with its plan, and the data of the programs."""
+
+    def __init__(self, question: Question, tolerance: float):
+        self.question, self.tolerance = question, tolerance
+        hops = hops_of(question, tolerance)
+        self.lattice = _Lattice(hops.along, hops.gcd, hops.nodes, question.n_atoms, question.outcome)
+        self.curved: Plan | None = None
+        self.known: dict[Any, Any] = {}  # results by θ, which refined rules share
+        levels = levels_of(question)
+        if levels is not None:
+            self.plan = torus_plan(question, hops, levels)
+            self.curved = self.plan.refined(1 / 2)
+            self.correct()
+            if self.correction.error <= tolerance / 2 or question.n_atoms is None:
+                return
+        self.plan, self.curved = chain_plan(question, hops, tolerance), None
+        if question.n_atoms is not None and hops.curvature / question.n_atoms > _NEGLIGIBLE * tolerance:
+            self.curved = chain_plan(question, hops, tolerance, min(question.n_atoms, _MOST_CURVED))
+            self.curved = self.curved.refined(max(1.0, _LEAST_CURVED / self.curved.n_bloch))
+        self.correct()
+
+    @property
+    def parameters(self) -> tuple:
+        return self.question.time, self.question.strengths, np.asarray(self.question.offset)
+
+    @property
+    def on_torus(self) -> bool:
+        return isinstance(self.plan.shape, TorusShape)
+
+    def correct(self) -> None:
+        """Compute the correction, with as many Bloch phases as it takes."""
+        self.correction = self.corrected()
+        while self.correction.bloch_error > _BLOCH_SHARE * self.tolerance and self.curved is not None:
+            if self.curved.n_bloch > _MOST_BLOCH:
+                break
+            self.curved = self.curved.refined()
+            self.correction = self.corrected()
+
+    def corrected(self, parameters: tuple | None = None) -> _Correction:
+        """Compute the correction, for other parameters close to those of the plan."""
+        plan, n_atoms = self.curved, self.question.n_atoms
+        if n_atoms is None:
+            return _Correction(0.0, 0.0, 0.0)
+        if plan is None:
+            return _Correction(0.0, self.plan.hops.curvature / n_atoms, 0.0)
+        if isinstance(plan.shape, TorusShape):
+            both = self._call(_curved_torus, plan.shape, self.lattice, *(parameters or self.parameters))
+            found, coarse = jax.tree.map(float, both)
+        else:
+            thetas, weights, coarser = plan.bloch_phases()
+            args = (plan.rows,), (parameters or self.parameters)
+            each = self._over(_curved_chain, plan.shape, thetas, *args, known=parameters is None)
+            found, coarse = (
+                jax.tree.map(lambda *x, w=w: float(np.dot(w, np.asarray(x))), *each) for w in (weights, coarser)
+            )
+        if not found.weight:
+            return _Correction(0.0, 0.0, 0.0)
+        next_order = _NEXT_ORDER * found.hop_squares / found.weight / n_atoms
+        scale = found.norm * n_atoms
+        return _Correction(
+            found.change / scale, next_order * found.size / scale, abs(found.change - coarse.change) / scale
+        )
+
+    def norm(self) -> _Norm:
+        """Compute ‖X‖_1, with as many Bloch phases as it takes."""
+        found = self._norm()
+        while _KINKS * found.change > _BLOCH_SHARE * self.tolerance * found.value and self._refine():
+            found = self._norm()
+        return found
+
+    def _norm(self) -> _Norm:
+        plan = self.plan
+        if self.on_torus:
+            fine, coarse = map(float, self._call(_on_torus, plan.shape, self.lattice, *self.parameters))
+            return _Norm(fine, abs(fine - coarse), 0.0)
+        thetas, weights, coarser = plan.bloch_phases()
+        each = np.array([self._at_offsets(_on_chain, thetas, shift) for shift in plan.offsets])  # (K, θ, 2)
+        fine, coarse = plan.shares @ each[..., 0] @ weights, plan.shares @ each[..., 0] @ coarser
+        return _Norm(float(fine), abs(float(fine - coarse)), float(np.mean(each[..., 1] @ weights)))
+
+    def _at_offsets(self, program, thetas, shift):
+        plan, (time, strengths, offset) = self.plan, self.parameters
+        return self._over(program, plan.shape, thetas, (plan.rows, plan.rule), (time, strengths, offset + shift))
+
+    def _refine(self) -> bool:
+        """Double the number of Bloch phases, unless it is large already."""
+        if not 0 < self.plan.n_bloch <= _MOST_BLOCH:
+            return False
+        self.plan = self.plan.refined()
+        return True
+
+    def trace(self) -> tuple[float, float]:
+        """Compute Tr ρ and R_00."""
+        trace, scale = self._call(_traced, self.plan.shape, self.lattice, *self.parameters)
+        return float(trace), float(scale)
+
+    def slopes(self) -> np.ndarray:
+        """Differentiate log2(‖X‖_1/Tr ρ) in the five parameters."""
+        plan = self.plan
+        trace, of_trace = self._call(_traced_slopes, plan.shape, self.lattice, *self.parameters)
+        if self.on_torus:
+            norm, of_norm = self._call(_on_torus_slopes, plan.shape, self.lattice, *self.parameters)
+        else:
+            thetas, weights, _ = plan.bloch_phases()
+            each = [self._at_offsets(_on_chain_slopes, thetas, shift) for shift in plan.offsets]
+            norms = np.array([[value for value, _ in row] for row in each])
+            derivatives = np.array([[slope for _, slope in row] for row in each])  # (K, θ, 5)
+            norm, of_norm = plan.shares @ norms @ weights, np.einsum("k,kti,t->i", plan.shares, derivatives, weights)
+        return (np.asarray(of_norm) / norm - np.asarray(of_trace) / trace) / math.log(2)
+
+    def _over(self, program, shape, thetas, data, parameters, known: bool = True) -> list:
+        """Call a program for each θ, several at a time."""
+        keys = [(program, shape, float(theta), float(parameters[2])) for theta in thetas]
+        wanted = [index for index, key in enumerate(keys) if not known or key not in self.known]
+        fresh: dict[int, Any] = {}
+
+        def run(index: int):
+            theta = np.asarray(thetas[index])
+            return jax.device_get(self._call(program, shape, self.lattice, *data, theta, *parameters))
+
+        for part in (wanted[:1], wanted[1:]):  # the first compiles the program
+            for number, found in threads.side_by_side(run, part, len(part)):
+                fresh[part[number]] = found
+        if known:
+            self.known.update({keys[index]: found for index, found in fresh.items()})
+        return [fresh[index] if index in fresh else self.known[keys[index]] for index in range(len(thetas))]
+
+    def _call(self, program, *args):
+        question = self.question
+        what = (
+            f"The log negativity for n_atoms = {question.n_atoms}, γt = {question.mean:.3g} and tolerance = "
+            f"{self.tolerance:.3g}"
+        )
+        return execution.call(program, *args, what=what, instead="use a larger tolerance")
+
+
+def answer(question: Question, tolerance: float) -> Found:
+    """Compute the log negativity of one point.
+
+    Args:
+        question: with γ̄t > 0.
+        tolerance: error in bits that hops, rows, nodes and envelope in u are chosen for; the error found may be larger.
+    """
+    job = _Job(question, tolerance)
+    norm, correction, plan, bits = job.norm(), job.correction, job.plan, math.log(2)
+    trace, scale = job.trace()
+    return Found(
+        value=max(0.0, math.log2(norm.value / trace * (1 + correction.change))),  # E ≥ 0, so this is closer
+        hop_error=(plan.cut_error + plan.row_error) / bits,
+        quadrature_error=norm.rule_error / norm.value / bits,
+        bloch_error=(_KINKS * norm.change / norm.value + correction.bloch_error) / bits,
+        envelope_error=plan.envelope_error + correction.error / bits,
+        rounding_error=_ROUNDINGS * np.finfo(float).eps * scale / trace / bits if trace > 0 else math.inf,
+        method="blocks" if job.on_torus else "band",
+    )
+
+
+def slopes(question: Question, tolerance: float) -> Slopes:
+    """Differentiate `answer`; the derivative in an exact time, and at a magic time, is that at fixed phases, 0.
+
+    At a magic time, whether exact or to rounding, E(t) at fixed γ_j t is even about it up to 1/N.
+    """
+    job = _Job(question, tolerance)
+    job.norm()  # refines
+    found = job.slopes()
+    if abs(job.correction.change) > _LEAST_CORRECTION:
+        found = found + _slopes_of_correction(job)
+    if job.on_torus:
+        found[0] = 0.0
+    return Slopes(float(found[0]), found[1:4], float(found[4]))
+
+
+def _slopes_of_correction(job: _Job) -> np.ndarray:
+    """Differentiate log2(1 + change) by central differences: it is small, so they are accurate enough."""
+    sizes = np.array([1.0, *job.question.strengths, 1.0])
+    changes = np.zeros(5)
+    for direction in np.flatnonzero(sizes):
+        step = _STEP * sizes[direction]
+        at = _along(np.eye(5)[direction], *job.parameters)
+        changes[direction] = (job.corrected(at(step)).change - job.corrected(at(-step)).change) / (2 * step)
+    return changes / (1 + job.correction.change) / math.log(2)

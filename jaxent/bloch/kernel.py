@@ -1,0 +1,155 @@
+"""Compute the Fourier coefficients of the kernel of a measured even ensemble, for pairs of angles a resonance apart.
+
+With c_m = ⟨q|m⟩ √w_m, f_q(α) = Σ_m c_m e^(imα), and dephasing γ_2, the kernel of `noise.measured_ensemble` at the
+angles x ∓ jt/2 is
+
+    g(x - jt/2, x + jt/2) = Σ_ν e^(-2γ_2 t ν²) cos(νx) R_jν,
+    R_jν = Σ_μ c_(μ+ν/2) c_(μ-ν/2) cos(μjt) = (1/2π) ∫ f_q(α) f_q(α + jt) cos(ν(α + jt/2)) dα,
+
+the sum over ν running over all integers. f_q is a peak at ±α_q, cos²(α_q/2) = q/N, about 1/√N wide, so the integral is
+a trapezoidal sum over a few dozen points at any N; its error is below rounding. R_j vanishes unless jt is within about
+10/√N of 0 or ±2α_q modulo 2π.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxent import dicke
+from jaxent.numerics import rounding
+from jaxent.times import cos_sin_turns, turns
+
+__all__ = [
+    "Nodes",
+    "at_angles",
+    "coefficients",
+    "damped",
+    "limit_coefficients",
+    "nodes",
+    "rounding_of",
+    "sizes_of_hops",
+]
+
+_WIDTHS = 12.0  # half-width of a peak of f_q, in units of 1/√N; f_q² is below 1e-31 beyond
+_WHOLE_CIRCLE = 1024  # below so many atoms the sum runs over the whole circle, and is exact
+
+
+class Nodes(NamedTuple):
+    """Hold the points α of the trapezoidal sum: α/4π in turns, and dα/2π (host arrays; padding has weight 0)."""
+
+    half_turns: np.ndarray
+    weights: np.ndarray
+
+
+@functools.lru_cache(maxsize=64)
+def nodes(n_atoms: int, outcome: int, n_frequencies: int) -> Nodes:
+    """Choose the points for N, q and |ν| < `n_frequencies`."""
+    if n_atoms <= _WHOLE_CIRCLE:
+        count = n_atoms + n_frequencies + 1
+        return _padded(np.arange(count) / (2 * count), np.full(count, 1 / count))
+    width = _WIDTHS / math.sqrt(n_atoms)
+    peak = 2 * math.atan2(math.sqrt(n_atoms - outcome), math.sqrt(outcome))
+    if peak <= width:
+        intervals = [(-peak - width, peak + width)]
+    elif peak >= math.pi - width:
+        intervals = [(peak - width, 2 * math.pi - peak + width)]
+    else:
+        intervals = [(-peak - width, -peak + width), (peak - width, peak + width)]
+    # frequencies of the product: k - k' up to 8√N, and ν; points of all intervals lie on one grid
+    count = math.ceil(8 * math.sqrt(n_atoms)) + 2 * n_frequencies
+    step = 2 * math.pi / count
+    points = [np.arange(math.ceil(low / step), math.floor(high / step) + 1) for low, high in intervals]
+    chosen = np.concatenate(points)
+    return _padded(chosen / (2 * count), np.full(len(chosen), 1 / count))
+
+
+def _padded(half_turns: np.ndarray, weights: np.ndarray) -> Nodes:
+    missing = max(64, 2 ** (len(weights) - 1).bit_length()) - len(weights)
+    return Nodes(np.pad(half_turns, (0, missing)), np.pad(weights, (0, missing)))
+
+
+def coefficients(
+    n_atoms, outcome, nodes: Nodes, hops: np.ndarray | jax.Array, largest: int, time, n_frequencies: int
+) -> jax.Array:
+    """Compute 2 R_jν (R_j0 for ν = 0), which multiplies cos(νx) for ν ≥ 0.
+
+    Args:
+        n_atoms: N.
+        outcome: q.
+        nodes: from `nodes`.
+        hops: j, integers of shape (J,).
+        largest: a bound on |j|.
+        time: t, a float or a `PiFraction`; differentiable.
+        n_frequencies: ν = 0…n_frequencies-1.
+
+    Returns:
+        array of shape (J, n_frequencies).
+    """
+    half_turns, weights = jnp.asarray(nodes.half_turns), jnp.asarray(nodes.weights)
+    shifts = turns(jnp.asarray(hops), time, 1, largest)  # jt/2
+    quantum = jnp.asarray(outcome)
+    here = dicke.overlap(n_atoms, quantum, half_turns)
+    there = dicke.overlap(n_atoms, quantum, half_turns[None, :] + shifts[:, None])
+    products = weights * here * there
+    frequencies = jnp.arange(n_frequencies)
+    cosines, sines = cos_sin_turns(_wound(frequencies, 2 * half_turns))  # e^(iνα), (ν, points)
+    real, imaginary = (jnp.matmul(products, part.T, precision="highest") for part in (cosines, sines))
+    cosines, sines = cos_sin_turns(_wound(frequencies, shifts).T)  # e^(iνjt/2), (j, ν)
+    return (real * cosines - imaginary * sines) * jnp.where(frequencies > 0, 2.0, 1.0)
+
+
+def limit_coefficients(hops, largest: int, time, n_frequencies: int) -> jax.Array:
+    """Compute `coefficients` for N → ∞, q = N and hops with jt ≡ 0 modulo 2π: R_jν = cos(νjt/2) = ±1."""
+    shifts = turns(jnp.asarray(hops), time, 1, largest)
+    frequencies = jnp.arange(n_frequencies)
+    return cos_sin_turns(_wound(frequencies, shifts).T)[0] * jnp.where(frequencies > 0, 2.0, 1.0)
+
+
+def sizes_of_hops(n_atoms: int, outcome: int, nodes: Nodes, hops: np.ndarray, time) -> np.ndarray:
+    """Bound max_ν |R_jν| / R_00 by ∫ |f_q(α) f_q(α + jt)| dα / ∫ f_q² dα for each hop j; host array, at most 1."""
+    largest = 2 ** int(abs(hops).max()).bit_length()
+    found = _sizes(n_atoms, jnp.asarray(outcome), nodes, jnp.asarray(hops), time, largest)
+    return np.minimum(np.asarray(found), 1.0)
+
+
+@functools.partial(jax.jit, static_argnums=(5,))
+def _sizes(n_atoms, outcome, nodes, hops, time, largest):
+    half_turns, weights = jnp.asarray(nodes.half_turns), jnp.asarray(nodes.weights)
+    here = dicke.overlap(n_atoms, outcome, half_turns)
+    there = dicke.overlap(n_atoms, outcome, half_turns[None, :] + turns(hops, time, 1, largest)[:, None])
+    return jnp.sum(weights * jnp.abs(here * there), axis=1) / jnp.sum(weights * here**2)
+
+
+def _wound(frequencies: jax.Array, angles: jax.Array) -> jax.Array:
+    """Multiply angles in turns by integers: (frequencies, angles), modulo one turn."""
+    product = frequencies[:, None].astype(angles.dtype) * angles[None, :]
+    return product - jnp.round(product)
+
+
+def at_angles(table: jax.Array, angles: jax.Array) -> jax.Array:
+    """Sum Σ_ν T_jν cos(νx) for angles x in turns.
+
+    Args:
+        table: T of shape (J, n_frequencies), with its damping.
+        angles: x in turns, shape (n,).
+
+    Returns:
+        array of shape (n, J).
+    """
+    cosines = cos_sin_turns(_wound(jnp.arange(table.shape[1]), angles))[0]
+    return jnp.matmul(cosines.T, table.T, precision="highest")
+
+
+def damped(table: jax.Array, strength: jax.Array) -> jax.Array:
+    """Multiply the columns ν of a table by e^(-2 γ_2 t ν²)."""
+    squares = jnp.arange(table.shape[1], dtype=table.dtype) ** 2
+    return table * jnp.exp(-2 * strength * squares)
+
+
+def rounding_of(table: jax.Array) -> jax.Array:
+    """Estimate the rounding error of sums over ν, in units of R_00."""
+    return rounding.epsilon(table.dtype) * table.shape[1]
