@@ -394,6 +394,31 @@ def project_inner(
     return rho
 
 
+def dephased_pairs(
+    n_atoms: int, time: float, rates: ArrayLike, outcome: int, phase_offset: float = 0.0
+) -> NDArray[np.float64]:
+    """Partial transpose of two dephased ends of three ensembles, ((k_1, k_3), (k_1', k_3')), trace one.
+
+    The middle ensemble is summed over pairs of its states, g(a, a') = sum_mm' c_m c_m' e^(i(m a - m' a')) e^(-2 g t
+    (m-m')^2) with c_m = <q|m> sqrt(w_m), a = (k_1 - k_3) t + phi.
+    """
+    first, middle, last = np.broadcast_to(rates, (3,))
+    k = np.arange(n_atoms + 1)
+    w = weights(n_atoms, k)
+    waves = (x_basis(n_atoms)[outcome] * np.sqrt(w))[:, None] * np.exp(
+        1j * np.outer(k - n_atoms / 2, np.arange(-n_atoms, n_atoms + 1) * time + phase_offset)
+    )
+    square = (k[:, None] - k[None, :]) ** 2
+    table = (waves.T @ np.exp(-2 * middle * time * square) @ waves.conj()).real
+    d = k[:, None] - k[None, :] + n_atoms
+    left, right = (np.sqrt(np.outer(w, w)) * np.exp(-2 * rate * time * square) for rate in (first, last))
+    # rho^T1 [(a, b), (c, d)] = rho[(c, b), (a, d)]
+    whole = table[d.T[None, :, :, None], d[:, None, None, :]] * left[:, None, :, None] * right[None, :, None, :]
+    size = (n_atoms + 1) ** 2
+    whole = whole.reshape(size, size)
+    return whole / np.trace(whole)
+
+
 def state_log_negativity_bits(rho: NDArray) -> float:
     """log2 ||rho^T1||_1 of rho[k_1, k_2, k_1', k_2'] / tr, from the eigenvalues of the whole transpose."""
     size = rho.shape[0] * rho.shape[1]

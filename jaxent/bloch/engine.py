@@ -301,7 +301,7 @@ class _Job:
             norms = np.array([[value for value, _ in row] for row in each])
             derivatives = np.array([[slope for _, slope in row] for row in each])  # (K, θ, 5)
             norm, of_norm = plan.shares @ norms @ weights, np.einsum("k,kti,t->i", plan.shares, derivatives, weights)
-        return (np.asarray(of_norm) / norm - np.asarray(of_trace) / trace) / math.log(2)
+        return (np.asarray(of_norm) / float(norm) - np.asarray(of_trace) / float(trace)) / math.log(2)
 
     def _over(self, program, shape, thetas, data, parameters, known: bool = True) -> list:
         """Call a program for each θ, several at a time."""

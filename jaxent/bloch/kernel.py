@@ -34,7 +34,7 @@ __all__ = [
     "sizes_of_hops",
 ]
 
-_WIDTHS = 12.0  # half-width of a peak of f_q, in units of 1/√N; f_q² is below 1e-31 beyond
+_WIDTHS = 18.0  # half-width of a peak of f_q, in units of 1/√N; f_q is below 1e-17 beyond, if broadest (q = N)
 _WHOLE_CIRCLE = 1024  # below so many atoms the sum runs over the whole circle, and is exact
 
 
