@@ -57,6 +57,7 @@ PACKAGES = {
         "density_matrix",
         "coherence_sum",
         "dephasing",
+        "transpose_stencil",
         "stochastic",
         "master_equation",
     ],
