@@ -60,6 +60,7 @@ PACKAGES = {
         "coherence_sum",
         "dephasing",
         "log_negativity",
+        "transpose_stencil",
         "stochastic",
         "master_equation",
     ],

@@ -180,7 +180,7 @@ def test_a_product_state_ends_the_krylov_space_at_once():
         ({"depth": 1}, "`depth` must be an integer of at least 4"),
         ({"dephasing_rate": -1.0}, "`dephasing_rate` must be finite and at least 0"),
         ({"time": np.array([1.0, 2.0])}, "must be single values"),
-        ({"chain": jaxent.Chain(3, 10**8, 3.0)}, "probes of depth 100"),
+        ({"chain": jaxent.Chain(3, 10**10, 3.0)}, "probes of depth 100"),
     ],
 )
 def test_bad_input_is_refused_by_name(change, words):

@@ -19,7 +19,7 @@ from jaxent.numerics.algebra import multiply
 from jaxent.protocol import matrix_product
 from jaxent.times import turns_of_products, unit
 
-__all__ = ["REACH", "damping", "even_diagonal", "even_table", "n_summed_states", "summed_states"]
+__all__ = ["REACH", "coefficients", "damping", "even_diagonal", "even_table", "n_summed_states", "summed_states"]
 
 REACH = 13.0  # standard deviations that are summed; √w beyond them is below 5e-19
 
@@ -52,13 +52,8 @@ def even_diagonal(chain, time, strength, outcome, offset, all_outcomes_n, differ
 
 def _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong):
     """Compute real and imaginary parts of c_m e^(im(dt + φ)) over (m, d), without and with damping."""
-    states, weights = summed_states(chain.n_atoms)
-    if all_outcomes_n:
-        coefficients = jnp.asarray(weights, offset.dtype)
-    else:
-        row = dicke.x_basis(chain.n_atoms, outcome, _summed_window(chain.n_atoms))
-        row = row + matrix_product.row_error(chain.n_atoms, row) if wrong else row
-        coefficients = jnp.asarray(np.sqrt(weights), offset.dtype) * row
+    states, _ = summed_states(chain.n_atoms)
+    values = coefficients(chain.n_atoms, outcome, all_outcomes_n, offset.dtype, wrong)
     doubled = 2 * states - chain.n_atoms
     phase = jnp.asarray(doubled, offset.dtype)[:, None] * (offset / (4 * jnp.pi))
     phase = turns_of_products(doubled, differences, time, 1) + phase
@@ -66,10 +61,22 @@ def _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, 
     if wrong:
         size = matrix_product.turns_size(np.multiply(abs(doubled).max(), differences), time)
         phase = phase + matrix_product.angle_error(phase, size, float(abs(doubled).max()) * offset)
-        coefficients, decay = matrix_product.roundings(coefficients), matrix_product.roundings(decay)
-    waves = multiply(coefficients[:, None], unit(phase))
+        decay = matrix_product.roundings(decay)
+    waves = multiply(values[:, None], unit(phase))
     parts = jnp.stack([waves.real, waves.imag])
     return parts, jnp.matmul(decay, parts, precision="highest")
+
+
+def coefficients(n_atoms, outcome, all_outcomes_n, dtype, wrong=False):
+    """Compute c_m = ⟨q|m⟩ √w_m over `summed_states`; with `wrong`, perturbed by its rounding errors."""
+    _, weights = summed_states(n_atoms)
+    if all_outcomes_n:
+        values = jnp.asarray(weights, dtype)
+    else:
+        row = dicke.x_basis(n_atoms, outcome, _summed_window(n_atoms))
+        row = row + matrix_product.row_error(n_atoms, row) if wrong else row
+        values = jnp.asarray(np.sqrt(weights), dtype) * row
+    return matrix_product.roundings(values) if wrong else values
 
 
 def _summed_window(n_atoms: int) -> float | None:
