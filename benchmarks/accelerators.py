@@ -99,7 +99,7 @@ def programs() -> dict[str, Program]:
     import numpy as np
 
     import jaxent
-    from jaxent import Chain, dicke
+    from jaxent import Chain, bloch, dicke
     from jaxent import chain as steps
 
     key = jax.random.key(0)
@@ -251,6 +251,12 @@ def programs() -> dict[str, Program]:
         (3,),
         public="end_to_end_log_negativity EnsembleRates",
     )
+    for name, at, public in (
+        ("by a band", 1.0, "log_negativity_with_errors end_to_end_log_negativity"),
+        ("by blocks", np.pi / 2, "log_negativity_with_errors end_to_end_log_negativity macroscopic_log_negativity"),
+    ):
+        asked = bloch.Question(10**6, 10**6, at, np.full(3, 0.02), 0.0)
+        add(f"log negativity {name}, N = 1e6", bloch.traceable(asked, 1e-3), (), (3,), (), public=public)
     add(
         "estimated log negativity, N = 20",
         lambda t, g: jaxent.estimate_log_negativity(key, Chain(3, 20), t, g, n_probes=8, depth=10).value,

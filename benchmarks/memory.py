@@ -133,6 +133,15 @@ def cases_of_chains() -> dict:
             "end_to_end_log_negativity: M = 4": (lambda n: negativity(Chain(4, n), time, rate), (32,)),
             "end_to_end_log_negativity: M = 5": (lambda n: negativity(Chain(5, n), time, rate), (32,)),
             "end_to_end_log_negativity: 100 times": (lambda n: negativity(Chain(3, n), times, rate), (30,)),
+            "end_to_end_log_negativity: tolerance": (
+                lambda n: negativity(Chain(3, n), time, 0.001, tolerance=1e-3),
+                (10**6,),
+            ),
+            "log_negativity_with_errors": (
+                lambda n: jaxent.log_negativity_with_errors(Chain(3, n), time, 0.001).value,
+                (10**6,),
+            ),
+            "macroscopic_log_negativity": (lambda n: jaxent.macroscopic_log_negativity(time, 1 / n), (1000,)),
             "end_to_end_coherent_information": (
                 lambda n: jaxent.end_to_end_coherent_information(Chain(3, n), time, rate),
                 (60,),

@@ -264,13 +264,14 @@ def test_hops_left_out_are_counted():
 )
 def test_slopes_are_those_of_differences(n_atoms, time, rates, outcome, offset):
     asked = question(n_atoms, time, rates, outcome, offset)
-    found = bloch.slopes(asked, 1e-7)
+    found = bloch.answer(asked, 1e-6, with_slopes=True).slopes
+    assert found is not None
     numbers = np.array([found.time, *found.strengths, found.offset])
 
     def value(shift):
         moved = asked._replace(strengths=asked.strengths + shift[1:4], offset=asked.offset + shift[4])
         moved = moved if found.time == 0 else moved._replace(time=asked.time + shift[0])
-        return bloch.answer(moved, 1e-7).value
+        return bloch.answer(moved, 1e-6).value
 
     steps = [1e-2 / math.sqrt(n_atoms), *(1e-3 * asked.strengths), 1e-3]
     for direction in range(5):
@@ -281,6 +282,15 @@ def test_slopes_are_those_of_differences(n_atoms, time, rates, outcome, offset):
         assert (8 * one - two) / (12 * steps[direction]) == pytest.approx(
             numbers[direction], rel=1e-5, abs=1e-5 * np.abs(numbers[1:4]).max()
         )
+
+
+@pytest.mark.parametrize(
+    "asked", [question(10**6, 1.0, 0.2, offset=0.2), question(300, math.pi / 2 + 0.01, (0.2, 0.1, 0.3), 280)]
+)
+def test_a_planned_answer_can_be_traced(asked):
+    bits = bloch.traceable(asked, 1e-3)
+    at = (asked.time, jnp.asarray(asked.strengths), jnp.asarray(asked.offset))
+    assert jax.jit(bits)(*at) == pytest.approx(bloch.answer(asked, 1e-3).value, abs=1e-12)
 
 
 def test_what_torus_shapes_do_not_change():

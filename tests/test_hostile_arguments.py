@@ -42,7 +42,7 @@ CODE = """if True:
         jaxent.end_to_end_amplitudes: DENSE,
         jaxent.end_to_end_coherent_information: NOISY,
         jaxent.end_to_end_entropy: DENSE | dict(tolerance=1e-8),
-        jaxent.end_to_end_log_negativity: NOISY,
+        jaxent.end_to_end_log_negativity: NOISY | dict(tolerance=None),
         jaxent.end_to_end_renyi_entropy: DENSE | dict(alpha=2.0, tolerance=1e-8),
         jaxent.end_to_end_schmidt_coefficients: DENSE,
         jaxent.end_to_end_state: NOISY,
@@ -65,7 +65,11 @@ CODE = """if True:
         ),
         jaxent.half_width: dict(chain=CHAIN, levels=2, numerator=1, change=0.05),
         jaxent.log_negativity: dict(amplitudes=BELL),
+        jaxent.log_negativity_with_errors: dict(
+            chain=TINY, time=0.7, dephasing_rate=0.1, outcomes=1, phase_offset=0.3, tolerance=1e-3
+        ),
         jaxent.log_outcome_probability: DENSE,
+        jaxent.macroscopic_log_negativity: dict(time=0.7, dephasing_rate=0.5, phase_offset=0.3, tolerance=1e-3),
         jaxent.magic_times: dict(n_atoms=9, max_levels=3),
         jaxent.maximize: dict(
             objective="average_entropy", chain=CHAIN, time=0.7, phase_offset=0.3, n_starts=1,

@@ -9,7 +9,7 @@ Bloch phase (`torus`). `envelope` has the correction of order 1/N, `plan` choose
 Imports `jaxent.band`, and the modules that it may import.
 """
 
-from jaxent.bloch.engine import Found, Slopes, answer, slopes
+from jaxent.bloch.engine import Found, Slopes, answer, traceable
 from jaxent.bloch.plan import Question
 
-__all__ = ["Found", "Question", "Slopes", "answer", "slopes"]
+__all__ = ["Found", "Question", "Slopes", "answer", "traceable"]

@@ -6,6 +6,7 @@ E = log2(‖X‖_1 / Tr ρ), both in units in which the envelope's weight is one
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -18,10 +19,10 @@ from jaxent.bloch.envelope import Curvature, of_symbol
 from jaxent.bloch.plan import Plan, Question, chain_plan, hops_of, levels_of, torus_plan
 from jaxent.bloch.symbol import Strengths
 from jaxent.bloch.torus import TorusShape
-from jaxent.runtime import execution, threads
+from jaxent.runtime import execution, memory, threads
 from jaxent.times import PiFraction, cos_sin_turns, turns
 
-__all__ = ["Found", "Slopes", "answer", "slopes"]
+__all__ = ["Found", "Slopes", "answer", "traceable"]
 
 _MOST_CURVED = 1600  # atoms of the envelope in u of the matrix whose eigenvectors give the correction
 _NEXT_ORDER = 0.75  # the next order of the envelope's expansion, relative to the first times j²/N
@@ -31,7 +32,7 @@ _LEAST_CORRECTION = 1e-9
 _NEGLIGIBLE = 1 / 50  # corrections below this times the tolerance are not computed, but counted as errors
 _BLOCH_SHARE = 1 / 8  # of the tolerance
 _MOST_BLOCH = 128
-_LEAST_CURVED = 16  # Bloch phases of the correction
+_LEAST_CURVED = 8  # Bloch phases of the correction
 _STEP = 1e-4  # of the differences that differentiate the correction
 
 
@@ -46,6 +47,7 @@ class Found(NamedTuple):
         envelope_error: estimate of the error of the expansion in 1/N.
         rounding_error: estimate of the error of rounding, where the outcome is improbable.
         method: "band" or "blocks".
+        slopes: the derivatives of E, where they were asked for.
     """
 
     value: float
@@ -55,11 +57,12 @@ class Found(NamedTuple):
     envelope_error: float
     rounding_error: float
     method: str
+    slopes: "Slopes | None" = None
 
     @property
     def error(self) -> float:
         """Sum of all parts."""
-        return sum(self[1:6])
+        return float(sum(self[1:6]))
 
 
 class Slopes(NamedTuple):
@@ -313,9 +316,13 @@ class _Job:
             theta = np.asarray(thetas[index])
             return jax.device_get(self._call(program, shape, self.lattice, *data, theta, *parameters))
 
-        for part in (wanted[:1], wanted[1:]):  # the first compiles the program
-            for number, found in threads.side_by_side(run, part, len(part)):
-                fresh[part[number]] = found
+        if wanted:
+            fresh[wanted[0]] = run(wanted[0])  # compiles the program
+        if rest := wanted[1:]:
+            needed = memory.needed_by(program, shape, self.lattice, *data, np.asarray(thetas[0]), *parameters)
+            most = max(1, memory.free_bytes() // max(1, 2 * needed))
+            for number, found in threads.side_by_side(run, rest, most):
+                fresh[rest[number]] = found
         if known:
             self.known.update({keys[index]: found for index, found in fresh.items()})
         return [fresh[index] if index in fresh else self.known[keys[index]] for index in range(len(thetas))]
@@ -329,12 +336,13 @@ class _Job:
         return execution.call(program, *args, what=what, instead="use a larger tolerance")
 
 
-def answer(question: Question, tolerance: float) -> Found:
+def answer(question: Question, tolerance: float, with_slopes: bool = False) -> Found:
     """Compute the log negativity of one point.
 
     Args:
         question: with γ̄t > 0.
         tolerance: error in bits that hops, rows, nodes and envelope in u are chosen for; the error found may be larger.
+        with_slopes: whether to differentiate as well.
     """
     job = _Job(question, tolerance)
     norm, correction, plan, bits = job.norm(), job.correction, job.plan, math.log(2)
@@ -347,22 +355,56 @@ def answer(question: Question, tolerance: float) -> Found:
         envelope_error=plan.envelope_error + correction.error / bits,
         rounding_error=_ROUNDINGS * np.finfo(float).eps * scale / trace / bits if trace > 0 else math.inf,
         method="blocks" if job.on_torus else "band",
+        slopes=_slopes(job) if with_slopes else None,
     )
 
 
-def slopes(question: Question, tolerance: float) -> Slopes:
-    """Differentiate `answer`; the derivative in an exact time, and at a magic time, is that at fixed phases, 0.
+def _slopes(job: _Job) -> Slopes:
+    """Differentiate the value of a job; the derivative in an exact time, and at a magic time, is that at fixed phases.
 
     At a magic time, whether exact or to rounding, E(t) at fixed γ_j t is even about it up to 1/N.
     """
-    job = _Job(question, tolerance)
-    job.norm()  # refines
     found = job.slopes()
     if abs(job.correction.change) > _LEAST_CORRECTION:
         found = found + _slopes_of_correction(job)
     if job.on_torus:
         found[0] = 0.0
     return Slopes(float(found[0]), found[1:4], float(found[4]))
+
+
+def traceable(question: Question, tolerance: float) -> Callable:
+    """Plan a question, and return its log negativity as a function that JAX can transform.
+
+    Args:
+        question: the point that is planned for.
+        tolerance: as of `answer`.
+
+    Returns:
+        function of t, the γ_j t of shape (3,), and φ, all so close to those of the question that the same hops count.
+        At a magic time it holds there only. The correction of order 1/N is that of the question.
+    """
+    job = _Job(question, tolerance)
+    job.norm()  # refines
+    plan, lattice, change = job.plan, job.lattice, job.correction.change
+
+    def bits(time, strengths, offset):
+        trace, _ = _traced(plan.shape, lattice, time, strengths, offset)
+        if job.on_torus:
+            norm, _ = _on_torus(plan.shape, lattice, time, strengths, offset)
+        else:
+            thetas, weights, _ = plan.bloch_phases()
+            shifts, angles = (x.ravel() for x in np.meshgrid(plan.offsets, thetas, indexing="ij"))
+
+            def one(point):
+                shift, theta = point
+                here = (theta, time, strengths, offset + shift)
+                return _on_chain(plan.shape, lattice, plan.rows, plan.rule, *here)[0]
+
+            norms = jax.lax.map(one, (jnp.asarray(shifts), jnp.asarray(angles)))
+            norm = jnp.asarray(np.outer(plan.shares, weights).ravel()) @ norms
+        return jnp.log2(norm / trace * (1 + change))
+
+    return bits
 
 
 def _slopes_of_correction(job: _Job) -> np.ndarray:

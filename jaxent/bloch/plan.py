@@ -112,7 +112,8 @@ class Plan:
         offsets: φ at which a chain is evaluated, relative to the one asked for; shape (K,).
         harmonics: m and the factors by which harmonics of φ shrink from N_u to N, each of shape (F,).
         n_bloch: number of θ, 0 for one.
-        cut_error, row_error, envelope_error: relative errors of ‖X‖_1 known beforehand.
+        cut_error, row_error: relative errors of ‖X‖_1 known beforehand.
+        envelope_error: error of a narrower envelope, in bits.
     """
 
     shape: ChainShape | TorusShape
@@ -264,7 +265,7 @@ def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int
     n_rows = ladder((2 * reach + 1) / stride, 1.25)
     half_bandwidth = max(1, ladder(hops.reach // stride, 1.2, 4))
     several = np.count_nonzero(hops.along > 0)
-    n_bloch = ladder(2 * math.ceil(hops.strong / hops.gcd), 2, 4) if several else 0
+    n_bloch = ladder(hops.strong / hops.gcd, 2, 4) if several else 0
     span = 2 * (2 * reach + 2 * stride * n_rows + stride * half_bandwidth)
     shape = ChainShape(
         *(stride, n_rows, half_bandwidth, hops.n_frequencies, hops.largest, 2 ** int(span).bit_length()),

@@ -299,8 +299,8 @@ class _Point:
         blocks = (2 if static.no_offset else 1) * (2 if static.equal else 1)
         return chain, error, blocks * 4e-10 * (chain.dimension**2 / blocks) ** 3
 
-    def route(self) -> tuple[str, Any]:
-        """Choose the method; with it the answer of `jaxent.bloch` where that was needed to choose."""
+    def route(self, with_slopes: bool = False) -> tuple[str, Any]:
+        """Choose the method; with it the answer of `jaxent.bloch`, where that is the method."""
         _, dense_error, seconds = self.dense
         tolerance, noise = self.spec.tolerance, self.mean * self.chain.n_atoms
         if seconds <= _QUICK and dense_error <= tolerance:
@@ -309,7 +309,7 @@ class _Point:
             return "pure", None
         error = math.inf
         if noise >= _LEAST_NOISE:
-            found = bloch.answer(self.question, tolerance)
+            found = bloch.answer(self.question, tolerance, with_slopes)
             error = found.error + self.window_error(self.chain.window)
             if error <= tolerance:
                 return found.method, found
@@ -380,14 +380,15 @@ class _Point:
 
     def value_and_slopes(self) -> tuple[float, np.ndarray]:
         """Compute E and its derivatives in t at fixed γ_j t, in the three γ_j t, and in φ."""
-        method, found = self.route()
+        method, found = self.route(with_slopes=True)
         if method == "pure":
             raise ValueError(
                 "Argument `dephasing_rate` = 0 has no derivative of the log negativity for a tolerance; leave "
                 "`tolerance` out for dense matrices."
             )
         if method != "dense":
-            return found.value, np.array([*_flat(bloch.slopes(self.question, self.spec.tolerance))])
+            self._refuse_lost(found.rounding_error)
+            return found.value, np.array([found.slopes.time, *found.slopes.strengths, found.slopes.offset])
         problem = self._dense_problem()
         exact = isinstance(self.time, PiFraction)
 
@@ -399,10 +400,6 @@ class _Point:
 
         at = (jnp.zeros(()) if exact else jnp.asarray(self.time), problem.strengths, jnp.asarray(self.offset))
         return float(self._dense_value()), np.concatenate([np.ravel(x) for x in jax.grad(bits, (0, 1, 2))(*at)])
-
-
-def _flat(slopes: bloch.Slopes):
-    return slopes.time, *slopes.strengths, slopes.offset
 
 
 def _not_reached(error: float, tolerance: float, what: str, mean: float) -> str:
