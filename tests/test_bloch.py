@@ -190,7 +190,9 @@ def dense_points():
     return json.loads(DENSE.read_text(encoding="utf-8"))["points"]
 
 
-@pytest.mark.parametrize("index", range(len(dense_points())))
+@pytest.mark.parametrize(
+    "index", [pytest.param(i, marks=pytest.mark.thorough if i % 16 else ()) for i in range(len(dense_points()))]
+)
 def test_answers_are_within_their_error_of_dense_values(index):
     """Random N, t (a third magic), γ (some unequal), q and φ with γtN ≥ 5; dense values with a window of 5."""
     point = dense_points()[index]

@@ -11,6 +11,7 @@ import oracles
 import pytest
 import xarray as xr
 
+import jaxent
 from jaxent.cli import errors, main
 
 
@@ -267,6 +268,23 @@ def test_a_closed_pipe_is_quiet():
     command = f"{sys.executable} -m jaxent entropy 1 -n 10 --json | true"
     run = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=100)
     assert run.stderr == ""
+
+
+def test_negativity_of_a_million_atoms_is_the_library_s(jaxent_command):
+    asked = ["negativity", "pi/2", "-n", "1000000", "-g", "0.05"]
+    _, out, _ = jaxent_command(*asked, "--json")
+    result = json.loads(out)
+    found = jaxent.log_negativity_with_errors(jaxent.Chain(3, 10**6), jaxent.pi_fraction(1, 2), 0.05)
+    assert (result["log_negativity_bits"], result["method"]) == (found.value, "blocks")
+    assert result["log_negativity_error_bits"] == pytest.approx(found.error)
+    assert result["coherent_information_bits"] is None
+    code, out, err = jaxent_command(*asked)
+    assert (code, err) == (0, "")
+    words = out.split("log negativity")[1].split("bits")[0].replace("│", " ").split()
+    value, sign, error = words
+    assert sign == "±"
+    assert abs(float(value) - found.value) <= 10.0 ** -len(value.split(".")[1])
+    assert float(error) == pytest.approx(found.error, rel=0.5)
 
 
 def test_negativity_of_a_point_agrees_with_brute_force(jaxent_command):

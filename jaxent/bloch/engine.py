@@ -32,6 +32,7 @@ _LEAST_CORRECTION = 1e-9
 _NEGLIGIBLE = 1 / 50  # corrections below this times the tolerance are not computed, but counted as errors
 _BLOCH_SHARE = 1 / 8  # of the tolerance
 _MOST_BLOCH = 128
+_OPERATIONS_PER_SECOND, _MOST_SECONDS = 1e8, 3600.0
 _LEAST_CURVED = 8  # Bloch phases of the correction
 _STEP = 1e-4  # of the differences that differentiate the correction
 
@@ -207,15 +208,24 @@ class _Job:
         levels = levels_of(question)
         if levels is not None:
             self.plan = torus_plan(question, hops, levels)
+            self._refuse_long()
             self.curved = self.plan.refined(1 / 2)
             self.correct()
             if self.correction.error <= tolerance / 2 or question.n_atoms is None:
                 return
         self.plan, self.curved = chain_plan(question, hops, tolerance), None
+        self._refuse_long()
         if question.n_atoms is not None and hops.curvature / question.n_atoms > _NEGLIGIBLE * tolerance:
             self.curved = chain_plan(question, hops, tolerance, min(question.n_atoms, _MOST_CURVED))
             self.curved = self.curved.refined(max(1.0, _LEAST_CURVED / self.curved.n_bloch))
         self.correct()
+
+    def _refuse_long(self) -> None:
+        seconds = self.plan.operations / _OPERATIONS_PER_SECOND
+        if seconds > _MOST_SECONDS:
+            raise ValueError(
+                f"{self._what} would take about {seconds / 3600:.2g} hours, as γt is small; use a larger tolerance."
+            )
 
     @property
     def parameters(self) -> tuple:
@@ -328,12 +338,15 @@ class _Job:
         return [fresh[index] if index in fresh else self.known[keys[index]] for index in range(len(thetas))]
 
     def _call(self, program, *args):
+        return execution.call(program, *args, what=self._what, instead="use a larger tolerance")
+
+    @property
+    def _what(self) -> str:
         question = self.question
-        what = (
-            f"The log negativity for n_atoms = {question.n_atoms}, γt = {question.mean:.3g} and tolerance = "
-            f"{self.tolerance:.3g}"
+        return (
+            f"The log negativity for n_atoms = {question.n_atoms or 'infinite'}, γt = {question.mean:.3g} and "
+            f"tolerance = {self.tolerance:.3g}"
         )
-        return execution.call(program, *args, what=what, instead="use a larger tolerance")
 
 
 def answer(question: Question, tolerance: float, with_slopes: bool = False) -> Found:

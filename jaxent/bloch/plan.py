@@ -31,6 +31,8 @@ _HOP_SHARE, _ROW_SHARE, _RULE_SHARE, _ENVELOPE_SHARE = 1 / 4, 1 / 16, 1 / 16, 1 
 _WEAK = (
     10.0  # hops whose share is less than this times the tolerance do not decide how many Bloch phases are tried first
 )
+_EIGENVALUES = 50  # multiplications of a small matrix's eigenvalues, over its size cubed
+_COSINE = 20  # multiplications that take as long as a cosine
 _ENVELOPE = 0.2  # a narrower envelope in u changes the entanglement by about this over γ̄t N_u, in bits
 
 
@@ -142,13 +144,15 @@ class Plan:
 
     @property
     def operations(self) -> float:
-        """Multiplications of a chain's factorizations."""
-        if isinstance(self.shape, TorusShape) or self.rule is None:
-            return 0.0
-        n, b = self.shape.n_rows * self.shape.stride, self.shape.half_bandwidth
-        return (
-            (8 if self.shape.complex else 1) * n * b**2 * (self.n_bloch + 1) * self.rule.nodes.size * len(self.offsets)
-        )
+        """Multiplications of all decompositions, roughly."""
+        shape = self.shape
+        if isinstance(shape, TorusShape):
+            hops_per_block = 2 * shape.windings * shape.levels**2
+            return shape.n_bloch**2 * (_EIGENVALUES * shape.levels**3 + hops_per_block * len(self.hops.along))
+        assert self.rule is not None
+        factored = (8 if shape.complex else 1) * self.rule.nodes.size * shape.half_bandwidth**2
+        kernels = 2 * shape.n_frequencies * (_COSINE + len(self.hops.along))
+        return float(self.n_bloch + 1) * len(self.offsets) * shape.stride * shape.n_rows * (factored + kernels)
 
     def refined(self, factor: float = 2) -> "Plan":
         """Multiply the number of Bloch phases."""
@@ -219,7 +223,7 @@ def hops_of(question: Question, tolerance: float) -> Hops:
     return Hops(
         np.pad(along, (0, padding), constant_values=-1),
         int(np.gcd.reduce(along)) or 1,
-        int(along[weights[along] * gaussian > _WEAK * tolerance].max()),
+        int(along[weights[along] * gaussian > min(_WEAK * tolerance, 0.5)].max()),
         across,
         n_frequencies,
         nodes,

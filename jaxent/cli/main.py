@@ -1,6 +1,7 @@
 """The command line: a thin skin over the library. It turns float64 on; the library never does."""
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from jaxent.cli import console, errors, grid, search
 from jaxent.messages import shortened, shown
 from jaxent.runtime import interrupts
 
+_MOST_DENSE_STATES = 100  # of an end; its coherent information takes half a minute
+_NEGATIVITY_TOLERANCE = 1e-3
 _MOST_ATOMS_BY_BOUND = 10**6
 _LONGEST_SENTENCE = 400  # characters of an error
 
@@ -124,6 +127,7 @@ def negativity(
     options: console.ChainOptions,
     dephasing_rate: console.Rates,
     collective_rate: console.Number = 0.0,
+    tolerance: console.Number | None = None,
     measurement: console.MeasurementOptions = console.ALL_N,
     as_json: console.AsJson = False,
 ) -> None:
@@ -135,6 +139,9 @@ def negativity(
         Dephasing rate γ in units of the coupling; one for all ensembles, or one for each.
     collective_rate
         Rate of a dephasing that all ensembles share.
+    tolerance
+        Largest error in bits, for three ensembles of any size without a collective rate. By default dense matrices are
+        used up to 100 Dicke states, right to rounding, and 0.001 bits beyond.
     """
     jaxent = console.library()
     import numpy as np
@@ -144,12 +151,23 @@ def negativity(
     chain = options.chain(jaxent)
     rate = console.alone("dephasing_rate", dephasing_rate)
     rate = jaxent.EnsembleRates(np.array(rate)) if isinstance(rate, list) else rate
-    arguments = (chain, t, rate, outcomes, offsets, collective_rate)
-    value = float(jaxent.end_to_end_log_negativity(*arguments))
-    log_p = float(jaxent.dephased_log_probability(*arguments))
-    coherent = float(jaxent.end_to_end_coherent_information(*arguments))
+    arguments = (chain, t, rate, outcomes, offsets)
+    many = chain.dimension > _MOST_DENSE_STATES
+    if tolerance is not None and (chain.n_ensembles != 3 or collective_rate):
+        raise ValueError("Argument `tolerance` must come with n_ensembles = 3 and without `collective_rate`.")
+    if tolerance is None and many and chain.n_ensembles == 3 and not collective_rate:
+        tolerance = _NEGATIVITY_TOLERANCE
+    if tolerance is None:
+        value, error, method = float(jaxent.end_to_end_log_negativity(*arguments, collective_rate)), 0.0, "dense"
+    else:
+        found = jaxent.log_negativity_with_errors(*arguments, tolerance=tolerance)
+        value, error, method = float(found.value), float(found.error), found.method
+    log_p = float(jaxent.dephased_log_probability(*arguments, collective_rate))
+    coherent = None if many else float(jaxent.end_to_end_coherent_information(*arguments, collective_rate))
     result = {
         "log_negativity_bits": value,
+        "log_negativity_error_bits": error,
+        "method": method,
         "negativity": (2**value - 1) / 2,
         "coherent_information_bits": coherent,
         "log10_probability": log_p / 2.302585092994046,
@@ -164,13 +182,17 @@ def negativity(
     if as_json:
         print(json.dumps(result))
         return
+    # no more digits than the error leaves
+    digits = 10 if not error else max(1, math.ceil(-math.log10(error)) + 1)
+    shown = f"{value:.10g} bits" if not error else f"{value:.{digits}f} ± {error:.1g} bits"
     console.print_table(
         f"{options.title}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
         ["quantity", "value"],
         [
-            ["log negativity", f"{value:.10g} bits"],
-            ["negativity", f"{result['negativity']:.10g}"],
-            ["coherent information", f"{coherent:.10g} bits"],
+            ["log negativity", shown],
+            ["method", method],
+            ["negativity", f"{result['negativity']:.{min(digits, 10)}g}"],
+            ["coherent information", "only for fewer states" if coherent is None else f"{coherent:.10g} bits"],
             ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
             ["Dicke states per ensemble", f"{chain.dimension} of {chain.n_atoms + 1}"],
         ],
