@@ -292,7 +292,7 @@ def test_slopes_are_those_of_differences(n_atoms, time, rates, outcome, offset):
 def test_a_planned_answer_can_be_traced(asked):
     bits = bloch.traceable(asked, 1e-3)
     at = (asked.time, jnp.asarray(asked.strengths), jnp.asarray(asked.offset))
-    assert jax.jit(bits)(*at) == pytest.approx(bloch.answer(asked, 1e-3).value, abs=1e-12)
+    assert jax.jit(bits)(*at) == pytest.approx(bloch.answer(asked, 1e-3).value, abs=1e-10)
 
 
 def test_what_torus_shapes_do_not_change():
