@@ -93,6 +93,7 @@ PACKAGES = {
         "large_n",
         "section_five",
         "claims_five",
+        "macroscopic_noise",
         "best_offsets",
         "registry",
     ],

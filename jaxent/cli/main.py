@@ -308,7 +308,8 @@ def devices() -> None:
 def reproduce(
     *,
     figure: Annotated[
-        tuple[Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "offsets"], ...], Parameter(negative="")
+        tuple[Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "saturation", "offsets"], ...],
+        Parameter(negative=""),
     ] = (),
     quick: console.Switch = False,
     out: Path = Path("reproduction"),
@@ -318,7 +319,7 @@ def reproduce(
     Parameters
     ----------
     figure
-        Figure to draw; may be repeated. All by default. 1-large, zoom, 4-large and offsets go beyond the paper.
+        Figure to draw; may be repeated. All by default. Those with a word in their name go beyond the paper.
     quick
         A coarse version, in a minute or two.
     out

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import xarray as xr
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from jaxent.paper import best_offsets, claims_five, claims_four, large_n, section_five, section_four
+from jaxent.paper import best_offsets, claims_five, claims_four, large_n, macroscopic_noise, section_five, section_four
 from jaxent.paper.claims import Claim, Finding, silent
 from jaxent.plot import figures
 from jaxent.sweep import Report
@@ -32,13 +32,14 @@ FIGURES = {
     "3": Figure(section_five.figure_three, figures.draw_figure_three),
     "4": Figure(section_five.figure_four, figures.draw_figure_four),
     "4-large": Figure(section_five.figure_four_large, figures.draw_figure_four),
+    "saturation": Figure(macroscopic_noise.figure_saturation, figures.draw_saturation),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
 }
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimate the seconds of work that the figures and their claims will report."""
-    parts = (section_four, claims_four, large_n, section_five, best_offsets)
+    parts = (section_four, claims_four, large_n, macroscopic_noise, section_five, best_offsets)
     return sum(part.seconds(numbers, quick) for part in parts)
 
 
@@ -59,4 +60,5 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
     Args:
         datasets: results of `FIGURES`, by figure number.
     """
-    return [one for part in (claims_four, large_n, claims_five, best_offsets) for one in part.findings(datasets)]
+    parts = (claims_four, large_n, claims_five, macroscopic_noise, best_offsets)
+    return [one for part in parts for one in part.findings(datasets)]

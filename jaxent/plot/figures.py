@@ -22,6 +22,7 @@ __all__ = [
     "draw_figure_two",
     "draw_history",
     "draw_offsets",
+    "draw_saturation",
     "draw_zoom",
 ]
 
@@ -38,6 +39,7 @@ STYLE: Any = {
     "pdf.fonttype": 42,
 }
 DOUBLE_COLUMN = 7.0  # inches
+_SAFE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")  # Okabe and Ito's colour-blind safe set
 _TIME_LABEL = "interaction time t (units of π / coupling)"
 
 
@@ -169,9 +171,8 @@ def draw_figure_two(data: xr.Dataset) -> Figure:
         left, right = figure.subplots(1, 2, sharex=True)
         time = data.time.values / np.pi
         styles = ["-", "--", "-.", ":"]
-        colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7"]  # Okabe and Ito's colour-blind safe set
         left.plot(time, data.exact_entropy, color="k", lw=1.6, alpha=0.35, label="exact (full basis)")
-        for window, style, colour in zip(data.window.values, styles, colours, strict=True):
+        for window, style, colour in zip(data.window.values, styles, _SAFE, strict=True):
             one = data.sel(window=window)
             left.plot(time, one.entropy, style, color=colour, label=f"c = {window:g}")
             right.semilogy(time, one.error, style, color=colour, lw=0.8)
@@ -227,6 +228,50 @@ def draw_figure_four(data: xr.Dataset) -> Figure:
             axes.set_ylabel("log negativity (bits)")
         panels[1].legend(loc="upper right")
         return figure
+
+
+def draw_saturation(data: xr.Dataset) -> Figure:
+    """Draw the log negativity against N at a fixed rate, less, and none, and its limit N → ∞ against the rate."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        rate, atoms = data.attrs["rate_against_n_atoms"], data.n_atoms.values
+        left.semilogx(atoms, data.pure, "--", color="0.3", lw=1.0)
+        weaker = data.attrs["weaker_rate"]
+        generic_time = float(data.time.sel(time_name="generic"))
+        left.semilogx(atoms, data.weaker, "o-", color=_SAFE[0], mfc="w", ms=3, clip_on=False)
+        _mark_scale(left, atoms, data.weaker, 1 / (weaker * generic_time), _SAFE[0])
+        for name, colour, mark in zip(data.time_name.values, _SAFE, "os^", strict=False):
+            one = data.sel(time_name=name)
+            words = "t = 2π/ϕ²" if name == "generic" else f"t = {name}"
+            left.semilogx(atoms, one.log_negativity, mark + "-", color=colour, ms=3, clip_on=False, label=words)
+            left.axhline(float(one.limit.sel(dephasing_rate=rate, method="nearest")), color=colour, lw=0.8, ls=":")
+            _mark_scale(left, atoms, one.log_negativity, 1 / (rate * float(one.time)), colour)
+            right.semilogx(data.dephasing_rate, one.limit, mark + "-", color=colour, ms=3)
+        left.plot([], [], "o-", color=_SAFE[0], mfc="w", ms=3, label=f"t = 2π/ϕ², γ = {weaker:g}")
+        left.plot([], [], "--", color="0.3", lw=1.0, label="t = 2π/ϕ², γ = 0")
+        left.plot([], [], ":", color="0.3", lw=0.8, label="limit N → ∞")
+        left.plot([], [], "|", color="0.3", ms=9, mew=1.2, ls="none", label="N = 1/(γt)")
+        left.set(xlabel="atoms per ensemble N", ylim=(0, 4.2), xlim=(atoms[0], atoms[-1]))
+        generic = data.sel(time_name="generic")
+        law = -np.log2(generic.dephasing_rate * float(generic.time)) / 2
+        constant = float((generic.limit - law).mean())
+        right.semilogx(data.dephasing_rate, law + constant, "-.", color="0.3", lw=0.8, zorder=3)
+        right.plot([], [], "-.", color="0.3", lw=0.8, label=f"−½ log$_2$(γt) − {-constant:.2f}, t = 2π/ϕ²")
+        right.set(xlabel="dephasing rate γ (units of the coupling)", ylim=(0, 4.2))
+        right.legend(loc="upper right", fontsize=7)
+        for axes in (left, right):
+            axes.set_ylabel("log negativity (bits)")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=7)
+        left.set_title(f"(a)  γ = {rate:g}", loc="left", fontsize=8, fontweight="bold")
+        right.set_title("(b)  N → ∞", loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _mark_scale(axes, atoms, values, scale: float, colour) -> None:
+    """Mark a curve over log N at N = `scale`."""
+    height = np.interp(math.log(scale), np.log(atoms), values)
+    axes.plot(scale, height, "|", color=colour, ms=12, mew=1.2)
 
 
 def draw_offsets(data: xr.Dataset) -> Figure:

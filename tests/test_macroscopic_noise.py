@@ -1,0 +1,86 @@
+"""The figures of dephasing beyond the paper: their points against other routes, their findings, and their drawing."""
+
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import jaxent
+from jaxent.paper import macroscopic_noise
+from jaxent.plot import figures
+
+
+def test_the_figure_of_saturation_holds_log_negativities(monkeypatch):
+    monkeypatch.setattr(macroscopic_noise, "QUICK_ATOMS", (10,))
+    monkeypatch.setattr(macroscopic_noise, "QUICK_RATES", (0.1,))
+    monkeypatch.setattr(macroscopic_noise, "MAGIC", {"2π/3": (jaxent.pi_fraction(2, 3), 3)})
+    reported = []
+    data = macroscopic_noise.figure_saturation(True, reported.append)
+    assert sum(reported) == pytest.approx(macroscopic_noise.seconds(("saturation",), True))
+    assert macroscopic_noise.seconds(("1", "2"), True) == 0
+    times = data.time.values
+    dense = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 10), times[[0, 1, 0, 0]], np.array([0.01, 0.01, 0.003, 0]))
+    found = [*data.log_negativity[:, 0], data.weaker[0], data.pure[0]]
+    np.testing.assert_allclose(found, dense, atol=1e-8)
+    many = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 40_000), times[0], 0.1, tolerance=5e-3)
+    assert float(data.limit[0, 0]) == pytest.approx(float(many), abs=5e-3)
+
+
+def test_no_time_is_farther_from_magic_times_than_the_generic_one():
+    """The golden angle keeps |t/2π - p/r| r² near 1/√5 or above; t = 1 is next to 2π · 113/710."""
+    r = np.arange(1, 1000)
+
+    def distance(time: float) -> np.ndarray:
+        return abs(time / (2 * math.pi) * r - np.round(time / (2 * math.pi) * r)) * r
+
+    assert distance(macroscopic_noise.GENERIC).min() > 0.38
+    assert distance(1.0).min() < 0.01
+
+
+def made_up(grows: float = 0.0, kept: float = 1.0, bent: float = 0.0) -> dict[str, xr.Dataset]:
+    """Curves that follow the laws, but for what is added at the last N, lost at magic times, or bent."""
+    atoms, rates, times = np.array([10, 100, 10**7]), np.array([1e-3, 1e-2, 1e-1]), np.array([2.4, 1.6, 2.1])
+    levels = np.array([0, 4, 3])
+    law = -np.log2(np.outer(times[:1], rates)) / 2 - 0.57 + bent * np.arange(3)
+    limit = np.concatenate([law, kept * np.repeat(np.log2(levels[1:])[:, None], 3, axis=1)])
+    noisy = limit[:, [1]] + np.array([-0.5, -0.1, 0.0]) + grows * np.array([0, 0, 1])
+    over = ("time_name", "n_atoms")
+    return {
+        "saturation": xr.Dataset(
+            {
+                "log_negativity": (over, noisy),
+                "weaker": ("n_atoms", noisy[0] + 0.8),
+                "pure": ("n_atoms", np.log2(atoms) / 2 + 0.6),
+                "limit": (("time_name", "dephasing_rate"), limit),
+                "time": ("time_name", times),
+                "levels": ("time_name", levels),
+            },
+            {"time_name": ["generic", "π/2", "2π/3"], "n_atoms": atoms, "dephasing_rate": rates},
+            {"rate_against_n_atoms": 1e-2, "weaker_rate": 1e-3, "tolerance_bits": 5e-3},
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "answers"),
+    [
+        ({}, [True, True, True]),
+        ({"grows": 0.02}, [False, True, True]),
+        ({"grows": -0.02}, [False, False, True]),
+        ({"kept": 0.98}, [True, False, True]),
+        ({"bent": 0.05}, [True, True, False]),
+    ],
+)
+def test_findings_hold_for_the_numbers_that_support_them_only(changes, answers):
+    found = macroscopic_noise.findings(made_up(**changes))
+    assert [finding.holds for finding in found] == answers
+    assert macroscopic_noise.findings({}) == []
+
+
+def test_the_drawing_of_saturation_names_every_curve():
+    drawing = figures.draw_saturation(made_up()["saturation"])
+    words = [text.get_text() for text in drawing.legends[0].get_texts()]
+    assert words[:3] == ["t = 2π/ϕ²", "t = π/2", "t = 2π/3"]
+    assert {"limit N → ∞", "N = 1/(γt)", "t = 2π/ϕ², γ = 0"} < set(words)
+    assert [axes.get_ylabel() for axes in drawing.axes] == ["log negativity (bits)"] * 2
