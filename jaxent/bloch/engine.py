@@ -25,8 +25,8 @@ from jaxent.times import PiFraction, cos_sin_turns, turns
 __all__ = ["Found", "Slopes", "answer", "traceable"]
 
 _MOST_CURVED = 1600  # atoms of the envelope in u of the matrix whose eigenvectors give the correction
-_NEXT_ORDER = 0.75  # the next order of the envelope's expansion, relative to the first times j²/N
-_KINKS = 1 / 2  # error of a rule of Bloch phases, relative to its change from half as many: it falls as the square
+_NEXT_ORDER = 1.0  # the next order of the expansion, relative to the first times j²/N: found to be below 0.7
+_KINKS = 1.0  # error of a rule of Bloch phases, relative to its change from half as many: the kinks make it irregular
 _ROUNDINGS = 64
 _LEAST_CORRECTION = 1e-9
 _NEGLIGIBLE = 1 / 50  # corrections below this times the tolerance are not computed, but counted as errors
