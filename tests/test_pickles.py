@@ -45,6 +45,7 @@ def objects():
         jaxent.EstimatedLogNegativity(*[1.0] * len(jaxent.EstimatedLogNegativity._fields)),
         jaxent.Extrema(*[THREE] * len(jaxent.Extrema._fields)),
         jaxent.LabelledState(jnp.eye(2), CHAIN, {"n_systems": 2}),
+        jaxent.LogNegativityWithErrors(1.0, "band", *[1e-4] * (len(jaxent.LogNegativityWithErrors._fields) - 2)),
         jaxent.magic_times(9),
         jaxent.MeasuredState(*[jnp.eye(2)] * len(jaxent.MeasuredState._fields)),
         jaxent.Optimum(1.0, 0.0, THREE, 0.7, 1e-9, History(THREE, THREE, THREE, THREE)),
