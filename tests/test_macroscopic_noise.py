@@ -27,6 +27,25 @@ def test_the_figure_of_saturation_holds_log_negativities(monkeypatch):
     assert float(data.limit[0, 0]) == pytest.approx(float(many), abs=5e-3)
 
 
+def four_limit(off: float) -> dict[str, xr.Dataset]:
+    rates, levels = np.array([1e-2, 1e-1]), np.log2([6.0, 4.0, 3.0, 2.0])
+    limit = np.outer(levels, [1.0, 0.5])
+    data = xr.Dataset(
+        {name: (("magic_time", rate), limit) for name, rate in (("limit", "dephasing_rate"), ("few", "few_rate"))},
+        {"dephasing_rate": rates, "few_rate": rates, "many_rate": rates, "magic_time": np.arange(4)},
+        {"few_atoms": 30, "many_atoms": 10**6, "tolerance_bits": 5e-3},
+    )
+    return {"4-limit": data.assign(many=(("magic_time", "many_rate"), limit + off))}
+
+
+@pytest.mark.parametrize(("off", "holds"), [(1e-3, True), (-1e-3, True), (0.02, False), (-0.02, False)])
+def test_many_atoms_show_the_limit_if_they_are_close_to_it(off, holds):
+    (found,) = macroscopic_noise.findings(four_limit(off))
+    assert found.holds == holds
+    drawing = figures.draw_four_limit(four_limit(off)["4-limit"])
+    assert [axes.get_title("left")[-3:].strip() for axes in drawing.axes] == ["π/3", "π/2", "π/3", "= π"]
+
+
 def test_no_time_is_farther_from_magic_times_than_the_generic_one():
     """The golden angle keeps |t/2π - p/r| r² near 1/√5 or above; t = 1 is next to 2π · 113/710."""
     r = np.arange(1, 1000)

@@ -308,7 +308,7 @@ def devices() -> None:
 def reproduce(
     *,
     figure: Annotated[
-        tuple[Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "saturation", "offsets"], ...],
+        tuple[Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "4-limit", "saturation", "offsets"], ...],
         Parameter(negative=""),
     ] = (),
     quick: console.Switch = False,

@@ -1,14 +1,16 @@
 """Compute what dephasing leaves of a macroscopic chain, up to N = 10^7 and in the limit N → ∞, beyond the paper.
 
 The paper stops at N = 30 under dephasing. Figure saturation has the log negativity against N at fixed γ, which
-saturates at N ≈ 1/(γt), and its limit against γ. All data are for M = 3, outcomes N, φ = 0 and one rate γ for all
-ensembles; logarithmic negativity in bits, time in units of 1/coupling, γ in units of the coupling.
+saturates at N ≈ 1/(γt), and its limit against γ. Figure 4-limit is the paper's Figure 4 for N → ∞. All data are for M =
+3, outcomes N, φ = 0 and one rate γ for all ensembles; logarithmic negativity in bits, time in units of 1/coupling, γ in
+units of the coupling.
 
 The time without structure is the golden angle, 2π/ϕ² with the golden ratio ϕ: no time is farther from all magic times
 2πp/r. t = 1 would not do, as it is within 10^-7 of 2π · 113/710: its entropy stays at log2 710 from N = 10^6 on.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,12 @@ import xarray as xr
 import jaxent
 from jaxent import units
 from jaxent.paper.claims import GOLDEN, Finding, attributes, power, silent
+from jaxent.paper.section_five import MAGIC as _MAGIC
+from jaxent.paper.section_five import MAGIC_NAMES
 from jaxent.sweep import Report
 from jaxent.times import Time
 
-__all__ = ["GENERIC", "figure_saturation", "findings", "seconds"]
+__all__ = ["GENERIC", "figure_four_limit", "figure_saturation", "findings", "seconds"]
 
 GENERIC = 2 * math.pi * (1 - GOLDEN)
 MAGIC = {"π/2": (jaxent.pi_fraction(1, 2), 4), "2π/3": (jaxent.pi_fraction(2, 3), 3)}  # with r
@@ -29,6 +33,7 @@ ATOMS = (10, 32, 100, 1000, 10**4, 10**5, 10**6, 10**7)
 QUICK_ATOMS = (10, 100, 10**4, 10**6)
 RATES = tuple(float(x) for x in np.geomspace(1e-3, 0.1, 7))
 QUICK_RATES = (1e-3, 1e-2, 1e-1)
+FEW, MANY, MANY_RATES = 30, 10**6, (1e-2, 1e-1)
 TOLERANCE = 5e-3  # a tenth of the width of a line
 _POINT = 1.5  # seconds of a point, mostly for compiling
 _BITS = {"units": "bit", "long_name": "logarithmic negativity"}
@@ -48,11 +53,72 @@ def _times() -> dict[str, Time]:
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimate the seconds of work that the figures will report."""
-    return _points(quick) * _POINT if "saturation" in numbers else 0.0
+    total = _points(quick) * _POINT if "saturation" in numbers else 0.0
+    return total + (_MAGIC.value.size * _points_of_four(quick) * _POINT if "4-limit" in numbers else 0.0)
 
 
 def _points(quick: bool) -> int:
     return len(_atoms(quick)) * (len(_times()) + 2) + len(_rates(quick)) * len(_times())
+
+
+def _points_of_four(quick: bool) -> int:
+    return 1 + len(_limit_rates(quick)) + len(MANY_RATES)
+
+
+def _limit_rates(quick: bool) -> tuple[float, ...]:
+    return MANY_RATES if quick else (1e-3, 3e-3, *(float(x) for x in np.geomspace(1e-2, 0.1, 7)), 0.13, 0.16, 0.2)
+
+
+def figure_four_limit(quick: bool = False, report: Report = silent) -> xr.Dataset:
+    """Compute the log negativity against γ at the paper's magic times in the limit N → ∞, for N = 30, and at 10^6.
+
+    Args:
+        quick: use few rates.
+        report: called with estimated seconds of work done.
+
+    Returns:
+        dataset with limit over (magic_time, dephasing_rate), few over (magic_time, few_rate), N = 30, and many over
+        (magic_time, many_rate), N = 10^6.
+    """
+    rates, few_rates = _limit_rates(quick), np.geomspace(1e-3, 0.2, 5 if quick else 25)
+    limit, few, many = [], [], []
+    for numerator, denominator in zip(_MAGIC.numerator, _MAGIC.denominator, strict=True):
+        time = jaxent.pi_fraction(int(numerator), int(denominator))
+        few.append(np.asarray(jaxent.end_to_end_log_negativity(jaxent.Chain(3, FEW), time, few_rates)))
+        limit.append(
+            _each(lambda g, t=time: jaxent.macroscopic_log_negativity(t, g, tolerance=TOLERANCE), rates, report)
+        )
+        many.append(
+            _each(
+                lambda g, t=time: jaxent.end_to_end_log_negativity(jaxent.Chain(3, MANY), t, g, tolerance=TOLERANCE),
+                MANY_RATES,
+                report,
+            )
+        )
+        report(_POINT)
+    return xr.Dataset(
+        {
+            "limit": (("magic_time", "dephasing_rate"), limit, _BITS),
+            "few": (("magic_time", "few_rate"), few, _BITS),
+            "many": (("magic_time", "many_rate"), many, _BITS),
+        },
+        coords={
+            "magic_time": ("magic_time", _MAGIC.value, units.attributes("time", "magic time")),
+            "dephasing_rate": ("dephasing_rate", list(rates), units.attributes("dephasing_rate")),
+            "few_rate": ("few_rate", few_rates, units.attributes("dephasing_rate")),
+            "many_rate": ("many_rate", list(MANY_RATES), units.attributes("dephasing_rate")),
+        },
+        attrs=attributes("Figure 4 beyond the paper: logarithmic negativity against the dephasing rate for N → ∞")
+        | {"few_atoms": FEW, "many_atoms": MANY, "tolerance_bits": TOLERANCE},
+    )
+
+
+def _each(function: Callable[[float], Any], rates: tuple[float, ...], report: Report) -> list[float]:
+    values = []
+    for rate in rates:
+        values.append(float(function(rate)))
+        report(_POINT)
+    return values
 
 
 def figure_saturation(quick: bool = False, report: Report = silent) -> xr.Dataset:
@@ -112,7 +178,21 @@ def _value(time: Any) -> float:
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
     """Answer our own questions about the figures in `datasets`, beyond the N of the paper."""
-    return _about_saturation(datasets["saturation"]) if "saturation" in datasets else []
+    found = _about_saturation(datasets["saturation"]) if "saturation" in datasets else []
+    return found + (_about_limit(datasets["4-limit"]) if "4-limit" in datasets else [])
+
+
+def _about_limit(data: xr.Dataset) -> list[Finding]:
+    off = abs(data.many.values - data.limit.sel(dephasing_rate=data.many_rate, method="nearest").values)
+    kept = data.many.sel(many_rate=1e-2).values / np.log2([6.0, 4.0, 3.0, 2.0])
+    shares = ", ".join(f"{x:.2%} at {name}" for x, name in zip(kept, MAGIC_NAMES, strict=True))
+    return [
+        Finding(
+            f"Does Figure 4 at N = {power(data.attrs['many_atoms'])} show the limit N → ∞, to what is stated?",
+            f"they differ by {off.max():.1e} bits or less at γ = 1e-2 and 0.1; γ = 1e-2 keeps {shares} of log2 r",
+            bool(off.max() < 2 * data.attrs["tolerance_bits"]),
+        )
+    ]
 
 
 _KEPT = 0.99  # least share of log2 r

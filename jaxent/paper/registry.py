@@ -32,6 +32,7 @@ FIGURES = {
     "3": Figure(section_five.figure_three, figures.draw_figure_three),
     "4": Figure(section_five.figure_four, figures.draw_figure_four),
     "4-large": Figure(section_five.figure_four_large, figures.draw_figure_four),
+    "4-limit": Figure(macroscopic_noise.figure_four_limit, figures.draw_four_limit),
     "saturation": Figure(macroscopic_noise.figure_saturation, figures.draw_saturation),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
 }

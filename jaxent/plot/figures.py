@@ -20,6 +20,7 @@ __all__ = [
     "draw_figure_one",
     "draw_figure_three",
     "draw_figure_two",
+    "draw_four_limit",
     "draw_history",
     "draw_offsets",
     "draw_saturation",
@@ -222,6 +223,27 @@ def draw_figure_four(data: xr.Dataset) -> Figure:
                 axes.semilogx(rate, value, color=colour, marker=mark, ms=2.5, label=f"N = {_label(int(n_atoms))}")
             axes.set_title(f"({'abcd'[number]})  t = {name}", loc="left", fontsize=8, fontweight="bold")
         panels[0].set(ylim=(0, None), xlim=(1e-4, 1.0))
+        for axes in panels[2:]:
+            axes.set_xlabel("dephasing rate γ (units of the coupling)")
+        for axes in panels[::2]:
+            axes.set_ylabel("log negativity (bits)")
+        panels[1].legend(loc="upper right")
+        return figure
+
+
+def draw_four_limit(data: xr.Dataset) -> Figure:
+    """Draw Fig. 4 for N → ∞: log negativity against the rate at four magic times, with few and with many atoms."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.2), layout="constrained")
+        panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        few, many = (_label(data.attrs[name]) for name in ("few_atoms", "many_atoms"))
+        for number, (axes, name) in enumerate(zip(panels, ("π/3", "π/2", "2π/3", "π"), strict=True)):
+            one = data.isel(magic_time=number)
+            axes.semilogx(one.few_rate, one.few, "--", color=_SAFE[0], label=f"N = {few}")
+            axes.semilogx(one.dephasing_rate, one.limit, ".-", color=_SAFE[1], ms=3, label="limit N → ∞")
+            axes.plot(one.many_rate, one.many, "o", color="k", mfc="none", ms=5, mew=0.8, label=f"N = {many}")
+            axes.set_title(f"({'abcd'[number]})  t = {name}", loc="left", fontsize=8, fontweight="bold")
+        panels[0].set(ylim=(0, None))
         for axes in panels[2:]:
             axes.set_xlabel("dephasing rate γ (units of the coupling)")
         for axes in panels[::2]:
