@@ -242,7 +242,7 @@ def _resonant(question: Question, candidates: np.ndarray) -> np.ndarray:
 def torus_plan(question: Question, hops: Hops, levels: int) -> Plan:
     """Plan r × r blocks."""
     resolved = max(hops.reach / levels, hops.strong / hops.gcd)
-    n_bloch = ladder(2 * math.ceil(resolved), 2, 16)
+    n_bloch = ladder(2 * math.ceil(resolved), 2, 32)
     shape = TorusShape(
         levels,
         ladder(hops.reach / levels + 1, 2, 1),

@@ -405,7 +405,7 @@ class _Point:
 def _not_reached(error: float, tolerance: float, what: str, mean: float) -> str:
     return (
         f"Argument `tolerance` = {tolerance:.3g} is out of reach at {what} and γt = {mean:.3g}: the error is "
-        f"{error:.2g} bits; use tolerance = {1.1 * error:.1g} or more."
+        f"{error:.2g} bits; use tolerance = {2.5 * error:.2g} or more."
     )
 
 
