@@ -79,7 +79,7 @@ def at_any_size(n_atoms, time: float, rate: float) -> dict:
 def against_estimate(time: float, rate: float, n_atoms: int = 10**4) -> dict:
     chain = jaxent.Chain(3, n_atoms, 5.0)
     estimate = lambda: jaxent.estimate_log_negativity(  # noqa: E731
-        jax.random.key(1), chain, time, rate, n_probes=8, depth=300
+        jax.random.key(1), chain, time, rate, n_probes=8, depth=1500
     )
     seconds = record.seconds_of(estimate)
     estimated, found = estimate(), bloch.answer(question(n_atoms, time, rate), TOLERANCE)
