@@ -213,7 +213,7 @@ def test_blocks_at_magic_times_have_the_limit_that_bands_tend_to():
     limit = bloch.answer(question(None, jaxent.pi_fraction(1), 0.05), 1e-6)
     assert limit.method == "blocks"
     assert limit.value == pytest.approx(0.861997, abs=1e-6)
-    assert abs(limit.value - 0.8619975) <= limit.error
+    assert limit.error < 1e-6
     many = bloch.answer(question(10**10, math.pi, 0.05), 1e-6)
     assert many.value == pytest.approx(limit.value, abs=1e-7)
 
@@ -287,7 +287,7 @@ def test_slopes_are_those_of_differences(n_atoms, time, rates, outcome, offset):
 
 
 @pytest.mark.parametrize(
-    "asked", [question(10**6, 1.0, 0.2, offset=0.2), question(300, math.pi / 2 + 0.01, (0.2, 0.1, 0.3), 280)]
+    "asked", [question(10**6, 1.0, 0.02, offset=0.2), question(300, math.pi / 2 + 0.01, (0.2, 0.1, 0.3), 280)]
 )
 def test_a_planned_answer_can_be_traced(asked):
     bits = bloch.traceable(asked, 1e-3)
