@@ -20,7 +20,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
-from jaxent.numerics import rounding
 from jaxent.times import cos_sin_turns, turns
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "damped",
     "limit_coefficients",
     "nodes",
-    "rounding_of",
     "sizes_of_hops",
 ]
 
@@ -148,8 +146,3 @@ def damped(table: jax.Array, strength: jax.Array) -> jax.Array:
     """Multiply the columns ν of a table by e^(-2 γ_2 t ν²)."""
     squares = jnp.arange(table.shape[1], dtype=table.dtype) ** 2
     return table * jnp.exp(-2 * strength * squares)
-
-
-def rounding_of(table: jax.Array) -> jax.Array:
-    """Estimate the rounding error of sums over ν, in units of R_00."""
-    return rounding.epsilon(table.dtype) * table.shape[1]

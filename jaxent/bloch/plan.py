@@ -110,7 +110,6 @@ class Plan:
         hops: the hops.
         rows: rows of a chain, None on a torus.
         rule: rule of the trace norm, None on a torus.
-        n_envelope: N_u of the envelope in u; None without one.
         offsets: φ at which a chain is evaluated, relative to the one asked for; shape (K,).
         harmonics: m and the factors by which harmonics of φ shrink from N_u to N, each of shape (F,).
         n_bloch: number of θ, 0 for one.
@@ -122,7 +121,6 @@ class Plan:
     hops: Hops
     rows: Rows | None
     rule: Rule | None
-    n_envelope: int | None
     offsets: np.ndarray
     harmonics: tuple[np.ndarray, np.ndarray]
     n_bloch: int
@@ -252,7 +250,7 @@ def torus_plan(question: Question, hops: Hops, levels: int) -> Plan:
         question.unequal,
     )
     nothing = np.zeros(1)
-    return Plan(shape, hops, None, None, None, nothing, (nothing, np.ones(1)), n_bloch, hops.error, 0.0, 0.0)
+    return Plan(shape, hops, None, None, nothing, (nothing, np.ones(1)), n_bloch, hops.error, 0.0, 0.0)
 
 
 def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int | None = None) -> Plan:
@@ -281,7 +279,6 @@ def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int
         hops,
         rows_of(n_here, reach, shape),
         _rule(_RULE_SHARE * tolerance, shape),
-        n_here,
         offsets,
         harmonics,
         n_bloch,
