@@ -123,6 +123,9 @@ def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
         ("entropy 1 -n 10 --json=maybe", "--json"),
         ("entropy 1 -n 10 -n 20", "jaxent entropy: Parameter -n specified multiple times; for example"),
         ("negativity 1 -n 5 -g", "Argument `dephasing_rate` must have one or more values"),
+        ("negativity 1 -n 5 -g 1 -m 4 --tolerance 0.1", "`tolerance` must come with n_ensembles = 3 and without"),
+        ("negativity 1 -n 5 -g 1 --tolerance 0", "Argument `tolerance` must be positive and finite, but is 0.0"),
+        ("negativity 1 -n 1000000 -g 1e-9", "Argument `dephasing_rate` must be 0 or at least 3 / (n_atoms · time)"),
         ("negativity 1 -n 5 -g high", "Argument `dephasing_rate` must be numbers, separated by blanks, but is 'high'"),
         (
             "optimize 1 -n 5 --objective best",
@@ -284,7 +287,27 @@ def test_negativity_of_a_million_atoms_is_the_library_s(jaxent_command):
     value, sign, error = words
     assert sign == "±"
     assert abs(float(value) - found.value) <= 10.0 ** -len(value.split(".")[1])
-    assert float(error) == pytest.approx(found.error, rel=0.5)
+    assert float(error) == pytest.approx(found.error, rel=0.05)
+    assert "only up to 100 Dicke states" in out
+
+
+def test_negativity_within_a_tolerance_says_its_error_and_keeps_the_coherent_information(jaxent_command):
+    asked = ["negativity", "1", "-n", "12", "-g", "0.02", "--tolerance", "0.01"]
+    result = json.loads(jaxent_command(*asked, "--json")[1])
+    chain = jaxent.Chain(3, 12)
+    found = jaxent.log_negativity_with_errors(chain, 1.0, 0.02, tolerance=0.01)
+    assert (result["method"], result["log_negativity_bits"]) == ("dense", found.value)
+    assert 0 < result["log_negativity_error_bits"] == found.error
+    coherent = float(jaxent.end_to_end_coherent_information(chain, 1.0, 0.02))
+    assert result["coherent_information_bits"] == pytest.approx(coherent, abs=1e-12)
+    out = jaxent_command(*asked)[1]
+    assert f"± {found.error:.2g} bits" in out
+    assert f"{coherent:.8g}" in out
+
+
+def test_negativity_without_time_is_zero_for_many_atoms(jaxent_command):
+    result = json.loads(jaxent_command("negativity", "0", "-n", "5000", "-g", "0.01", "--json")[1])
+    assert (result["log_negativity_bits"], result["negativity"], result["method"]) == (0.0, 0.0, "pure")
 
 
 def test_negativity_of_a_point_agrees_with_brute_force(jaxent_command):

@@ -18,7 +18,7 @@ import scipy.stats
 from bokeh.document import Document
 
 import jaxent
-from jaxent.explorer.curve import passes, refined
+from jaxent.explorer.curve import Curve, passes, refined
 from jaxent.explorer.drawing import prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.page import Page
@@ -111,15 +111,20 @@ def test_what_would_take_too_long_is_refused_before_it_starts():
     with pytest.raises(ValueError, match=r"N = 1000000.* more than a year a point .* or all outcomes N and φ = 0"):
         asked(FIELDS | {"n_atoms": "1e6", "n_ensembles": "5", "phase_offset": "0.1"})
     noisy = FIELDS | {"quantity": "log_negativity", "dephasing_rate": "0.1"}
+    four = noisy | {"n_ensembles": "4"}
     for n_atoms in ("1e4", "1e8"):
         with pytest.raises(ValueError, match=r"more than a year a point .* fewer atoms, or γ = 0\.$"):
-            asked(noisy | {"n_atoms": n_atoms})
+            asked(four | {"n_atoms": n_atoms})
     with pytest.raises(ValueError, match=r"or a window up to c = 3\.\d, whose error is estimated") as refusal:
-        asked(noisy | {"n_atoms": "1000"})
+        asked(four | {"n_atoms": "300"})
     widest = re.search(r"c = ([\d.]+)", str(refusal.value))[1]
-    assert asked(noisy | {"n_atoms": "1000", "window": widest}).is_windowed
-    with pytest.raises(ValueError, match="fewer atoms or a narrower window"):
-        asked(noisy | {"n_atoms": "1000", "window": str(float(widest) + 0.1)})
+    assert asked(four | {"n_atoms": "300", "window": widest}).is_windowed
+    with pytest.raises(ValueError, match=r"fewer atoms or a narrower window, or γ = 0\.$"):
+        asked(four | {"n_atoms": "300", "window": str(float(widest) + 0.1)})
+    with pytest.raises(ValueError, match="narrower window, or window auto, or γ = 0"):
+        asked(noisy | {"n_atoms": "1000", "window": "5"})
+    assert asked(noisy | {"n_atoms": "1e10"}).is_within_tolerance
+    assert not asked(noisy | {"n_atoms": "100"}).is_within_tolerance
     with pytest.raises(ValueError, match=r"Window c = 0\.1 keeps 1 of 101 Dicke states, too few"):
         asked(noisy | {"window": "0.1"})
 
@@ -383,6 +388,26 @@ def test_the_exported_lines_compute_the_exported_numbers(question, tmp_path):
     nearest = abs(saved[:, 0][:, None] - computed[:, 0]).argmin(axis=0)
     np.testing.assert_allclose(saved[nearest, 0], computed[:, 0], atol=1e-12)
     np.testing.assert_allclose(saved[nearest, 1], computed[:, 1], atol=1e-9)
+
+
+def test_many_atoms_with_noise_are_the_library_s_with_its_error_and_exported_so(tmp_path, monkeypatch):
+    question = asked(FIELDS | {"quantity": "log_negativity", "n_atoms": "1e5", "dephasing_rate": "0.05"})
+    values, errors = values_at(question, np.array([0.0, 1e-5, 1.0]))
+    found = jaxent.log_negativity_with_errors(jaxent.Chain(3, 10**5), 1.0, 0.05)
+    assert (values[0], values[2]) == (0.0, found.value)
+    assert np.isnan(values[1])  # almost pure
+    assert np.isnan(errors[1])
+    assert errors[2] == pytest.approx(found.error, abs=1e-9)
+    view = View(fractions.Fraction(0), 1e-5, 1.0)
+    shown = prepared(question, view, Curve(np.array([1e-5, 1.0]), values[1:], errors[1:], np.zeros(2), 1.0), {})
+    assert shown.points["error"] == ["no state", f"{errors[2]:.1e} bits"]
+    assert "1 of them without a value: the state is almost pure" in shown.summary
+    assert f"Bloch bands, blocks at magic times, error about {errors[2]:.1e} bits" in shown.summary
+    lines, count = re.subn(r"(?<=linspace\(1e-05, 1.0, )\d+", "2", python_lines(question, view))
+    assert count == 1
+    monkeypatch.chdir(tmp_path)
+    exec(compile(lines, "curve.py", "exec"), {})
+    np.testing.assert_allclose(np.loadtxt("curve.csv", delimiter=",")[:, 1], values[1:], atol=1e-15)
 
 
 # ------------------------------------------------------------ what goes wrong, and who computes

@@ -47,6 +47,38 @@ def test_dephased_values_agree_with_brute_force(tmp_path):
         assert float(dataset.log_negativity[0, index]) == pytest.approx(exact, abs=1e-11)
 
 
+def test_log_negativities_of_many_atoms_are_those_within_a_tolerance(tmp_path):
+    sweep = Sweep("log_negativity", [10, 10**5], [1e-5, 1.0], dephasing_rate=0.05)
+    one = jax.local_devices()[:1]
+    run_sweep(sweep, tmp_path, tile_points=2, devices=one)
+    first = open_sweep(tmp_path).log_negativity.values
+    (tmp_path / "tile-000001.nc").unlink()
+    done = run_sweep(sweep, tmp_path, devices=one)  # goes on with the large chain
+    assert done.n_computed == 2
+    np.testing.assert_array_equal(open_sweep(tmp_path).log_negativity.values, first)
+    (failure,) = [failure for _, failure in done.failures]
+    assert (failure.start, failure.stop) == (0, 1)
+    assert "must be 0 or at least 3 / (n_atoms · time)" in failure.error
+    dataset = open_sweep(tmp_path)
+    times = np.array([1e-5, 1.0])
+    few = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 10), times, 0.05)
+    np.testing.assert_allclose(dataset.log_negativity[0], few, atol=1e-13)
+    many = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 10**5), times[1:], 0.05, tolerance=1e-3)
+    np.testing.assert_array_equal(dataset.log_negativity[1, 1:], many)
+    assert np.isnan(dataset.log_negativity[1, 0])
+    assert (dataset.attrs["tolerance"], dataset.attrs["log_negativity_tolerance"]) == (1e-8, 1e-3)
+
+
+def test_a_tolerance_is_chosen_for_many_atoms_with_noise_and_kept_where_it_is_given():
+    few, many = ({"quantities": "log_negativity", "n_atoms": n, "time": 1.0, "dephasing_rate": 0.1} for n in (100, 300))
+    assert Sweep(**few) == Sweep(**few, tolerance=1e-8)
+    assert Sweep(**many).question["tolerance"] is None
+    assert Sweep(**many).settings[0:6:5] == (1e-8, 1e-3)
+    assert Sweep(**many, tolerance=1e-4).settings.noisy_tolerance == 1e-4
+    assert Sweep(**many, collective_rate=0.1).settings.noisy_tolerance == 0.0
+    assert plan_sweep(Sweep(**many)).seconds < 10 < plan_sweep(Sweep(**many, tolerance=0)).seconds
+
+
 def test_complex_and_integer_results_keep_their_kind(tmp_path):
     sweep = Sweep(["amplitudes", "schmidt_coefficients"], 4, [0.5, 1.0], outcomes=3)
     run_sweep(sweep, tmp_path / "complex", tile_points=1)
@@ -322,7 +354,7 @@ def test_what_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch):
 
 
 def test_a_refusal_of_one_chain_is_told_once(tmp_path):
-    sweep = Sweep("log_negativity", [3, 2000], [0.1, 0.2, 0.3], dephasing_rate=0.1)
+    sweep = Sweep("log_negativity", [3, 2000], [0.1, 0.2, 0.3], dephasing_rate=0.1, tolerance=0)
     done = run_sweep(sweep, tmp_path, tile_points=3)
     assert [(failure.start, failure.stop) for _, failure in done.failures] == [(0, 3)]
     assert "use a smaller window" in done.failures[0][1].error

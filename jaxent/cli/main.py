@@ -184,7 +184,8 @@ def negativity(
         return
     # no more digits than the error leaves
     digits = 10 if not error else max(1, math.ceil(-math.log10(error)) + 1)
-    shown = f"{value:.10g} bits" if not error else f"{value:.{digits}f} ± {error:.1g} bits"
+    shown = f"{value:.10g} bits" if not error else f"{value:.{digits}f} ± {error:.2g} bits"
+    few = f"only up to {_MOST_DENSE_STATES} Dicke states of an end"
     console.print_table(
         f"{options.title}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
         ["quantity", "value"],
@@ -192,7 +193,7 @@ def negativity(
             ["log negativity", shown],
             ["method", method],
             ["negativity", f"{result['negativity']:.{min(digits, 10)}g}"],
-            ["coherent information", "only for fewer states" if coherent is None else f"{coherent:.10g} bits"],
+            ["coherent information", few if coherent is None else f"{coherent:.10g} bits"],
             ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
             ["Dicke states per ensemble", f"{chain.dimension} of {chain.n_atoms + 1}"],
         ],

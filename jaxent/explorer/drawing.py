@@ -89,5 +89,8 @@ def _summary(question: Question, curve: Curve) -> str:
     error = curve.largest_error
     is_proven = question.is_bounded and not question.is_banded
     words = f"error {'at most' if is_proven else 'about'} {error:.1e} bits" if error > _EXACT else "exact to rounding"
-    gaps = f", {curve.gaps} of them without a state: the outcomes cannot occur there" if curve.gaps else ""
+    why = "without a state: the outcomes cannot occur there"
+    if question.is_within_tolerance:
+        why = "without a value: the state is almost pure there (γtN < 3), or the outcomes cannot occur"
+    gaps = f", {curve.gaps} of them {why}" if curve.gaps else ""
     return f"{len(curve.distance)} points{gaps}; {question.method}, {words}"

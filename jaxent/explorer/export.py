@@ -42,8 +42,10 @@ def python_lines(question: Question, view: View) -> str:
         lines += [
             f"distance = np.linspace({span})",
             f"times = {centre}.value + distance" if numerator else "times = distance",
-            f"value = jaxent.{call}",
         ]
+        lines += (
+            _point_by_point(call, question.tolerance) if question.is_within_tolerance else [f"value = jaxent.{call}"]
+        )
     header = f"{'t' if not numerator else f't - pi*{numerator}/{denominator}'} (1/coupling),{question.label}"
     lines += [
         "table = np.column_stack([distance, value])",
@@ -51,6 +53,18 @@ def python_lines(question: Question, view: View) -> str:
         'np.savetxt("curve.csv", table, delimiter=",", header=header, fmt="%.17g", encoding="utf-8")',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _point_by_point(call: str, tolerance: float) -> list[str]:
+    """Write lines that compute each time by itself: one that is refused has no value, as in the explorer."""
+    return [
+        "value = np.full(len(times), np.nan)  # where the state is almost pure, or the outcomes cannot occur",
+        "for index, time in enumerate(times):",
+        "    try:",
+        f"        value[index] = jaxent.{call.replace('times', 'time').removesuffix(')')}, tolerance={tolerance!r})",
+        "    except ValueError as error:",
+        "        print(error)",
+    ]
 
 
 def table(question: Question, view: View, curve: Curve) -> str:

@@ -6,7 +6,8 @@ The methods, each with its error:
   estimate from two windows;
 - log negativity without noise: the Rényi entropy of order 1/2 of a pure state, from the band engine at any N;
 - log negativity with noise: the dense partial transpose in the window of the field or the full basis; the error of a
-  window is estimated from a narrower one.
+  window is estimated from a narrower one. Where that takes too long without a window, for three ensembles:
+  `jaxent.log_negativity_with_errors`, with the error it states.
 
 A window is chosen automatically only where its error has a proven bound, which is shown with the curve.
 """
@@ -22,6 +23,8 @@ __all__ = ["TOLERANCE", "Question", "in_words"]
 
 TOLERANCE = 1e-6  # bits; far below the width of a line
 _LOOSE = 1e-4
+_NOISY = 1e-3  # of many atoms with noise
+_BANDS_SECONDS = 1.5  # of one point of many atoms with noise, with its share of compiling
 _SHARP_HALVES = range(3, 13)  # M with a quadrature of the Rényi entropy of order 1/2 accurate to TOLERANCE
 _MOST_STATES = 498  # states kept by default up to _MOST_DENSE_ATOMS, so that one dense program serves every zoom
 _MOST_DENSE_ATOMS = 10**4  # up to this N, keeping so many states has an error of at most 6e-5 bits
@@ -102,6 +105,8 @@ class Question:
         """The method of computation, in a few words."""
         if self.is_banded:
             return "band engine" + (f", window c = {self.window:g}" if self.is_windowed else "")
+        if self.is_within_tolerance:
+            return "Bloch bands, blocks at magic times"
         kept = f"{self.chain.dimension} of {self.n_atoms + 1} Dicke states per ensemble"
         return kept + (f" (window c = {self.chain.window:.3g})" if self.is_windowed else "")
 
@@ -119,6 +124,12 @@ class Question:
     def is_noisy(self) -> bool:
         """True if the state is mixed."""
         return self.quantity == "log_negativity" and self.dephasing_rate > 0
+
+    @property
+    def is_within_tolerance(self) -> bool:
+        """True if `jaxent.log_negativity_with_errors` computes the curve: three noisy ensembles of many atoms."""
+        possible = self.is_noisy and self.n_ensembles == 3 and self.window is None
+        return possible and self._transpose_seconds() > _MOST_SECONDS
 
     @property
     def is_simple(self) -> bool:
@@ -140,7 +151,9 @@ class Question:
 
     @property
     def tolerance(self) -> float:
-        """Largest error of the band engine, in bits."""
+        """Largest error of the engines of many atoms, in bits."""
+        if self.is_noisy:
+            return _NOISY
         is_sharp = self.quantity == "entropy" or self.n_ensembles in _SHARP_HALVES
         return TOLERANCE if is_sharp else _LOOSE
 
@@ -148,12 +161,15 @@ class Question:
     def point_seconds(self) -> float:
         """Estimated seconds of one point, including its error."""
         if self.is_noisy:
-            chains = [self.chain, self.narrower] if self.is_windowed else [self.chain]
-            settings = Settings(TOLERANCE, 1.0, None, 0)
-            return sum(QUANTITIES["log_negativity"].seconds(chain, settings) for chain in chains)
+            return _BANDS_SECONDS if self.is_within_tolerance else self._transpose_seconds()
         if not self.is_windowed or self.is_bounded:
             return self._pure_seconds(self.chain)
         return 2 * self._pure_seconds(self.chain) + self._pure_seconds(self.wider)
+
+    def _transpose_seconds(self) -> float:
+        chains = [self.chain, self.narrower] if self.is_windowed else [self.chain]
+        settings = Settings(TOLERANCE, 1.0, None, 0)
+        return sum(QUANTITIES["log_negativity"].seconds(chain, settings) for chain in chains)
 
     def _pure_seconds(self, chain: Chain) -> float:
         if self.is_banded:
@@ -174,6 +190,8 @@ class Question:
         if window is not None:
             remedies.append(f"a window up to c = {window:.1f}, whose error is estimated")
         if self.is_noisy:
+            if self.n_ensembles == 3:
+                remedies.append("window auto")
             remedies.append("γ = 0" if self.is_simple else "γ = 0, φ = 0 and all outcomes N")
         elif not self.is_simple:
             remedies.append("all outcomes N and φ = 0")

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxent.chain import Chain
 from jaxent.explorer.question import Question
-from jaxent.noise.log_negativity import end_to_end_log_negativity
+from jaxent.noise.log_negativity import end_to_end_log_negativity, log_negativity_with_errors
 from jaxent.protocol.dispatch import ImpossibleOutcomes, Problem
 from jaxent.protocol.window_error import entropy_with_errors
 from jaxent.times import PiFraction
@@ -24,6 +24,8 @@ _Way = Callable[[Question, Times], tuple[np.ndarray, np.ndarray]]
 def values_at(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
     """Compute values and their errors, bounds or estimates, in bits; NaN where the outcomes cannot occur.
 
+    With noise and many atoms it is NaN too where the state is almost pure, or otherwise out of reach.
+
     Args:
         question: what to compute.
         times: of shape (n,); those that are floats are rounded, which counts as an error.
@@ -34,7 +36,8 @@ def values_at(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]
     Raises:
         ValueError: where the question cannot be answered, in one sentence.
     """
-    way = _noisy if question.is_noisy else _entropy if question.quantity == "entropy" else _pure_log_negativity
+    noisy = _within_tolerance if question.is_within_tolerance else _noisy
+    way = noisy if question.is_noisy else _entropy if question.quantity == "entropy" else _pure_log_negativity
     rounding = 0.0
     if isinstance(times, np.ndarray):
         rounding = _ROUNDING * question.n_atoms * np.abs(times)
@@ -89,3 +92,19 @@ def _noisy(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
     if not question.is_windowed:
         return value, np.zeros(value.shape)
     return value, abs(value - of(question.narrower))
+
+
+def _within_tolerance(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the log negativity of many atoms with noise, time by time, and the error it states."""
+    rate, outcomes, offset = question.dephasing_rate, question.outcomes, question.phase_offset
+    found = []
+    for index in range(times.shape[0]):
+        try:
+            one = log_negativity_with_errors(
+                question.chain, times[index], rate, outcomes, offset, tolerance=question.tolerance
+            )
+            found.append((one.value, one.error))
+        except ValueError:
+            found.append((np.nan, np.nan))
+    values, errors = np.array(found, float).reshape(-1, 2).T
+    return values, errors

@@ -347,7 +347,8 @@ class _Point:
             value = end_to_end_renyi_entropy(
                 self.chain, self.time, 0.5, self.spec.outcome, self.offset, tolerance=tolerance
             )
-            return LogNegativityWithErrors(float(value), method, 0.0, tolerance, 0.0, 0.0, 0.0, 0.0)
+            # of a product state it is -1e-15 by rounding
+            return LogNegativityWithErrors(max(float(value), 0.0), method, 0.0, tolerance, 0.0, 0.0, 0.0, 0.0)
         errors = (found.hop_error, found.quadrature_error, found.bloch_error, found.envelope_error)
         self._refuse_lost(found.rounding_error)
         return LogNegativityWithErrors(

@@ -1,8 +1,8 @@
 """One tile of a sweep on the devices of this process: a compiled program over its points, and what to do when it fails.
 
 All tiles of a group run the same program, the last one filled up. Points are shared out to the devices by `shard_map`:
-each maps over its own, nothing passes between them. Entropies of large ensembles are planned on the host instead, a
-thread for each device.
+each maps over its own, nothing passes between them. Entropies and log negativities of large ensembles are planned on
+the host instead, a thread for each device.
 
 What a tile cannot hold in memory is evaluated in halves; a value that is no number is evaluated alone. What fails still
 is an error of its points, and the rest has its values.
@@ -21,6 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxent.chain import Chain
 from jaxent.noise.dephasing import EnsembleRates
+from jaxent.noise.log_negativity import end_to_end_log_negativity
 from jaxent.protocol import window_error
 from jaxent.protocol.dispatch import ImpossibleOutcomes, Problem
 from jaxent.runtime import execution, memory, programs, threads
@@ -268,8 +269,11 @@ class Evaluator:
     # ----------------------------------------------------------------- planned
 
     def _planned(self, name: str, tile: Tile) -> Answer:
-        """Compute entropies by the band engine: share out runs of points that differ in time only to the devices."""
-        n_times = length(self.sweep.time)
+        """Compute by narrow matrices: share out runs of points that differ in time only to the devices.
+
+        Log negativities are computed point by point: a point that is refused costs nothing but itself.
+        """
+        n_times = 1 if name == "log_negativity" else length(self.sweep.time)
         step = -(-(tile.stop - tile.start) // len(self.devices))
         cuts = {*range(tile.start, tile.stop, step), tile.stop}
         cuts |= {run for run in range(n_times * (tile.start // n_times), tile.stop, n_times) if run > tile.start}
@@ -289,7 +293,7 @@ class Evaluator:
         point = _filled(jax.tree.map(lambda leaf: leaf[0], varying)._replace(time=varying.time), fixed)
         try:
             with jax.default_device(device):
-                return Answer(self._entropies(name, point), [], 0)
+                return Answer(self._by_narrow_matrices(name, point), [], 0)
         except ImpossibleOutcomes as error:
             where = np.reshape(error.where, -1)
             edges = [0, *(np.flatnonzero(np.diff(where)) + 1).tolist(), stop - start]
@@ -307,8 +311,12 @@ class Evaluator:
             middle = (start + stop) // 2
             return Answer.joined([self._run_planned(name, *ends, device) for ends in ((start, middle), (middle, stop))])
 
-    def _entropies(self, name: str, point: Point) -> dict[str, np.ndarray]:
+    def _by_narrow_matrices(self, name: str, point: Point) -> dict[str, np.ndarray]:
         chain, settings = self.plan.groups[self._group].chain, self.sweep.settings
+        if name == "log_negativity":
+            noisy = (chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset)
+            found = end_to_end_log_negativity(*noisy, tolerance=settings.noisy_tolerance)
+            return {"log_negativity": np.asarray(found)}
         arguments = (chain, point.time, point.outcomes, point.phase_offset)
         if name == "entropy":
             found = window_error.entropy_with_errors(*arguments, tolerance=settings.tolerance)

@@ -27,6 +27,8 @@ __all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variabl
 IMPOSSIBLE = "impossible"
 _NOISE_FREE = frozenset({"time", "outcomes", "phase_offset"})
 _BAND_BYTES = 2**27  # of the band engine's tiles, roughly
+_MOST_DENSE_SECONDS = 60.0  # of a point with noise, of about 170 Dicke states; it takes 16 GiB
+_BLOCH_SECONDS = 1.0  # of a point of many atoms with noise
 _NOISY = _NOISE_FREE | {"dephasing_rate", "collective_rate"}
 
 
@@ -42,13 +44,23 @@ class Point(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What is the same for all points of a sweep."""
+    """What is the same for all points of a sweep.
+
+    Attributes:
+        tolerance: of entropies, in bits.
+        alpha: order of the Rényi entropy.
+        n_samples: number of draws, or None.
+        seed: seed of the draws.
+        uniform: whether all bonds have one time.
+        noisy_tolerance: of log negativities of many atoms, in bits; 0: dense matrices only, as with a collective noise.
+    """
 
     tolerance: float
     alpha: float
     n_samples: int | None
     seed: int
-    uniform: bool = True  # one time for all bonds
+    uniform: bool = True
+    noisy_tolerance: float = 0.0
 
 
 class Variable(NamedTuple):
@@ -88,10 +100,18 @@ class Quantity:
 
 
 def is_planned(name: str, chain: Chain, settings: Settings, all_outcomes_n: bool, no_offset: bool) -> bool:
-    """Tell whether the band engine, which plans each time on the host, computes a quantity of large ensembles."""
+    """Tell whether a quantity of large ensembles is computed by narrow matrices, planned for each time on the host."""
+    if name == "log_negativity":
+        return _is_many_and_noisy(chain, settings)
     entropies = name in ("entropy", "renyi_entropy")
     facts = band.Facts(all_outcomes_n, no_offset, settings.uniform)
     return entropies and band.worth_planning(chain, facts, settings.tolerance)
+
+
+def _is_many_and_noisy(chain: Chain, settings: Settings) -> bool:
+    """Tell whether Bloch bands replace the dense partial transpose: facts that are the same on all machines."""
+    possible = chain.n_ensembles == 3 and settings.noisy_tolerance > 0 and jnp.result_type(float) == jnp.float64
+    return possible and _transpose_seconds(chain, settings) > _MOST_DENSE_SECONDS
 
 
 # ---------------------------------------------------------------------- noise-free
@@ -255,6 +275,14 @@ def _transpose_seconds(chain: Chain, settings: Settings) -> float:
     return 2e-4 + blocks * each * _transpose_size(chain) ** 3
 
 
+def _log_negativity_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
+    return _BAND_BYTES if _is_many_and_noisy(chain, settings) else _transpose_bytes(chain, settings, shared)
+
+
+def _log_negativity_seconds(chain: Chain, settings: Settings) -> float:
+    return _BLOCH_SECONDS if _is_many_and_noisy(chain, settings) else _transpose_seconds(chain, settings)
+
+
 def _all_outcomes(seconds: Callable[[Chain, Settings], float]) -> Callable[[Chain, Settings], float]:
     def total(chain: Chain, settings: Settings) -> float:
         if settings.n_samples:
@@ -362,8 +390,8 @@ QUANTITIES: dict[str, Quantity] = {
         _NOISY,
         {"log_negativity": Variable("bit", "log negativity of the ends")},
         _dephased("log_negativity", density_matrix.log_negativity),
-        _transpose_bytes,
-        _transpose_seconds,
+        _log_negativity_bytes,
+        _log_negativity_seconds,
     ),
     "coherent_information": Quantity(
         _NOISY,

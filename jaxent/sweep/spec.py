@@ -24,7 +24,7 @@ import numpy as np
 from jaxent.chain import Chain
 from jaxent.messages import shown
 from jaxent.outcome_texts import outcome_of
-from jaxent.sweep.quantities import QUANTITIES, Settings
+from jaxent.sweep.quantities import QUANTITIES, Settings, is_planned
 from jaxent.sweep.validation import (
     CANONICAL,
     QuestionError,
@@ -48,6 +48,7 @@ AXES = CHAIN_AXES + PARAMETERS
 FORMAT = 1  # format of stored questions, and of the files of their results
 _FORMAT = re.compile(r"jaxent sweep ([1-9]\d{0,8})")
 _MOST_POINTS = 10**12
+_TOLERANCE, _NOISY_TOLERANCE = 1e-8, 1e-3  # bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Sweep:
         phase_offset: φ in radians: numbers, multiples of π, lists of one for each inner ensemble, or a `Span`.
         dephasing_rate: γ in units of the coupling: numbers, lists of one for each ensemble, or a `Span`.
         collective_rate: Γ of a noise that all ensembles share: numbers, or a `Span`.
-        tolerance: error in bits that the band engine of large ensembles may make; 0: dense matrices only.
+        tolerance: error in bits that the engines of large ensembles may make; 0: dense matrices only. None: 1e-8 for
+            entropies, and 1e-3 for log negativities of three ensembles of more than about 170 Dicke states.
         alpha: order of the Rényi entropy.
         n_samples: draws of `sampled_outcomes` and of averages; None: one draw, and exact averages.
         seed: seed of the draws.
@@ -84,7 +86,7 @@ class Sweep:
     phase_offset: Any = 0.0
     dephasing_rate: Any = None
     collective_rate: Any = 0.0
-    tolerance: Any = 1e-8
+    tolerance: Any = None
     alpha: Any = 0.5
     n_samples: Any = None
     seed: Any = 0
@@ -98,6 +100,8 @@ class Sweep:
         for name in AXES:
             _check_values(self, name)
         _check_chains(self)
+        if self.tolerance is None and not self._is_planned("log_negativity"):
+            object.__setattr__(self, "tolerance", _TOLERANCE)
         if self.n_points > _MOST_POINTS:
             axes = " × ".join(map(str, self.axes.values()))
             raise QuestionError("time", f"and the other axes must make at most 10^12 points, but make {axes}.")
@@ -116,7 +120,15 @@ class Sweep:
     def settings(self) -> Settings:
         """Settings that are the same for all points."""
         uniform = not isinstance(self.time, BondTimes)
-        return Settings(self.tolerance, self.alpha, self.n_samples, self.seed, uniform)
+        tolerance, noisy = (_TOLERANCE, _NOISY_TOLERANCE) if self.tolerance is None else (self.tolerance,) * 2
+        if self.collective_rate != 0.0:
+            noisy = 0.0
+        return Settings(tolerance, self.alpha, self.n_samples, self.seed, uniform, noisy)
+
+    def _is_planned(self, name: str) -> bool:
+        return name in self.quantities and any(
+            is_planned(name, chain, self.settings, False, False) for chain in self.chains
+        )
 
     @property
     def chains(self) -> list[Chain]:

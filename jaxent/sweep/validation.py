@@ -293,7 +293,7 @@ CANONICAL: dict[str, Callable[[str, Any], Any]] = {
     "phase_offset": _axis(_angle, span=True, nested=True),
     "dephasing_rate": _optional(_axis(_at_least(0, _number), span=True, nested=True), None),
     "collective_rate": _axis(_at_least(0, _number), span=True),
-    "tolerance": _at_least(0, _number),
+    "tolerance": _at_least(0, _number, none=True),
     "alpha": _at_least(0, _number),
     "n_samples": _at_least(2, _integer, none=True),
     "seed": _at_least(0, _integer),
