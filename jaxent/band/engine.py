@@ -32,8 +32,8 @@ __all__ = [
     "band_columns",
     "evaluate",
     "is_certain",
-    "largest_row",
     "rule_for",
+    "scaled",
     "sheet_width",
     "weighted_logs",
 ]
@@ -75,9 +75,7 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
         rule = rule.in_sheets(len(rule.nodes), 1)
     power = _power(plan)
     columns = band_columns(plan, time, phase_offset)
-    scale = jax.lax.stop_gradient(jnp.max(jax.vmap(largest_row)(columns)))  # an upper bound on |y|
-    scale = jnp.where(scale > 0, scale, 1.0)
-    columns = columns / scale
+    columns, scale = scaled(columns)
     trace, square = jnp.sum(columns[..., -1]), jnp.sum(columns**2) + jnp.sum(columns[..., :-1] ** 2)
     moments = square[None] if plan.reversed_columns else jnp.stack([trace, square])[: rule.moment_weights.shape[1]]
     other, norm = weighted_logs(columns, rule, plan.reversed_columns) + jnp.asarray(rule.moment_weights) @ moments
@@ -203,7 +201,14 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
     return (frame * dicke.x_overlap(n_atoms, plan.outcome, (here + there) / 2))[None]
 
 
-def largest_row(columns: jax.Array) -> jax.Array:
+def scaled(columns: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Divide the matrices of all sectors by an upper bound on every |eigenvalue|, and return it."""
+    scale = jax.lax.stop_gradient(jnp.max(jax.vmap(_largest_row)(columns)))
+    scale = jnp.where(scale > 0, scale, 1.0)
+    return columns / scale, scale
+
+
+def _largest_row(columns: jax.Array) -> jax.Array:
     """Compute the largest sum of magnitudes in a row, an upper bound on every |eigenvalue|."""
     size, width = columns.shape
     magnitudes = jnp.abs(columns)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
-from jaxent.band.engine import largest_row, weighted_logs
+from jaxent.band.engine import scaled, weighted_logs
 from jaxent.band.quadrature import FLOOR, Rule
 from jaxent.bloch import kernel
 from jaxent.bloch.symbol import Strengths, hop_factors
@@ -80,10 +80,7 @@ def _entries(shape: ChainShape, rows: Rows, hops, table, time, offset, strengths
 
 def trace_norm(shape: ChainShape, rows: Rows, hops, table, time, offset, strengths: Strengths, theta, rule: Rule):
     """Compute ‖X_θ‖_1 for the Bloch phase θ, in turns, and a bound on the error of the quadrature."""
-    columns = _columns(shape, _entries(shape, rows, hops, table, time, offset, strengths, theta))
-    scale = jax.lax.stop_gradient(jnp.max(jax.vmap(largest_row)(columns)))  # an upper bound on |y|
-    scale = jnp.where(scale > 0, scale, 1.0)
-    columns = columns / scale
+    columns, scale = scaled(_columns(shape, _entries(shape, rows, hops, table, time, offset, strengths, theta)))
     square = jnp.sum(columns[..., -1] ** 2) + 2 * jnp.sum(columns[..., :-1] ** 2)
     total = (weighted_logs(columns, rule, True) + jnp.asarray(rule.moment_weights) @ square[None])[0]
     n_states = jnp.sum(jnp.asarray(rows.roots) > 0, dtype=columns.dtype) * (2 if shape.complex else 1)

@@ -19,7 +19,7 @@ from jaxent.bloch import kernel
 from jaxent.bloch.long_chain import ChainShape, Rows, rows_of
 from jaxent.bloch.symbol import bloch_phases, rarer
 from jaxent.bloch.torus import TorusShape
-from jaxent.times import PiFraction
+from jaxent.times import time_value
 
 __all__ = ["Hops", "Plan", "Question", "chain_plan", "hops_of", "levels_of", "torus_plan"]
 
@@ -174,17 +174,13 @@ def levels_of(question: Question) -> int | None:
     reach = math.sqrt(_DAMPED / (2 * max(question.strengths[1], 1e-300)))  # largest ν
     for levels, distance in phases.resonances(half_turn, _MOST_LEVELS):
         if question.n_atoms is None:
-            exact = distance <= 8 * np.finfo(float).eps * max(1.0, levels * _value(question.time))
+            exact = distance <= 8 * np.finfo(float).eps * max(1.0, levels * float(time_value(question.time)))
         else:
             widths = 4 * math.sqrt(question.n_atoms)
             exact = distance / levels * widths * min(reach, widths) <= _LARGEST_DRIFT
         if exact:
             return levels
     return None
-
-
-def _value(time) -> float:
-    return math.pi * time.numerator / time.denominator if isinstance(time, PiFraction) else float(time)
 
 
 def hops_of(question: Question, tolerance: float) -> Hops:
@@ -247,7 +243,6 @@ def torus_plan(question: Question, hops: Hops, levels: int) -> Plan:
         hops.n_frequencies,
         hops.largest,
         n_bloch,
-        question.unequal,
     )
     nothing = np.zeros(1)
     return Plan(shape, hops, None, None, nothing, (nothing, np.ones(1)), n_bloch, hops.error, 0.0, 0.0)

@@ -33,7 +33,6 @@ class TorusShape(NamedTuple):
         n_frequencies: number of ν ≥ 0.
         largest_hop: a bound on j.
         n_bloch: number of θ and of κ, even.
-        complex: whether the ends have different rates.
     """
 
     levels: int
@@ -41,7 +40,6 @@ class TorusShape(NamedTuple):
     n_frequencies: int
     largest_hop: int
     n_bloch: int
-    complex: bool
 
 
 def _hops_across(shape: TorusShape) -> np.ndarray:

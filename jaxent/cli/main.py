@@ -15,7 +15,6 @@ from jaxent.messages import shortened, shown
 from jaxent.runtime import interrupts
 
 _MOST_DENSE_STATES = 100  # of an end; its coherent information takes half a minute
-_NEGATIVITY_TOLERANCE = 1e-3
 _MOST_ATOMS_BY_BOUND = 10**6
 _LONGEST_SENTENCE = 400  # characters of an error
 
@@ -155,12 +154,11 @@ def negativity(
     many = chain.dimension > _MOST_DENSE_STATES
     if tolerance is not None and (chain.n_ensembles != 3 or collective_rate):
         raise ValueError("Argument `tolerance` must come with n_ensembles = 3 and without `collective_rate`.")
-    if tolerance is None and many and chain.n_ensembles == 3 and not collective_rate:
-        tolerance = _NEGATIVITY_TOLERANCE
-    if tolerance is None:
+    asked = {} if tolerance is None else {"tolerance": tolerance}
+    if tolerance is None and not (many and chain.n_ensembles == 3 and not collective_rate):
         value, error, method = float(jaxent.end_to_end_log_negativity(*arguments, collective_rate)), 0.0, "dense"
     else:
-        found = jaxent.log_negativity_with_errors(*arguments, tolerance=tolerance)
+        found = jaxent.log_negativity_with_errors(*arguments, **asked)
         value, error, method = float(found.value), float(found.error), found.method
     log_p = float(jaxent.dephased_log_probability(*arguments, collective_rate))
     coherent = None if many else float(jaxent.end_to_end_coherent_information(*arguments, collective_rate))
@@ -184,13 +182,13 @@ def negativity(
         return
     # no more digits than the error leaves
     digits = 10 if not error else max(1, math.ceil(-math.log10(error)) + 1)
-    shown = f"{value:.10g} bits" if not error else f"{value:.{digits}f} ± {error:.2g} bits"
+    text = f"{value:.10g} bits" if not error else f"{value:.{digits}f} ± {error:.2g} bits"
     few = f"only up to {_MOST_DENSE_STATES} Dicke states of an end"
     console.print_table(
         f"{options.title}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
         ["quantity", "value"],
         [
-            ["log negativity", shown],
+            ["log negativity", text],
             ["method", method],
             ["negativity", f"{result['negativity']:.{min(digits, 10)}g}"],
             ["coherent information", few if coherent is None else f"{coherent:.10g} bits"],

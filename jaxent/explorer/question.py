@@ -17,13 +17,13 @@ import math
 
 from jaxent import band
 from jaxent.chain import Chain
+from jaxent.noise.log_negativity import DEFAULT_TOLERANCE
 from jaxent.sweep.quantities import QUANTITIES, Settings
 
 __all__ = ["TOLERANCE", "Question", "in_words"]
 
 TOLERANCE = 1e-6  # bits; far below the width of a line
 _LOOSE = 1e-4
-_NOISY = 1e-3  # of many atoms with noise
 _BANDS_SECONDS = 1.5  # of one point of many atoms with noise, with its share of compiling
 _SHARP_HALVES = range(3, 13)  # M with a quadrature of the Rényi entropy of order 1/2 accurate to TOLERANCE
 _MOST_STATES = 498  # states kept by default up to _MOST_DENSE_ATOMS, so that one dense program serves every zoom
@@ -153,7 +153,7 @@ class Question:
     def tolerance(self) -> float:
         """Largest error of the engines of many atoms, in bits."""
         if self.is_noisy:
-            return _NOISY
+            return DEFAULT_TOLERANCE
         is_sharp = self.quantity == "entropy" or self.n_ensembles in _SHARP_HALVES
         return TOLERANCE if is_sharp else _LOOSE
 

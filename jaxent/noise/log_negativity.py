@@ -29,15 +29,17 @@ from jaxent.noise.dephasing import Problem, Rate
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 from jaxent.protocol.ends import end_to_end_renyi_entropy
 from jaxent.runtime import execution, memory
-from jaxent.times import PiFraction, Time, batch_shape
+from jaxent.times import PiFraction, Time, batch_shape, time_value
 
 __all__ = [
+    "DEFAULT_TOLERANCE",
     "LogNegativityWithErrors",
     "end_to_end_log_negativity",
     "log_negativity_with_errors",
     "macroscopic_log_negativity",
 ]
 
+DEFAULT_TOLERANCE = 1e-3  # bits
 _LEAST_NOISE = 3.0  # γ̄tN below which the envelope's expansion is not tried
 _QUICK, _PATIENT = 0.5, 120.0  # seconds: dense matrices are preferred below, and not tried beyond
 _WINDOW_SHARE = 1 / 4  # of the tolerance
@@ -127,7 +129,7 @@ def log_negativity_with_errors(
     outcomes: arguments.Outcomes | None = None,
     phase_offset: arguments.Offsets = 0.0,
     *,
-    tolerance: float = 1e-3,
+    tolerance: float = DEFAULT_TOLERANCE,
 ) -> LogNegativityWithErrors:
     """Compute the log negativity of three dephasing ensembles of any size, with each part of its error.
 
@@ -323,16 +325,13 @@ class _Point:
                 "window out."
             )
         if error == math.inf:
+            least = _LEAST_NOISE / self.chain.n_atoms / max(float(time_value(self.time)), 1e-300)
             raise ValueError(
                 f"Argument `dephasing_rate` must be 0 or at least {_LEAST_NOISE:.0f} / (n_atoms · time) = "
-                f"{_LEAST_NOISE / self.chain.n_atoms / max(self._time_value(), 1e-300):.2g} for a tolerance at {what}, "
-                f"as an almost pure state has no narrow band, but γt = {self.mean:.3g}; use "
-                "jaxent.estimate_log_negativity."
+                f"{least:.2g} for a tolerance at {what}, as an almost pure state has no narrow band, but γt = "
+                f"{self.mean:.3g}; use jaxent.estimate_log_negativity."
             )
         raise ValueError(_not_reached(error, tolerance, what, self.mean))
-
-    def _time_value(self) -> float:
-        return math.pi * self.time.numerator / self.time.denominator if isinstance(self.time, PiFraction) else self.time
 
     def _fits(self) -> bool:
         return 24 * self.dense[0].dimension ** 4 / 4 < memory.free_bytes() / 2
@@ -359,7 +358,7 @@ class _Point:
         if not error <= 1e-6:
             raise ImpossibleOutcomes(
                 f"Argument `outcomes` = {self.spec.outcome} cannot occur, or so seldom that rounding leaves less than "
-                f"eight digits of its probability, at time = {self._time_value():.6g}.",
+                f"eight digits of its probability, at time = {float(time_value(self.time)):.6g}.",
                 np.asarray(True),
             )
 

@@ -210,23 +210,17 @@ def draw_figure_four(data: xr.Dataset) -> Figure:
     """Draw Fig. 4: logarithmic negativity against the dephasing rate at four magic times."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 4.2), layout="constrained")
-        panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        panels = _panels_of_magic_times(figure)
         colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
         marks = "os^Dv"
-        names = ("π/3", "π/2", "2π/3", "π")
-        for number, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        for number, axes in enumerate(panels):
             for colour, mark, n_atoms in zip(colours, marks, data.n_atoms.values, strict=False):
                 one = data.sel(n_atoms=n_atoms)
                 keep = np.isfinite(one.dephasing_rate.values) & (one.dephasing_rate.values > 0)
                 rate = one.dephasing_rate.values[keep]
                 value = one.log_negativity.values[number][keep]
                 axes.semilogx(rate, value, color=colour, marker=mark, ms=2.5, label=f"N = {_label(int(n_atoms))}")
-            axes.set_title(f"({'abcd'[number]})  t = {name}", loc="left", fontsize=8, fontweight="bold")
         panels[0].set(ylim=(0, None), xlim=(1e-4, 1.0))
-        for axes in panels[2:]:
-            axes.set_xlabel("dephasing rate γ (units of the coupling)")
-        for axes in panels[::2]:
-            axes.set_ylabel("log negativity (bits)")
         panels[1].legend(loc="upper right")
         return figure
 
@@ -235,21 +229,28 @@ def draw_four_limit(data: xr.Dataset) -> Figure:
     """Draw Fig. 4 for N → ∞: log negativity against the rate at four magic times, with few and with many atoms."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(DOUBLE_COLUMN, 4.2), layout="constrained")
-        panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        panels = _panels_of_magic_times(figure)
         few, many = (_label(data.attrs[name]) for name in ("few_atoms", "many_atoms"))
-        for number, (axes, name) in enumerate(zip(panels, ("π/3", "π/2", "2π/3", "π"), strict=True)):
+        for number, axes in enumerate(panels):
             one = data.isel(magic_time=number)
             axes.semilogx(one.few_rate, one.few, "--", color=_SAFE[0], label=f"N = {few}")
             axes.semilogx(one.dephasing_rate, one.limit, ".-", color=_SAFE[1], ms=3, label="limit N → ∞")
             axes.plot(one.many_rate, one.many, "o", color="k", mfc="none", ms=5, mew=0.8, label=f"N = {many}")
-            axes.set_title(f"({'abcd'[number]})  t = {name}", loc="left", fontsize=8, fontweight="bold")
         panels[0].set(ylim=(0, None))
-        for axes in panels[2:]:
-            axes.set_xlabel("dephasing rate γ (units of the coupling)")
-        for axes in panels[::2]:
-            axes.set_ylabel("log negativity (bits)")
         panels[1].legend(loc="upper right")
         return figure
+
+
+def _panels_of_magic_times(figure: Figure) -> np.ndarray:
+    """Make a panel for each of the paper's four magic times, the log negativity against the rate."""
+    panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+    for axes, letter, name in zip(panels, "abcd", ("π/3", "π/2", "2π/3", "π"), strict=True):
+        axes.set_title(f"({letter})  t = {name}", loc="left", fontsize=8, fontweight="bold")
+    for axes in panels[2:]:
+        axes.set_xlabel("dephasing rate γ (units of the coupling)")
+    for axes in panels[::2]:
+        axes.set_ylabel("log negativity (bits)")
+    return panels
 
 
 def draw_saturation(data: xr.Dataset) -> Figure:

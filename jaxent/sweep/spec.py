@@ -23,6 +23,7 @@ import numpy as np
 
 from jaxent.chain import Chain
 from jaxent.messages import shown
+from jaxent.noise.log_negativity import DEFAULT_TOLERANCE
 from jaxent.outcome_texts import outcome_of
 from jaxent.sweep.quantities import QUANTITIES, Settings, is_planned
 from jaxent.sweep.validation import (
@@ -48,7 +49,7 @@ AXES = CHAIN_AXES + PARAMETERS
 FORMAT = 1  # format of stored questions, and of the files of their results
 _FORMAT = re.compile(r"jaxent sweep ([1-9]\d{0,8})")
 _MOST_POINTS = 10**12
-_TOLERANCE, _NOISY_TOLERANCE = 1e-8, 1e-3  # bits
+_TOLERANCE = 1e-8  # bits, of entropies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Sweep:
     def settings(self) -> Settings:
         """Settings that are the same for all points."""
         uniform = not isinstance(self.time, BondTimes)
-        tolerance, noisy = (_TOLERANCE, _NOISY_TOLERANCE) if self.tolerance is None else (self.tolerance,) * 2
+        tolerance, noisy = (_TOLERANCE, DEFAULT_TOLERANCE) if self.tolerance is None else (self.tolerance,) * 2
         if self.collective_rate != 0.0:
             noisy = 0.0
         return Settings(tolerance, self.alpha, self.n_samples, self.seed, uniform, noisy)
