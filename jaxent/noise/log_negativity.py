@@ -265,6 +265,8 @@ class _Point:
         self.time = (
             PiFraction(int(time.numerator), int(time.denominator)) if isinstance(time, PiFraction) else float(time)
         )
+        duration: Any = time_value(self.time)
+        self.duration = float(duration)
         self.strengths = np.asarray(problem.strengths[index], np.float64)
         self.offset = float(problem.offsets[0])
         self.chain = spec.static.chain
@@ -325,7 +327,7 @@ class _Point:
                 "window out."
             )
         if error == math.inf:
-            least = _LEAST_NOISE / self.chain.n_atoms / max(float(time_value(self.time)), 1e-300)
+            least = _LEAST_NOISE / self.chain.n_atoms / max(self.duration, 1e-300)
             raise ValueError(
                 f"Argument `dephasing_rate` must be 0 or at least {_LEAST_NOISE:.0f} / (n_atoms · time) = "
                 f"{least:.2g} for a tolerance at {what}, as an almost pure state has no narrow band, but γt = "
@@ -358,7 +360,7 @@ class _Point:
         if not error <= 1e-6:
             raise ImpossibleOutcomes(
                 f"Argument `outcomes` = {self.spec.outcome} cannot occur, or so seldom that rounding leaves less than "
-                f"eight digits of its probability, at time = {float(time_value(self.time)):.6g}.",
+                f"eight digits of its probability, at time = {self.duration:.6g}.",
                 np.asarray(True),
             )
 
