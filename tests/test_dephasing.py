@@ -238,8 +238,11 @@ def test_bad_input_is_refused_by_name(change, words):
 
 
 def test_what_does_not_fit_is_refused_before_it_is_allocated():
-    with pytest.raises(ValueError, match=r"GiB are free; use a smaller window, or jaxent.estimate_log_negativity"):
+    with pytest.raises(ValueError, match=r"smaller window, the `tolerance` .*, or jaxent.estimate_log_negativity\.$"):
         jaxent.end_to_end_log_negativity(jaxent.Chain(3, 10**5, 3.0), 1.0, 0.01)
+    for chain, shared in ((jaxent.Chain(4, 10**4), 0.0), (jaxent.Chain(3, 10**4), 0.1)):
+        with pytest.raises(ValueError, match=r"GiB are free; use a smaller window or fewer atoms\.$"):
+            jaxent.end_to_end_log_negativity(chain, 1.0, 0.01, collective_rate=shared)
     with pytest.raises(ValueError, match=r"density matrix of two ends of 301 states"):
         jaxent.end_to_end_state(jaxent.Chain(3, 10**4, 3.0), 1.0, 0.01, collective_rate=0.1)
 

@@ -166,6 +166,18 @@ def test_the_log_negativity_on_the_screen_is_the_library_s(tab):
     np.testing.assert_allclose(y[len(y) // 2], expected, atol=2e-6)
     assert y[len(y) // 2] == pytest.approx(9.473, abs=0.001)
     tab.write("Dephasing rate", "0.01")
+    assert "of 1e-3 bits" in tab.finish()
+    tab.arrive()
+    x, y = tab.curve()
+    found = jaxent.log_negativity_with_errors(jaxent.Chain(3, 10**6), x[0], 0.01)
+    np.testing.assert_allclose(y[0], found.value, atol=2 * found.error)
+
+
+def test_a_question_that_takes_too_long_says_so_and_fades_the_old_curve(tab):
+    tab.page.evaluate("() => { Bokeh.documents[0].get_model_by_name('quantity').value = 'log_negativity' }")
+    tab.write("Atoms N", "1e6")
+    tab.write("Ensembles M", "5")
+    tab.write("Dephasing rate", "0.01")
     sentence = tab.wait_for("with these settings takes")
     assert "N = 1000000 with these settings takes more than a year a point" in sentence
     assert tab.page.evaluate(f"() => {CURVE}.renderers[2].glyph.line_alpha.value") == 0.25

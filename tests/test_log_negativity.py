@@ -46,6 +46,14 @@ def test_without_noise_the_state_is_pure():
     )
 
 
+def test_at_the_start_many_atoms_share_nothing_whatever_is_measured():
+    chain = Chain(3, 10**5)  # sin²(φ/2) N = 10 atoms are below
+    found = jaxent.log_negativity_with_errors(chain, 0.0, 0.05, 10**5 - 10, 0.02)
+    assert (found.value, found.error, found.method) == (0.0, 0.0, "pure")
+    with pytest.raises(ValueError, match=r"`outcomes` = .* cannot occur"):
+        jaxent.log_negativity_with_errors(chain, 0.0, 0.05, 10)
+
+
 def test_slopes_are_those_of_dense_matrices():
     def bits(x, tolerance):
         rates = EnsembleRates(x[1:4])

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import numpy as np
 import oracles
 import pytest
@@ -83,9 +84,32 @@ def test_the_robustness_table_holds_the_oracle_values_and_slopes():
     assert np.isfinite(table.half_width.sel(n_ensembles=3, n_atoms=3, levels=2))
 
 
+def test_the_robustness_table_of_few_atoms_is_the_same_within_a_tolerance():
+    table = jaxent.robustness_table([3], [3], [0.02], [2], tolerance=1e-3).squeeze()
+    value, slope = jax.value_and_grad(lambda g: jaxent.end_to_end_log_negativity(jaxent.Chain(3, 3), np.pi, g))(0.02)
+    assert float(table.log_negativity) == pytest.approx(float(value), abs=1e-10)
+    assert float(table.slope) == pytest.approx(float(slope), abs=1e-9)
+    assert float(slope) < -1
+
+
+def test_the_robustness_table_of_many_atoms_is_within_a_tolerance():
+    table = jaxent.robustness_table([3], [10**5], [0.0, 0.05], [2], tolerance=1e-2).squeeze()
+    chain, time = jaxent.Chain(3, 10**5), jaxent.pi_fraction(1)
+    found = [jaxent.log_negativity_with_errors(chain, time, g, tolerance=1e-2) for g in (0.0, 0.05)]
+    np.testing.assert_allclose(table.log_negativity, [one.value for one in found], atol=1e-12)
+    np.testing.assert_allclose(table.kept, [1.0, found[1].value / found[0].value], atol=1e-12)
+    step = 1e-4
+    beside = [float(jaxent.end_to_end_log_negativity(chain, time, 0.05 + x, tolerance=1e-2)) for x in (-step, step)]
+    assert np.isnan(table.slope[0])
+    assert float(table.slope[1]) == pytest.approx((beside[1] - beside[0]) / (2 * step), rel=1e-4)
+    assert float(table.entropy) == pytest.approx(1.0, abs=1e-4)
+    assert 0 < float(table.half_width) < 10 / 10**5
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda: jaxent.robustness_table([3], [4], [0.0], [2], tolerance=0.0), "`tolerance` must be positive"),
         (lambda: jaxent.magic_times(0), "`n_atoms` must be an integer of at least 1, but is 0"),
         (lambda: jaxent.magic_times(10, 1), "`max_levels` must be an integer of at least 2, but is 1"),
         (lambda: jaxent.half_width(jaxent.Chain(3, 9), 0), "`levels` must be"),

@@ -73,6 +73,8 @@ def test_a_tolerance_is_chosen_for_many_atoms_with_noise_and_kept_where_it_is_gi
     few, many = ({"quantities": "log_negativity", "n_atoms": n, "time": 1.0, "dephasing_rate": 0.1} for n in (100, 300))
     assert Sweep(**few) == Sweep(**few, tolerance=1e-8)
     assert Sweep(**many).question["tolerance"] is None
+    with jax.enable_x64(False):  # as where the command line reads a file
+        assert Sweep(**many).question["tolerance"] is None
     assert Sweep(**many).settings[0:6:5] == (1e-8, 1e-3)
     assert Sweep(**many, tolerance=1e-4).settings.noisy_tolerance == 1e-4
     assert Sweep(**many, collective_rate=0.1).settings.noisy_tolerance == 0.0

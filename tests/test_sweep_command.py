@@ -77,9 +77,7 @@ def test_a_sweep_is_run_resumed_exported_and_quiet(command, tmp_path):
 
 
 def test_failed_points_are_told_by_the_exit_code(command, tmp_path):
-    (tmp_path / "grid.toml").write_text(
-        NOISE.replace("[3, 4]", "[3, 3000]").replace("log_negativity", "coherent_information")
-    )
+    (tmp_path / "grid.toml").write_text("tolerance = 0\n" + NOISE.replace("[3, 4]", "[3, 3000]"))
     code, out, err = command("sweep", "grid.toml", "--tile-points", "16")
     assert code == 3
     assert "32 points, 32 of them computed now" in out

@@ -149,6 +149,7 @@ def robustness_table(
     levels: Sequence[int],
     window: float | None = None,
     report: Callable[[float], None] = lambda share: None,
+    tolerance: float | None = None,
 ) -> xr.Dataset:
     """Tabulate the log negativity at magic times t = 2π/r under dephasing, over chains, rates and r.
 
@@ -159,6 +160,9 @@ def robustness_table(
         levels: values of r ≥ 2.
         window: c of all windows; None: the full basis. Beyond M = 3 the cost grows as D^6.
         report: called with the share of the work done after each chain.
+        tolerance: largest error of the log negativity of three ensembles in bits, for any N (see
+            `jaxent.log_negativity_with_errors`; `slope` at γ = 0 is then NaN for many atoms); None, and other M: dense
+            matrices, right to rounding.
 
     Returns:
         dataset over (n_ensembles, n_atoms, levels, dephasing_rate): `log_negativity` in bits, `slope` dE_N/dγ (at γ = 0
@@ -167,8 +171,10 @@ def robustness_table(
         `half_width` of the dip for a change of 0.05 bits (NaN where E does not change by so much).
 
     Raises:
-        ValueError: on an empty list and on any value out of range.
+        ValueError: on an empty list, on any value out of range, and where the tolerance is not reached.
     """
+    if tolerance is not None:
+        tolerance = positive("tolerance", tolerance)
     axes = {"n_ensembles": n_ensembles, "n_atoms": n_atoms, "dephasing_rates": dephasing_rates, "levels": levels}
     for name, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
@@ -187,13 +193,18 @@ def robustness_table(
         above = end_to_end_entropy(Chain(m, n + 1, window), times)
         below = end_to_end_entropy(Chain(m, n - 1, window), times) if n > 1 else np.zeros(len(levels))
         in_atoms[i, j] = (above - below) / 2
-        clean[i, j] = end_to_end_log_negativity(chain, times, 0.0)
-        noisy[i, j], gradients[i, j] = execution.call(
-            _noisy,
-            *(chain, jnp.asarray(times.value), jnp.asarray(rates)),
-            what=f"The log negativity of {chain} and its slope",
-            instead="use a smaller window",
-        )
+        if tolerance is not None and m == 3:
+            clean[i, j] = end_to_end_log_negativity(chain, times, 0.0, tolerance=tolerance)
+            each = [[_noisy_within(chain, times[k], rate, tolerance) for rate in rates] for k in range(len(levels))]
+            noisy[i, j], gradients[i, j] = np.moveaxis(np.array(each), -1, 0)
+        else:
+            clean[i, j] = end_to_end_log_negativity(chain, times, 0.0)
+            noisy[i, j], gradients[i, j] = execution.call(
+                _noisy,
+                *(chain, jnp.asarray(times.value), jnp.asarray(rates)),
+                what=f"The log negativity of {chain} and its slope",
+                instead="use a smaller window, or a `tolerance` for three ensembles",
+            )
         width[i, j] = [half_width_or_nan(chain, r) for r in levels]
         report((done + 1) / (shape[0] * shape[1]))
     where, everywhere = ("n_ensembles", "n_atoms", "levels"), ("n_ensembles", "n_atoms", "levels", "dephasing_rate")
@@ -222,3 +233,18 @@ def _noisy(chain: Chain, times: jax.Array, rates: jax.Array):
     """Compute the log negativity and its derivative in the rate, each of shape (times, rates)."""
     with_gradient = jax.value_and_grad(lambda rate, time: end_to_end_log_negativity(chain, time, rate))
     return jax.lax.map(lambda time: jax.lax.map(lambda rate: with_gradient(rate, time), rates), times)
+
+
+def _noisy_within(chain: Chain, time: PiFraction, rate: float, tolerance: float) -> tuple[float, float]:
+    """Compute the same for one time and rate within a tolerance."""
+
+    def bits(rate):
+        return end_to_end_log_negativity(chain, time, rate, tolerance=tolerance)
+
+    try:
+        value, slope = jax.value_and_grad(bits)(rate)
+    except ValueError:
+        if rate > 0:
+            raise
+        return float(bits(rate)), math.nan
+    return float(value), float(slope)

@@ -13,7 +13,7 @@ and rates, at γ = 0 too. Results are refused where the outcomes are so unlikely
 
 >>> from jaxent import Chain, pi_fraction
 >>> print(f"{end_to_end_coherent_information(Chain(3, 30), pi_fraction(1, 2), 0.01):.4f}")
-1.9798
+0.8568
 """
 
 import dataclasses
@@ -278,10 +278,13 @@ class Problem:
     def _state(self) -> tuple[str, str]:
         """Return the words of a memory error: what needs the memory, and what to use instead."""
         chain = self.static.chain
+        instead = (
+            ", or jaxent.end_to_end_log_negativity, which never forms it" if self._by_blocks else " or fewer atoms"
+        )
         return (
             f"The density matrix of two ends of {chain.dimension} states each (n_atoms = {chain.n_atoms}, "
             f"window = {chain.window})",
-            "use a smaller window, or jaxent.end_to_end_log_negativity, which for three ensembles never forms it",
+            "use a smaller window" + instead,
         )
 
     def _blocks(self) -> tuple[str, str]:
@@ -289,7 +292,8 @@ class Problem:
         return (
             f"The partial transpose for n_atoms = {chain.n_atoms} and window = {chain.window} in blocks of "
             f"{self._largest_block} states",
-            "use a smaller window, or jaxent.estimate_log_negativity",
+            "use a smaller window, the `tolerance` of jaxent.end_to_end_log_negativity, or "
+            "jaxent.estimate_log_negativity",
         )
 
     def refuse_unlikely(

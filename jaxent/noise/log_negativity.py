@@ -343,13 +343,15 @@ class _Point:
         if method == "dense":
             value = float(self._dense_value())
             return LogNegativityWithErrors(value, method, 0.0, 0.0, 0.0, 0.0, self.dense[1], _DENSE_ERROR)
+        if method == "pure" and self._time_value() == 0:
+            self._refuse_impossible_at_start()
+            return LogNegativityWithErrors(0.0, method, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a product state
         if method == "pure":
             tolerance = self.spec.tolerance / 2
             value = end_to_end_renyi_entropy(
                 self.chain, self.time, 0.5, self.spec.outcome, self.offset, tolerance=tolerance
             )
-            # of a product state it is -1e-15 by rounding
-            return LogNegativityWithErrors(max(float(value), 0.0), method, 0.0, tolerance, 0.0, 0.0, 0.0, 0.0)
+            return LogNegativityWithErrors(float(value), method, 0.0, tolerance, 0.0, 0.0, 0.0, 0.0)
         errors = (found.hop_error, found.quadrature_error, found.bloch_error, found.envelope_error)
         self._refuse_lost(found.rounding_error)
         return LogNegativityWithErrors(
@@ -364,10 +366,16 @@ class _Point:
                 np.asarray(True),
             )
 
-    def _dense_problem(self) -> Problem:
+    def _refuse_impossible_at_start(self) -> None:
+        """Refuse outcomes that cannot occur at t = 0."""
+        if not (self.spec.static.all_outcomes_n and self.spec.static.no_offset):
+            problem = self._problem(self.chain)
+            problem.refuse_unlikely(problem.log_probability())
+
+    def _problem(self, chain: Chain) -> Problem:
         return dataclasses.replace(
             self.problem,
-            static=self.spec.static._replace(chain=self.dense[0]),
+            static=self.spec.static._replace(chain=chain),
             time=self.time,
             strengths=jnp.asarray(self.strengths),
             shared=jnp.zeros(()),
@@ -375,7 +383,7 @@ class _Point:
         )
 
     def _dense_value(self) -> jax.Array:
-        problem = self._dense_problem()
+        problem = self._problem(self.dense[0])
         value, log_probability = problem.run(density_matrix.log_negativity)
         problem.refuse_unlikely(log_probability)
         return value
@@ -391,7 +399,7 @@ class _Point:
         if method != "dense":
             self._refuse_lost(found.rounding_error)
             return found.value, np.array([found.slopes.time, *found.slopes.strengths, found.slopes.offset])
-        problem = self._dense_problem()
+        problem = self._problem(self.dense[0])
         exact = isinstance(self.time, PiFraction)
 
         def bits(time, strengths, offset):

@@ -22,7 +22,7 @@ from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import averages, sampling
 from jaxent.protocol import dispatch, ends, sizes, window_error
 
-__all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_planned"]
+__all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_many_with_noise", "is_planned"]
 
 IMPOSSIBLE = "impossible"
 _NOISE_FREE = frozenset({"time", "outcomes", "phase_offset"})
@@ -102,16 +102,20 @@ class Quantity:
 def is_planned(name: str, chain: Chain, settings: Settings, all_outcomes_n: bool, no_offset: bool) -> bool:
     """Tell whether a quantity of large ensembles is computed by narrow matrices, planned for each time on the host."""
     if name == "log_negativity":
-        return _is_many_and_noisy(chain, settings)
+        return _is_by_bands(chain, settings)
     entropies = name in ("entropy", "renyi_entropy")
     facts = band.Facts(all_outcomes_n, no_offset, settings.uniform)
     return entropies and band.worth_planning(chain, facts, settings.tolerance)
 
 
-def _is_many_and_noisy(chain: Chain, settings: Settings) -> bool:
-    """Tell whether Bloch bands replace the dense partial transpose: facts that are the same on all machines."""
-    possible = chain.n_ensembles == 3 and settings.noisy_tolerance > 0 and jnp.result_type(float) == jnp.float64
+def is_many_with_noise(chain: Chain, settings: Settings) -> bool:
+    """Tell whether a dense partial transpose is too large: facts that are the same on all machines."""
+    possible = chain.n_ensembles == 3 and settings.noisy_tolerance > 0
     return possible and _transpose_seconds(chain, settings) > _MOST_DENSE_SECONDS
+
+
+def _is_by_bands(chain: Chain, settings: Settings) -> bool:
+    return is_many_with_noise(chain, settings) and jnp.result_type(float) == jnp.float64
 
 
 # ---------------------------------------------------------------------- noise-free
@@ -276,11 +280,11 @@ def _transpose_seconds(chain: Chain, settings: Settings) -> float:
 
 
 def _log_negativity_bytes(chain: Chain, settings: Settings, shared: bool) -> int:
-    return _BAND_BYTES if _is_many_and_noisy(chain, settings) else _transpose_bytes(chain, settings, shared)
+    return _BAND_BYTES if _is_by_bands(chain, settings) else _transpose_bytes(chain, settings, shared)
 
 
 def _log_negativity_seconds(chain: Chain, settings: Settings) -> float:
-    return _BLOCH_SECONDS if _is_many_and_noisy(chain, settings) else _transpose_seconds(chain, settings)
+    return _BLOCH_SECONDS if _is_by_bands(chain, settings) else _transpose_seconds(chain, settings)
 
 
 def _all_outcomes(seconds: Callable[[Chain, Settings], float]) -> Callable[[Chain, Settings], float]:

@@ -25,7 +25,7 @@ from jaxent.chain import Chain
 from jaxent.messages import shown
 from jaxent.noise.log_negativity import DEFAULT_TOLERANCE
 from jaxent.outcome_texts import outcome_of
-from jaxent.sweep.quantities import QUANTITIES, Settings, is_planned
+from jaxent.sweep.quantities import QUANTITIES, Settings, is_many_with_noise
 from jaxent.sweep.validation import (
     CANONICAL,
     QuestionError,
@@ -101,7 +101,7 @@ class Sweep:
         for name in AXES:
             _check_values(self, name)
         _check_chains(self)
-        if self.tolerance is None and not self._is_planned("log_negativity"):
+        if self.tolerance is None and not self._is_noisy_and_large():
             object.__setattr__(self, "tolerance", _TOLERANCE)
         if self.n_points > _MOST_POINTS:
             axes = " × ".join(map(str, self.axes.values()))
@@ -126,10 +126,9 @@ class Sweep:
             noisy = 0.0
         return Settings(tolerance, self.alpha, self.n_samples, self.seed, uniform, noisy)
 
-    def _is_planned(self, name: str) -> bool:
-        return name in self.quantities and any(
-            is_planned(name, chain, self.settings, False, False) for chain in self.chains
-        )
+    def _is_noisy_and_large(self) -> bool:
+        many = (is_many_with_noise(chain, self.settings) for chain in self.chains)
+        return "log_negativity" in self.quantities and any(many)
 
     @property
     def chains(self) -> list[Chain]:
