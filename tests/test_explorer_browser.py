@@ -170,8 +170,9 @@ def test_the_log_negativity_on_the_screen_is_the_library_s(tab):
     tab.finish()
     tab.arrive()
     x, y = tab.curve()
-    assert tab.seen()[2] == "t − 1 (1/coupling)"
-    found = jaxent.log_negativity_with_errors(jaxent.Chain(3, 10**6), 1 + x[0], 0.01)
+    assert tab.seen()[2] == "t − 113π/355 (1/coupling)"
+    time = 113 * np.pi / 355 + x[0]
+    found = jaxent.log_negativity_with_errors(jaxent.Chain(3, 10**6), time, 0.01)
     np.testing.assert_allclose(y[0], found.value, atol=2 * found.error)
 
 
