@@ -28,6 +28,7 @@ from .entanglement import (
     von_neumann_entropy,
 )
 from .interop import LabelledState, from_qutip, from_xarray, to_qutip, to_xarray
+from .measurement import Measurement
 from .noise.dephasing import (
     EnsembleRates,
     dephased_log_probability,
@@ -88,6 +89,7 @@ __all__ = [
     "LogNegativityWithErrors",
     "MagicTimes",
     "MeasuredState",
+    "Measurement",
     "OptimizationError",
     "Optimum",
     "OutcomeAverage",

@@ -19,6 +19,7 @@ LAYERS = [
     "outcome_texts",
     "numerics",
     "arguments",
+    "measurement",
     "dicke",
     "spectral",
     "entanglement",
@@ -40,6 +41,7 @@ PACKAGES = {
     "runtime": ["programs", "interrupts", "default_device", "threads", "memory", "execution"],
     "numerics": ["algebra", "rounding", "angles", "diagonals", "binomials", "jacobi", "decompositions"],
     "entanglement": ["continuity", "states", "renyi", "measures"],
+    "measurement": ["record", "kernel"],
     "band": ["phases", "thinning", "quadrature", "blocks", "factor", "plan", "engine", "batches"],
     "protocol": [
         "sizes",

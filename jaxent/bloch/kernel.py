@@ -8,18 +8,20 @@ angles x ∓ jt/2 is
 
 the sum over ν running over all integers. f_q is a peak at ±α_q, cos²(α_q/2) = q/N, about 1/√N wide, so the integral is
 a trapezoidal sum over a few dozen points at any N; its error is below rounding. R_j vanishes unless jt is within about
-10/√N of 0 or ±2α_q modulo 2π.
+10/√N of 0 or ±2α_q modulo 2π. An imperfect measurement (`jaxent.measurement`) has its own kernel in place of the
+product of two f_q, over a wider peak.
 """
 
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
+from jaxent.measurement import REACH, Records, joint_amplitudes, survival_and_flips
 from jaxent.times import cos_sin_turns, turns
 
 __all__ = [
@@ -43,25 +45,40 @@ class Nodes(NamedTuple):
     weights: np.ndarray
 
 
-@functools.lru_cache(maxsize=64)
-def nodes(n_atoms: int, outcome: int, n_frequencies: int) -> Nodes:
-    """Choose the points for N, q and |ν| < `n_frequencies`."""
+def nodes(n_atoms: int, outcome: Any, n_frequencies: int, time: Any = None) -> Nodes:
+    """Choose the points for N, q or a record, and |ν| < `n_frequencies`; the time matters for a record only."""
     if n_atoms <= _WHOLE_CIRCLE:
         count = n_atoms + n_frequencies + 1
         return _padded(np.arange(count) / (2 * count), np.full(count, 1 / count))
     width = _WIDTHS / math.sqrt(n_atoms)
+    if isinstance(outcome, Records):
+        _, flipped = (float(one) for one in survival_and_flips(outcome, time))
+        centre = min(max(float(outcome.counts) / n_atoms, flipped), 1 - flipped)
+        spread = REACH * math.hypot(0.5 / math.sqrt(n_atoms), float(outcome.resolutions) / n_atoms)
+        contrast = 1 - 2 * flipped  # an atom is found in |+⟩ with probability flipped + contrast cos²(α/2)
+        bounds = [(centre + sign * spread - flipped) / contrast if contrast > 0 else (1 + sign) / 2 for sign in (1, -1)]
+        low, high = (2 * math.acos(math.sqrt(min(max(bound, 0.0), 1.0))) for bound in bounds)
+        return _around(n_atoms, low - width, high + width, n_frequencies)
     peak = 2 * math.atan2(math.sqrt(n_atoms - outcome), math.sqrt(outcome))
-    if peak <= width:
-        intervals = [(-peak - width, peak + width)]
-    elif peak >= math.pi - width:
-        intervals = [(peak - width, 2 * math.pi - peak + width)]
+    return _around(n_atoms, peak - width, peak + width, n_frequencies)
+
+
+@functools.lru_cache(maxsize=64)
+def _around(n_atoms: int, low: float, high: float, n_frequencies: int) -> Nodes:
+    """Lay points over low ≤ |α| ≤ high."""
+    if low <= 0 and high >= math.pi:
+        intervals = [(-math.pi, math.pi)]
+    elif low <= 0:
+        intervals = [(-high, high)]
+    elif high >= math.pi:
+        intervals = [(low, 2 * math.pi - low)]
     else:
-        intervals = [(-peak - width, -peak + width), (peak - width, peak + width)]
+        intervals = [(-high, -low), (low, high)]
     # frequencies of the product: k - k' up to 8√N, and ν; points of all intervals lie on one grid
     count = math.ceil(8 * math.sqrt(n_atoms)) + 2 * n_frequencies
     step = 2 * math.pi / count
     points = [np.arange(math.ceil(low / step), math.floor(high / step) + 1) for low, high in intervals]
-    chosen = np.concatenate(points)
+    chosen = np.concatenate(points)[:count]  # a whole circle has its first point once
     return _padded(chosen / (2 * count), np.full(len(chosen), 1 / count))
 
 
@@ -77,7 +94,7 @@ def coefficients(
 
     Args:
         n_atoms: N.
-        outcome: q.
+        outcome: q, or `Records` of one ensemble that loses no atoms.
         nodes: from `nodes`.
         hops: j, integers of shape (J,).
         largest: a bound on |j|.
@@ -89,15 +106,21 @@ def coefficients(
     """
     half_turns, weights = jnp.asarray(nodes.half_turns), jnp.asarray(nodes.weights)
     shifts = turns(jnp.asarray(hops), time, 1, largest)  # jt/2
-    quantum = jnp.asarray(outcome)
-    here = dicke.overlap(n_atoms, quantum, half_turns)
-    there = dicke.overlap(n_atoms, quantum, half_turns[None, :] + shifts[:, None])
-    products = weights * here * there
+    products = weights * _products(n_atoms, outcome, time, half_turns, shifts)
     frequencies = jnp.arange(n_frequencies)
     cosines, sines = cos_sin_turns(_wound(frequencies, 2 * half_turns))  # e^(iνα), (ν, points)
     real, imaginary = (jnp.matmul(products, part.T, precision="highest") for part in (cosines, sines))
     cosines, sines = cos_sin_turns(_wound(frequencies, shifts).T)  # e^(iνjt/2), (j, ν)
     return (real * cosines - imaginary * sines) * jnp.where(frequencies > 0, 2.0, 1.0)
+
+
+def _products(n_atoms, outcome, time, half_turns, shifts):
+    """Compute f_q(α) f_q(α + jt), or the kernel of a record, over (j, α)."""
+    there = half_turns[None, :] + shifts[:, None]
+    if isinstance(outcome, Records):
+        return joint_amplitudes(n_atoms, outcome, time, half_turns[None, :], there)
+    quantum = jnp.asarray(outcome)
+    return dicke.overlap(n_atoms, quantum, half_turns) * dicke.overlap(n_atoms, quantum, there)
 
 
 def limit_coefficients(hops, largest: int, time, n_frequencies: int) -> jax.Array:
@@ -107,19 +130,20 @@ def limit_coefficients(hops, largest: int, time, n_frequencies: int) -> jax.Arra
     return cos_sin_turns(_wound(frequencies, shifts).T)[0] * jnp.where(frequencies > 0, 2.0, 1.0)
 
 
-def sizes_of_hops(n_atoms: int, outcome: int, nodes: Nodes, hops: np.ndarray, time) -> np.ndarray:
+def sizes_of_hops(n_atoms: int, outcome: Any, nodes: Nodes, hops: np.ndarray, time) -> np.ndarray:
     """Bound max_ν |R_jν| / R_00 by ∫ |f_q(α) f_q(α + jt)| dα / ∫ f_q² dα for each hop j; host array, at most 1."""
     largest = 2 ** int(abs(hops).max()).bit_length()
-    found = _sizes(n_atoms, jnp.asarray(outcome), nodes, jnp.asarray(hops), time, largest)
+    read = outcome if isinstance(outcome, Records) else jnp.asarray(outcome)
+    found = _sizes(n_atoms, read, nodes, jnp.asarray(hops), time, largest)
     return np.minimum(np.asarray(found), 1.0)
 
 
 @functools.partial(jax.jit, static_argnums=(5,))
 def _sizes(n_atoms, outcome, nodes, hops, time, largest):
     half_turns, weights = jnp.asarray(nodes.half_turns), jnp.asarray(nodes.weights)
-    here = dicke.overlap(n_atoms, outcome, half_turns)
-    there = dicke.overlap(n_atoms, outcome, half_turns[None, :] + turns(hops, time, 1, largest)[:, None])
-    return jnp.sum(weights * jnp.abs(here * there), axis=1) / jnp.sum(weights * here**2)
+    products = _products(n_atoms, outcome, time, half_turns, turns(hops, time, 1, largest))
+    squares = _products(n_atoms, outcome, time, half_turns, jnp.zeros(1))
+    return jnp.sum(weights * jnp.abs(products), axis=1) / jnp.sum(weights * squares)
 
 
 def _wound(frequencies: jax.Array, angles: jax.Array) -> jax.Array:

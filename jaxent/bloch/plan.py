@@ -41,14 +41,14 @@ class Question(NamedTuple):
 
     Attributes:
         n_atoms: N, or None for the limit N → ∞.
-        outcome: q; N in the limit.
+        outcome: q, or `Records` of an ensemble that loses no atoms; None in the limit, of q = N.
         time: t, a float or a `PiFraction`.
         strengths: γ_j t, shape (3,).
         offset: φ in radians.
     """
 
     n_atoms: int | None
-    outcome: int | None
+    outcome: Any
     time: Any
     strengths: np.ndarray
     offset: float
@@ -199,7 +199,7 @@ def hops_of(question: Question, tolerance: float) -> Hops:
         widest = min(frequencies, 8 * math.sqrt(question.n_atoms) + 8, question.n_atoms)
         n_frequencies = min(ladder(math.ceil(widest) + 1), max(8, question.n_atoms + 1))
         assert question.outcome is not None
-        nodes = kernel.nodes(question.n_atoms, question.outcome, n_frequencies)
+        nodes = kernel.nodes(question.n_atoms, question.outcome, n_frequencies, question.time)
         candidates = np.arange(most + 1)
         sizes = kernel.sizes_of_hops(question.n_atoms, question.outcome, nodes, candidates, question.time)
     weights = np.where(candidates > 0, 2.0, 1.0) * np.exp(-mean * candidates**2.0) * sizes

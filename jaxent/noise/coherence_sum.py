@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
+from jaxent.measurement import Records
 from jaxent.noise import measured_ensemble
 from jaxent.numerics import rounding
 from jaxent.numerics.algebra import log_magnitude
@@ -48,6 +49,9 @@ class _Factor(NamedTuple):
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
     """Compute log p of one outcome, NaN where its digits are lost; arguments as in `noise.density_matrix`."""
+    if isinstance(outcomes, Records):
+        log_p, lost = over_pairs(*_arguments(static, time, strengths, shared, outcomes, offsets))
+        return _guarded(log_p, lost, time, strengths, shared, offsets)
     arguments = _arguments(static, time, strengths, shared, outcomes, offsets)
     log_p, lost = over_hops(*arguments)
     if pairs_are_few(static.chain):

@@ -29,6 +29,7 @@ import numpy as np
 from jaxent import dicke, spectral
 from jaxent.chain import Chain
 from jaxent.entanglement.measures import beyond_rounding, entropy_difference
+from jaxent.measurement import Records, fourier_matrix
 from jaxent.noise import measured_ensemble, pair_symmetry
 from jaxent.numerics.algebra import (
     between_diagonals,
@@ -63,6 +64,7 @@ class Static(NamedTuple):
     no_offset: bool  # all offsets are known to be zero
     equal: bool  # one rate for all ensembles
     shared: bool  # there is a collective noise
+    lossy: bool = False  # measured ensembles may lose atoms, which breaks the symmetries and makes the state complex
 
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
@@ -109,10 +111,11 @@ def _blocks(static, entry):
 
     The parity of all ensembles together is a symmetry of every chain without offsets. The exchange of the ends is a
     symmetry where the matrices are real: for three ensembles with independent dephasing of equal rate. With offsets,
-    only its product with the parity is one.
+    only its product with the parity is one. Atoms that are lost leave none, as they turn the ends by how long they
+    stayed.
     """
-    alike = static.chain.n_ensembles == 3 and static.equal and not static.shared
-    size, no_offset = static.chain.dimension, static.no_offset
+    alike = static.chain.n_ensembles == 3 and static.equal and not static.shared and not static.lossy
+    size, no_offset = static.chain.dimension, static.no_offset and not static.lossy
     found = pair_symmetry.sectors(size, parity=no_offset, exchange=no_offset and alike, mirror=alike)
     return [pair_symmetry.block(sector, entry) for sector in found]
 
@@ -138,7 +141,7 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     index = jax.lax.iota(int, size)
     pairs = pairwise_differences(index)
     difference = pairs + (size - 1)  # k_1 - k_3, as an index into the table
-    diagonal = jnp.diagonal(table)[difference]
+    diagonal = jnp.diagonal(table).real[difference]
     trace = jnp.einsum("a,b,ab->", weights, weights, diagonal)
     safe = jnp.where(trace > 0, trace, 1.0)
     root = jnp.sqrt(weights)
@@ -188,7 +191,7 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
         found = shared_average(chain, shared, at)
         state, log_trace = normalized(found["state"])
         lost = jax.lax.stop_gradient(found["error"] * jnp.exp(-log_trace))
-    if static.no_offset and chain.n_ensembles % 2 and not static.shared:
+    if static.no_offset and chain.n_ensembles % 2 and not static.shared and not static.lossy:
         state = state.real
     return state, log_trace, lost
 
@@ -196,7 +199,8 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
 def whole_state(static, time, strengths, shared, outcomes, offsets):
     """Compute the state with all phases, index order (k_1, k_M, k_1', k_M'), and log p, NaN as in `log_negativity`."""
     state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
-    left, right, _ = matrix_product.local_phases(static.chain, time, outcomes, offsets)
+    whole = jnp.zeros(offsets.shape, int)  # outcomes turn the phase of the whole state alone
+    left, right, _ = matrix_product.local_phases(static.chain, time, whole, offsets)
     frame = unit(left)[:, None] * unit(right)[None, :]
     state = multiply(jnp.transpose(state, (0, 2, 1, 3)), frame[:, :, None, None]) * frame.conj()[None, None, :, :]
     return dense.guarded(state, log_trace, lost)
@@ -238,10 +242,16 @@ class _Factors:
     def odd(self, strength, outcome, offset):
         """Compute √w ⟨q|k⟩ e^(i m φ) times its adjoint at k', with its damping, over (k, k')."""
         chain = self.chain
+        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
+        if isinstance(outcome, Records):
+            matrix = fourier_matrix(chain.n_atoms, outcome, self.time, chain.states)
+            if self.wrong:
+                matrix = matrix + matrix_product.row_error(chain.n_atoms, matrix)
+            matrix = matrix * measured_ensemble.damping(self.pairs, strength)
+            return self._changed(between_diagonals(unit(phase), matrix.astype(complex), unit(-phase)))
         basis = self.root if self.all_outcomes_n else dicke.x_basis(chain.n_atoms, outcome, chain.window)
         if self.wrong and not self.all_outcomes_n:
             basis = basis + matrix_product.row_error(chain.n_atoms, basis)
-        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
         vector = multiply(self.root * basis, unit(phase))
         return self._changed(between_diagonals(vector, measured_ensemble.damping(self.pairs, strength), vector.conj()))
 
@@ -262,7 +272,7 @@ def local_state(chain, time, strengths, outcomes, offsets, all_outcomes_n):
         chain: the chain.
         time: one time for all bonds.
         strengths: γ_1 t … γ_M t, shape (M,).
-        outcomes: shape (M-2,).
+        outcomes: shape (M-2,), or `Records`.
         offsets: shape (M-2,).
         all_outcomes_n: whether all outcomes are known to be N.
 
@@ -277,7 +287,8 @@ def local_state(chain, time, strengths, outcomes, offsets, all_outcomes_n):
         first, second = true.end(1)[:, :, None, None], true.end(2)[None, None, :, :]
         return *normalized(multiply(multiply(first, true.last_bond()), second)), jnp.zeros(())
     even = (strengths[1 : n_ensembles - 1 : 2], outcomes[0::2], offsets[0::2])
-    odd = (strengths[2 : n_ensembles - 1 : 2], outcomes[1::2], offsets[1::2])
+    of_odd = outcomes.without_loss() if isinstance(outcomes, Records) else outcomes
+    odd = (strengths[2 : n_ensembles - 1 : 2], of_odd[1::2], offsets[1::2])
 
     def flat(factor):
         return factor.reshape(dimension**2, dimension**2)

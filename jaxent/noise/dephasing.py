@@ -29,6 +29,7 @@ from jaxtyping import Array, Complex, Float
 
 from jaxent import arguments
 from jaxent.chain import Chain
+from jaxent.measurement import Measurement, Records, records_of
 from jaxent.messages import shown
 from jaxent.noise import coherence_sum, density_matrix
 from jaxent.protocol.dispatch import ImpossibleOutcomes
@@ -69,6 +70,8 @@ def end_to_end_state(
     outcomes: arguments.Outcomes | None = None,
     phase_offset: arguments.Offsets = 0.0,
     collective_rate: ArrayLike = 0.0,
+    *,
+    measurement: Measurement | None = None,
 ) -> Complex[Array, "D D D D"]:
     """Compute the density matrix of the two ends after dephasing and all measurements, with all phases.
 
@@ -79,6 +82,8 @@ def end_to_end_state(
         outcomes: q_2…q_(M-1), an int or (M-2,) ints; None: all N.
         phase_offset: φ in radians, a scalar or (M-2,) values.
         collective_rate: Γ of a noise that all ensembles share, a scalar.
+        measurement: how the inner ensembles are measured; None: perfectly. Outcomes are then records, real where the
+            resolution is not 0.
 
     Returns:
         array ρ[k_1, k_M, k_1', k_M'], trace one. For the probability of the outcomes see
@@ -89,7 +94,7 @@ def end_to_end_state(
     """
     if not isinstance(dephasing_rate, EnsembleRates) and np.ndim(dephasing_rate) == 1:
         dephasing_rate = EnsembleRates(dephasing_rate)
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement)
     problem.refuse_batch()
     problem.refuse_large_state()
     state, log_probability = problem.run(density_matrix.whole_state)
@@ -104,6 +109,8 @@ def dephased_log_probability(
     outcomes: arguments.Outcomes | None = None,
     phase_offset: arguments.Offsets = 0.0,
     collective_rate: ArrayLike = 0.0,
+    *,
+    measurement: Measurement | None = None,
 ) -> Float[Array, "*batch"]:
     """Compute the natural logarithm of the probability of the outcomes under dephasing.
 
@@ -118,7 +125,7 @@ def dephased_log_probability(
             outcomes cannot occur or the sum cancels to less than eight digits (as estimated with it). Under a
             transformation it is NaN instead.
     """
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense=False)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, dense=False)
     log_probability = problem.log_probability()
     problem.refuse_unlikely(
         log_probability,
@@ -134,6 +141,8 @@ def end_to_end_coherent_information(
     outcomes: arguments.Outcomes | None = None,
     phase_offset: arguments.Offsets = 0.0,
     collective_rate: ArrayLike = 0.0,
+    *,
+    measurement: Measurement | None = None,
 ) -> Float[Array, "*batch"]:
     """Compute the coherent information S(ρ_M) - S(ρ) of the ends, in bits: a lower bound on distillable entanglement.
 
@@ -144,7 +153,7 @@ def end_to_end_coherent_information(
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
     """
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement)
     value, log_probability = problem.run(density_matrix.coherent_information)
     problem.refuse_unlikely(log_probability)
     return value
@@ -161,6 +170,9 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
         result = kernel(static, *point, outcomes, offsets)
         if static.all_outcomes_n:
             return result
+        if isinstance(outcomes, Records):
+            possible = jnp.where(outcomes.possible(static.chain.n_atoms), 1.0, jnp.nan)
+            return jax.tree.map(lambda x: x * possible, result)
         return arguments.nan_unless_possible(result, outcomes, static.chain.n_atoms)
 
     return execution.over_batch(single, (time, strengths, shared), batch_shape(time), tile)
@@ -178,7 +190,18 @@ class Problem:
     offsets: Any
 
     @classmethod
-    def of(cls, chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, dense: bool = True) -> "Problem":
+    def of(
+        cls,
+        chain,
+        time,
+        dephasing_rate,
+        outcomes,
+        phase_offset,
+        collective_rate,
+        measurement: Measurement | None = None,
+        *,
+        dense: bool = True,
+    ) -> "Problem":
         arguments.check_chain(chain)
         if isinstance(time, BondTimes):
             raise ValueError(
@@ -208,10 +231,15 @@ class Problem:
                 "ensemble."
             ) from None
         duration = jnp.broadcast_to(jnp.asarray(time_value(time), rates.dtype), shape)
-        values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
-        all_outcomes_n = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+        values: Any = records_of(measurement, outcomes, chain.n_ensembles, chain.n_atoms)
+        all_outcomes_n = values is None and (outcomes is None or arguments.is_known(outcomes, chain.n_atoms))
+        lossy = values is not None and values.lossy
+        if values is None:
+            values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
         problem = cls(
-            density_matrix.Static(chain, all_outcomes_n, arguments.is_zero(phase_offset), equal, not shared_known_zero),
+            density_matrix.Static(
+                chain, all_outcomes_n, arguments.is_zero(phase_offset), equal, not shared_known_zero, lossy
+            ),
             jax.tree.map(lambda x: jnp.broadcast_to(x, shape), time),
             jnp.broadcast_to(rates, (*shape, chain.n_ensembles)) * duration[..., None],
             jnp.broadcast_to(shared, shape) * duration,
@@ -228,6 +256,9 @@ class Problem:
             self.refuse_large_state()
             return self.run(density_matrix.log_probability)
         chain = self.static.chain
+        if isinstance(self.outcomes, Records):
+            words = (f"The kernel of a record of n_atoms = {chain.n_atoms}", "use fewer atoms")
+            return self.run(coherence_sum.log_probability, words)
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
         instead = "use fewer atoms" if chain.window is None else "use a smaller window, or none"
         memory.check_memory(coherence_sum.host_bytes(chain), what, "use fewer atoms", on_host=True)
@@ -262,8 +293,8 @@ class Problem:
         if not self._by_blocks:
             self.refuse_large_state()
             return
-        n_blocks = (2 if self.static.no_offset else 1) * (2 if self.static.equal else 1)
-        memory.check_memory(16 * n_blocks * self._largest_block**2, *self._blocks())
+        each = (32 if self.static.lossy else 16) * self._largest_block**2  # real, or complex
+        memory.check_memory(self._n_blocks * each, *self._blocks())
 
     @property
     def _by_blocks(self) -> bool:
@@ -272,8 +303,13 @@ class Problem:
 
     @property
     def _largest_block(self) -> int:
-        static, dimension = self.static, self.static.chain.dimension
-        return dimension**2 // ((2 if static.no_offset else 1) * (2 if static.equal else 1)) + dimension
+        dimension = self.static.chain.dimension
+        return dimension**2 // self._n_blocks + dimension
+
+    @property
+    def _n_blocks(self) -> int:
+        static = self.static
+        return 1 if static.lossy else (2 if static.no_offset else 1) * (2 if static.equal else 1)
 
     def _state(self) -> tuple[str, str]:
         """Return the words of a memory error: what needs the memory, and what to use instead."""
@@ -307,8 +343,9 @@ class Problem:
             return
         unlikely = np.asarray(~(host > -np.inf))
         if unlikely.any():
+            read = self.outcomes.counts if isinstance(self.outcomes, Records) else self.outcomes
             raise ImpossibleOutcomes(
-                f"Argument `outcomes` = {shown(np.asarray(self.outcomes).tolist())} cannot occur at one of the times, "
+                f"Argument `outcomes` = {shown(np.asarray(read).tolist())} cannot occur at one of the times, "
                 f"{reason}; choose outcomes that can occur (jaxent.sample_outcomes draws some).",
                 unlikely,
             )

@@ -24,6 +24,8 @@ from jaxtyping import Array, Float
 from jaxent import arguments, bloch
 from jaxent.chain import Chain
 from jaxent.conversion import positive
+from jaxent.measurement import Measurement, Records
+from jaxent.messages import shown
 from jaxent.noise import density_matrix
 from jaxent.noise.dephasing import Problem, Rate
 from jaxent.protocol.dispatch import ImpossibleOutcomes
@@ -85,6 +87,7 @@ def end_to_end_log_negativity(
     collective_rate: ArrayLike = 0.0,
     *,
     tolerance: float | None = None,
+    measurement: Measurement | None = None,
 ) -> Float[Array, "*batch"]:
     """Compute the logarithmic negativity log2 ‖ρ^(T_1)‖_1 of the two ends under dephasing, in bits.
 
@@ -101,10 +104,12 @@ def end_to_end_log_negativity(
         chain: the chain.
         time: t ≥ 0 for all bonds, a float or a `PiFraction` of any shape.
         dephasing_rate: γ ≥ 0, a scalar or an array that broadcasts with `time`, or `EnsembleRates`.
-        outcomes: q_2…q_(M-1), an int or (M-2,) ints; None: all N.
+        outcomes: q_2…q_(M-1), an int or (M-2,) ints; None: all N. With a `measurement` of finite resolution, real
+            records.
         phase_offset: φ in radians, a scalar or (M-2,) values.
         collective_rate: Γ ≥ 0 of a noise that all ensembles share; broadcasts likewise.
         tolerance: largest error in bits, for M = 3 and Γ = 0; None: dense matrices, right to rounding.
+        measurement: how the inner ensembles are measured; None: perfectly.
 
     Returns:
         real array of the broadcast shape of times and rates.
@@ -115,8 +120,10 @@ def end_to_end_log_negativity(
             a transformation their log negativity is NaN instead.
     """
     if tolerance is not None:
-        return _within_tolerance(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, tolerance)
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate)
+        return _within_tolerance(
+            chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, tolerance, measurement
+        )
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement)
     value, log_probability = problem.run(density_matrix.log_negativity)
     problem.refuse_unlikely(log_probability)
     return value
@@ -130,6 +137,7 @@ def log_negativity_with_errors(
     phase_offset: arguments.Offsets = 0.0,
     *,
     tolerance: float = DEFAULT_TOLERANCE,
+    measurement: Measurement | None = None,
 ) -> LogNegativityWithErrors:
     """Compute the log negativity of three dephasing ensembles of any size, with each part of its error.
 
@@ -141,9 +149,11 @@ def log_negativity_with_errors(
         chain: the chain, M = 3. It needs no window; with one, what the window leaves out is part of the error.
         time: t ≥ 0 for both bonds, a float or a `PiFraction` of any shape; known values, as all arguments.
         dephasing_rate: γ ≥ 0, a scalar or an array that broadcasts with `time`, or `EnsembleRates`.
-        outcomes: q_2, an int; None: N.
+        outcomes: q_2, an int; None: N. With a `measurement` of finite resolution, a real record.
         phase_offset: φ in radians.
         tolerance: largest error, in bits.
+        measurement: how the inner ensemble is measured; None: perfectly. Where it may lose atoms, only dense matrices
+            are used.
 
     Returns:
         LogNegativityWithErrors: values and errors in bits.
@@ -152,7 +162,7 @@ def log_negativity_with_errors(
         ValueError: for other M, on any argument out of range, where no method reaches the tolerance (with the error
             that was reached), and for outcomes that cannot occur.
     """
-    problem, spec = _checked(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, tolerance)
+    problem, spec = _checked(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, tolerance, measurement)
     if execution.is_traced((problem.time, problem.strengths, problem.offsets)):
         raise ValueError(_TRACED)
     shape = batch_shape(problem.time)
@@ -230,9 +240,12 @@ class _Spec(NamedTuple):
     outcome: int
     tolerance: float
     exact: Any = None  # known exact times
+    records: Any = None  # known records of an imperfect measurement, in place of the outcome
 
 
-def _checked(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, tolerance) -> tuple[Problem, _Spec]:
+def _checked(
+    chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, tolerance, measurement=None
+) -> tuple[Problem, _Spec]:
     arguments.check_chain(chain)
     tolerance = positive("tolerance", tolerance)
     if chain.n_ensembles != 3:
@@ -244,13 +257,17 @@ def _checked(chain, time, dephasing_rate, outcomes, phase_offset, collective_rat
         raise ValueError(
             "Argument `collective_rate` must be 0 for a tolerance; leave `tolerance` out for dense matrices."
         )
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
-    outcome = np.array([chain.n_atoms]) if problem.static.all_outcomes_n else arguments.concrete(problem.outcomes)
-    if outcome is None:
-        raise ValueError("Argument `outcomes` is traced by jax.jit or jax.vmap, but a tolerance needs known outcomes.")
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
+    if execution.is_traced(problem.outcomes):
+        raise ValueError(
+            "Argument `outcomes` or `measurement` is traced by a transformation of JAX, but a tolerance needs known "
+            "records; leave `tolerance` out there."
+        )
     if jnp.result_type(float) != jnp.float64:
         raise ValueError('Argument `tolerance` needs float64; run jax.config.update("jax_enable_x64", True) first.')
-    return problem, _Spec(problem.static, int(outcome[0]), tolerance)
+    if isinstance(problem.outcomes, Records):
+        return problem, _Spec(problem.static, 0, tolerance, records=_Known(problem.outcomes))
+    return problem, _Spec(problem.static, int(np.asarray(problem.outcomes)[0]), tolerance)
 
 
 # -------------------------------------------------------------------- one point
@@ -278,7 +295,12 @@ class _Point:
 
     @property
     def question(self) -> bloch.Question:
-        return bloch.Question(self.chain.n_atoms, self.spec.outcome, self.time, self.strengths, self.offset)
+        return bloch.Question(self.chain.n_atoms, self.read, self.time, self.strengths, self.offset)
+
+    @property
+    def read(self) -> Any:
+        """The outcome, or the `Records` of the measured ensemble."""
+        return self.spec.outcome if self.spec.records is None else self.spec.records.value[0]
 
     def window_error(self, window: float | None) -> float:
         """Bound what a window of both ends changes, in bits: the weight beyond it times the weights of all hops."""
@@ -300,19 +322,20 @@ class _Point:
                     chain, error = dataclasses.replace(chain, window=float(window)), least
                     break
         static = self.spec.static
-        blocks = (2 if static.no_offset else 1) * (2 if static.equal else 1)
-        return chain, error, blocks * 4e-10 * (chain.dimension**2 / blocks) ** 3
+        blocks = 1 if static.lossy else (2 if static.no_offset else 1) * (2 if static.equal else 1)
+        return chain, error, (4 if static.lossy else 1) * blocks * 4e-10 * (chain.dimension**2 / blocks) ** 3
 
     def route(self, with_slopes: bool = False) -> tuple[str, Any]:
         """Choose the method; with it the answer of `jaxent.bloch`, where that is the method."""
         _, dense_error, seconds = self.dense
+        static = self.spec.static
         tolerance, noise = self.spec.tolerance, self.mean * self.chain.n_atoms
         if seconds <= _QUICK and dense_error <= tolerance:
             return "dense", None
-        if not self.strengths.any():
+        if not self.strengths.any() and self.spec.records is None:
             return "pure", None
         error = math.inf
-        if noise >= _LEAST_NOISE:
+        if noise >= _LEAST_NOISE and not static.lossy:
             found = bloch.answer(self.question, tolerance, with_slopes)
             error = found.error + self.window_error(self.chain.window)
             if error <= tolerance:
@@ -325,6 +348,11 @@ class _Point:
                 f"Argument `chain` has window = {self.chain.window}, which may change the log negativity by "
                 f"{self.window_error(self.chain.window):.2g} bits, but tolerance = {tolerance:.3g}; leave the "
                 "window out."
+            )
+        if static.lossy:
+            raise ValueError(
+                f"Argument `measurement` has an atom_loss_rate, with which only dense matrices are possible, and those "
+                f"of {what} take more than {_PATIENT:.0f} s; use fewer atoms."
             )
         if error == math.inf:
             least = _LEAST_NOISE / self.chain.n_atoms / max(self.duration, 1e-300)
@@ -343,7 +371,7 @@ class _Point:
         if method == "dense":
             value = float(self._dense_value())
             return LogNegativityWithErrors(value, method, 0.0, 0.0, 0.0, 0.0, self.dense[1], _DENSE_ERROR)
-        if method == "pure" and self._time_value() == 0:
+        if method == "pure" and self.duration == 0:
             self._refuse_impossible_at_start()
             return LogNegativityWithErrors(0.0, method, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a product state
         if method == "pure":
@@ -361,10 +389,14 @@ class _Point:
     def _refuse_lost(self, error: float) -> None:
         if not error <= 1e-6:
             raise ImpossibleOutcomes(
-                f"Argument `outcomes` = {self.spec.outcome} cannot occur, or so seldom that rounding leaves less than "
-                f"eight digits of its probability, at time = {self.duration:.6g}.",
+                f"Argument `outcomes` = {shown(self._outcome)} cannot occur, or so seldom that rounding leaves less "
+                f"than eight digits of its probability, at time = {self.duration:.6g}.",
                 np.asarray(True),
             )
+
+    @property
+    def _outcome(self) -> float:
+        return self.spec.outcome if self.spec.records is None else float(self.read.counts)
 
     def _refuse_impossible_at_start(self) -> None:
         """Refuse outcomes that cannot occur at t = 0."""
@@ -391,6 +423,11 @@ class _Point:
     def value_and_slopes(self) -> tuple[float, np.ndarray]:
         """Compute E and its derivatives in t at fixed γ_j t, in the three γ_j t, and in φ."""
         method, found = self.route(with_slopes=True)
+        if self.spec.records is not None and method == "blocks":
+            raise ValueError(
+                "Argument `measurement` must be None for derivatives at a magic time with a tolerance; leave "
+                "`tolerance` out for dense matrices."
+            )
         if method == "pure":
             raise ValueError(
                 "Argument `dephasing_rate` = 0 has no derivative of the log negativity for a tolerance; leave "
@@ -430,9 +467,12 @@ def _within_tolerance(
     phase_offset: Any,
     collective_rate: Any,
     tolerance: Any,
+    measurement: Any,
 ) -> jax.Array:
     """Compute `end_to_end_log_negativity` with a tolerance."""
-    problem, spec = _checked(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, tolerance)
+    problem, spec = _checked(
+        chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, tolerance, measurement
+    )
     exact = isinstance(problem.time, PiFraction)
     spec = spec._replace(exact=_Known(problem.time) if exact else None)
     times = jnp.zeros(batch_shape(problem.time)) if exact else jnp.asarray(problem.time)
@@ -457,7 +497,8 @@ def _each(spec: _Spec, times, strengths, offsets, function) -> list[jax.Array]:
     if execution.is_traced((times, strengths, offsets)):
         raise ValueError(_TRACED)
     time = times if spec.exact is None else spec.exact.value
-    problem = Problem(spec.static, time, strengths, jnp.zeros(()), jnp.full(1, spec.outcome), offsets)
+    outcomes = jnp.full(1, spec.outcome) if spec.records is None else spec.records.value
+    problem = Problem(spec.static, time, strengths, jnp.zeros(()), outcomes, offsets)
     shape = batch_shape(time)
     found = [function(_Point(problem, spec, index)) for index in np.ndindex(shape)]
     return [jnp.asarray(np.array(part)).reshape(*shape, *np.shape(part[0])) for part in zip(*found, strict=True)]

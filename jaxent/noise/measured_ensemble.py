@@ -7,17 +7,27 @@ neighbours turn its phase by α in the ket and α' in the bra,
 
 f_q being the trigonometric polynomial (23) with coefficients c_m = ⟨q|m⟩ √w_m, m = k - N/2. The sum needs no
 quadrature: it is exact for every γ t and smooth at γ = 0. Arguments are not checked here.
+
+Where the measurement is imperfect (`jaxent.measurement`), g at γ = 0 depends on δ = α - α' and is a polynomial of
+degree N in cos ᾱ, ᾱ = (α + α')/2. N + 1 values give its coefficients,
+
+    g = Σ_ν T_ν(δ) cos(νᾱ),
+
+and dephasing multiplies them by e^(-2γtν²).
 """
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
+from jaxent.measurement import Records, joint_amplitudes, loss_amplitudes
+from jaxent.numerics import rounding
 from jaxent.numerics.algebra import multiply
 from jaxent.protocol import matrix_product
-from jaxent.times import turns_of_products, unit
+from jaxent.times import PiFraction, cos_sin_turns, turns, turns_of_products, unit
 
 __all__ = ["REACH", "coefficients", "damping", "even_diagonal", "even_table", "n_summed_states", "summed_states"]
 
@@ -31,14 +41,16 @@ def even_table(chain, time, strength, outcome, offset, all_outcomes_n, wrong=Fal
         chain: the chain.
         time: one time, checked.
         strength: γ t of this ensemble, scalar.
-        outcome: q, integer scalar.
+        outcome: q, integer scalar, or `Records` of one imperfect measurement.
         offset: φ in radians, scalar.
         all_outcomes_n: whether q is known to be N.
         wrong: whether to perturb the table by its rounding errors (see `protocol.matrix_product`).
 
     Returns:
-        real symmetric array of shape (2D-1, 2D-1).
+        array of shape (2D-1, 2D-1): real symmetric, or Hermitian if atoms are lost.
     """
+    if isinstance(outcome, Records):
+        return _imperfect_table(chain, time, strength, outcome, offset, wrong)
     differences = np.arange(1 - chain.dimension, chain.dimension)
     waves, damped = _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
     return jnp.einsum("xkd,xke->de", waves, damped, precision="highest")
@@ -46,8 +58,47 @@ def even_table(chain, time, strength, outcome, offset, all_outcomes_n, wrong=Fal
 
 def even_diagonal(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong=False):
     """Compute g(d t + φ, d t + φ), the diagonal of `even_table`, for the differences d."""
+    if isinstance(outcome, Records):
+        harmonics = _harmonics(chain.n_atoms, time, strength, outcome, np.zeros(1, int), wrong)[0].real
+        return jnp.matmul(harmonics, _cosines(chain.n_atoms, 2 * differences, time, offset), precision="highest")
     waves, damped = _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
     return jnp.sum(waves * damped, axis=(0, 1))
+
+
+def _imperfect_table(chain, time, strength, record, offset, wrong):
+    """Compute `even_table` from the coefficients T_ν(δ), which are formed for δ ≥ 0 and each sum d + d'."""
+    size = chain.dimension
+    harmonics = _harmonics(chain.n_atoms, time, strength, record, np.arange(2 * size - 1), wrong)
+    sums = np.arange(2 - 2 * size, 2 * size - 1)
+    by_sum = jnp.matmul(harmonics, _cosines(chain.n_atoms, sums, time, offset), precision="highest")
+    index = np.arange(2 * size - 1)
+    difference, both = np.subtract.outer(index, index), np.add.outer(index, index)
+    table = by_sum[abs(difference), both]
+    return jnp.where(difference < 0, table.conj(), table) if record.lossy else table
+
+
+def _cosines(n_atoms, sums, time, offset):
+    """Compute cos(νᾱ) for ᾱ = st/2 + φ, over (ν, s)."""
+    orders = np.arange(n_atoms + 1)
+    phase = jnp.asarray(orders, offset.dtype)[:, None] * (offset / (2 * jnp.pi))
+    return cos_sin_turns(turns_of_products(orders, sums, time, 1) + phase)[0]
+
+
+def _harmonics(n_atoms, time, strength, record, differences, wrong):
+    """Compute T_ν(δ) e^(-2γtν²) over (δ, ν) for differences δ ≥ 0 of the host, in units of t."""
+    count = n_atoms + 1
+    half_mean = jnp.asarray((2 * np.arange(count) + 1) / (8 * count))  # ᾱ/2 in turns; ᾱ = π(n + ½)/(N + 1)
+    quarter = turns(differences, time, 2)[:, None]
+    loss = loss_amplitudes(record, time, differences)[:, None] if record.lossy else None
+    values = joint_amplitudes(n_atoms, record, time, half_mean + quarter, half_mean - quarter, loss)
+    if wrong:  # powers magnify the roundings of their bases
+        signs = jnp.asarray(matrix_product.signs_of(values.shape, 5), half_mean.dtype)
+        values = jax.lax.stop_gradient(multiply(values, 1 + (8 + n_atoms) * rounding.epsilon(signs.dtype) * signs))
+    orders = np.arange(count)
+    cosines = cos_sin_turns(turns_of_products(2 * orders + 1, orders, PiFraction(1, 2 * count)))[0]
+    norms = np.where(orders > 0, 2.0, 1.0) / count
+    found = jnp.matmul(values, cosines.astype(values.dtype), precision="highest")
+    return found * (jnp.asarray(norms) * damping(orders, strength))
 
 
 def _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong):

@@ -279,8 +279,8 @@ def lost_by_values(values, wrong_values, weights):
     """Relative error of a matrix whose elements are values, each as often as its weight says."""
     scale = jnp.max(jnp.abs(values))
     scale = jnp.where(scale > 0, scale, 1.0)
-    total = jnp.sum(weights * (values / scale) ** 2)
-    apart = jnp.sum(weights * ((values - wrong_values) / scale) ** 2) / jnp.where(total > 0, total, 1.0)
+    total = jnp.sum(weights * jnp.abs(values / scale) ** 2)
+    apart = jnp.sum(weights * jnp.abs((values - wrong_values) / scale) ** 2) / jnp.where(total > 0, total, 1.0)
     # values that vanish whatever is rounded, such as those of q < N at t = 0, have lost nothing
     return jax.lax.stop_gradient(jnp.where((total > 0) | (apart == 0), jnp.sqrt(apart), 1.0))
 

@@ -1,0 +1,19 @@
+"""Describe how an ensemble is measured, and compute what a measurement does to the coherences of its neighbours.
+
+`record` holds the public `Measurement` and what is read off the detectors, `kernel` the kernel g(α, α') of a record.
+May import `arguments` and what is above it.
+"""
+
+from jaxent.measurement.kernel import fourier_matrix, joint_amplitudes, loss_amplitudes, survival_and_flips
+from jaxent.measurement.record import REACH, Measurement, Records, records_of
+
+__all__ = [
+    "REACH",
+    "Measurement",
+    "Records",
+    "fourier_matrix",
+    "joint_amplitudes",
+    "loss_amplitudes",
+    "records_of",
+    "survival_and_flips",
+]
