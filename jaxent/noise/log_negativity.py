@@ -343,7 +343,7 @@ class _Point:
         if method == "dense":
             value = float(self._dense_value())
             return LogNegativityWithErrors(value, method, 0.0, 0.0, 0.0, 0.0, self.dense[1], _DENSE_ERROR)
-        if method == "pure" and self._time_value() == 0:
+        if method == "pure" and self.duration == 0:
             self._refuse_impossible_at_start()
             return LogNegativityWithErrors(0.0, method, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a product state
         if method == "pure":
