@@ -4,15 +4,26 @@
 May import `arguments` and what is above it.
 """
 
-from jaxent.measurement.kernel import fourier_matrix, joint_amplitudes, loss_amplitudes, survival_and_flips
+from jaxent.measurement.kernel import (
+    blurred,
+    densities,
+    fourier_matrix,
+    joint_amplitudes,
+    log_likelihood,
+    loss_amplitudes,
+    survival_and_flips,
+)
 from jaxent.measurement.record import REACH, Measurement, Records, records_of
 
 __all__ = [
     "REACH",
     "Measurement",
     "Records",
+    "blurred",
+    "densities",
     "fourier_matrix",
     "joint_amplitudes",
+    "log_likelihood",
     "loss_amplitudes",
     "records_of",
     "survival_and_flips",

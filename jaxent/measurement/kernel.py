@@ -30,7 +30,15 @@ from jaxent.numerics.algebra import multiply
 from jaxent.numerics.binomials import log_binomial
 from jaxent.times import cos_sin_turns, time_value, turns, unit
 
-__all__ = ["fourier_matrix", "joint_amplitudes", "loss_amplitudes", "survival_and_flips"]
+__all__ = [
+    "blurred",
+    "densities",
+    "fourier_matrix",
+    "joint_amplitudes",
+    "log_likelihood",
+    "loss_amplitudes",
+    "survival_and_flips",
+]
 
 _SERIES = 0.5  # |z| below which h(z) is summed as a series
 _TINY = 1e-30  # a resolution of zero: its cube is no underflow
@@ -71,9 +79,7 @@ def joint_amplitudes(n_atoms: int, record: Records, time, half_angle, half_angle
             present = present - record.lost
         else:
             minus = minus + loss
-    first = jnp.clip(jnp.round(record.counts) - record.n_terms // 2, 0.0, jnp.maximum(present + 1 - record.n_terms, 0))
-    numbers = first + jnp.arange(record.n_terms)
-    shares = jnp.where(numbers <= present, _likelihoods(record, numbers), 0.0)
+    numbers, shares = _shares(record, present)
     log_ways = _log_ways(present, jnp.minimum(numbers, present))
 
     @jax.checkpoint
@@ -88,6 +94,60 @@ def joint_amplitudes(n_atoms: int, record: Records, time, half_angle, half_angle
     else:
         total, _ = jax.lax.scan(step, start, (shares, log_ways, numbers))
     return total if factor is None else multiply(factor, total)
+
+
+def log_likelihood(n_atoms: int, record: Records, time, half_angle) -> jax.Array:
+    """Compute log g(α, α), the logarithm of the probability of a record, for α/2 in turns; it does not underflow."""
+    kept, flipped = survival_and_flips(record, time)
+    cos, sin = cos_sin_turns(half_angle)
+    plus = kept * ((1 - flipped) * cos**2 + flipped * sin**2)
+    minus = kept * (flipped * cos**2 + (1 - flipped) * sin**2)
+    present, log_lost = jnp.asarray(n_atoms, plus.dtype), 0.0
+    if record.counted:
+        log_lost = _log_ways(n_atoms, record.lost) + _log_power(record.lost, 1 - kept)
+        present = present - record.lost
+    else:
+        minus = minus + 1 - kept
+    numbers, shares = _shares(record, present)
+    missing = jnp.maximum(present - numbers, 0.0)
+    safe = jnp.where(shares > 0, shares, 1.0)
+    sizes = jnp.where(shares > 0, jnp.log(safe), -jnp.inf) + _log_ways(present, jnp.minimum(numbers, present))
+    terms = sizes + _log_power(numbers, plus[..., None]) + _log_power(missing, minus[..., None])
+    return log_lost + jax.nn.logsumexp(terms, axis=-1)
+
+
+def blurred(n_atoms: int, record: Records, time, key: jax.Array, outcomes: jax.Array) -> jax.Array:
+    """Draw the records of ensembles of which a perfect measurement found `outcomes`; lost atoms are not counted.
+
+    A lost atom is missing, a dephased one is found in the wrong state with probability (1 - η)/2, and the detector adds
+    a normal error.
+
+    Args:
+        n_atoms: N.
+        record: rates and resolutions of shape (M-2,); its counts are not used.
+        time: one time.
+        key: PRNG key.
+        outcomes: integers of shape (M-2,).
+
+    Returns:
+        floats of shape (M-2,).
+    """
+    kept, flipped = survival_and_flips(record, time)
+    keys = jax.random.split(key, 5)
+    plus = outcomes.astype(kept.dtype)
+    kept = jnp.broadcast_to(kept, plus.shape)
+    flipped = jnp.broadcast_to(flipped, plus.shape)
+    here = jax.random.binomial(keys[0], plus, kept)
+    there = jax.random.binomial(keys[1], n_atoms - plus, kept)
+    seen = here - jax.random.binomial(keys[2], here, flipped) + jax.random.binomial(keys[3], there, flipped)
+    return seen + record.resolutions * jax.random.normal(keys[4], plus.shape, plus.dtype)
+
+
+def densities(record: Records) -> jax.Array:
+    """Compute the ratio of the normal density of a record, per atom, to G, which is normalized over whole steps."""
+    size, shift = _theta(record)
+    sigma = jnp.maximum(record.resolutions, _TINY)
+    return size * jnp.exp(-shift / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
 
 
 def loss_amplitudes(record: Records, time, differences: np.ndarray) -> jax.Array:
@@ -130,11 +190,21 @@ def fourier_matrix(n_atoms: int, record: Records, time, states: np.ndarray) -> j
     return jnp.matmul(waves.conj(), right, precision="highest").real / count**2
 
 
-def _likelihoods(record: Records, numbers: jax.Array) -> jax.Array:
-    """Compute G(x - q) for each number q."""
+def _shares(record: Records, present: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the numbers q that may have given a record of `present` atoms, and G(x - q) of each."""
+    last = jnp.maximum(present + 1 - record.n_terms, 0)
+    numbers = jnp.clip(jnp.round(record.counts) - record.n_terms // 2, 0.0, last) + jnp.arange(record.n_terms)
+    size, shift = _theta(record)
+    sigma = jnp.maximum(record.resolutions, _TINY)
+    shares = jnp.exp(-((record.counts - numbers) ** 2 - shift) / (2 * sigma**2)) / size
+    return numbers, jnp.where(numbers <= present, shares, 0.0)
+
+
+def _theta(record: Records) -> tuple[jax.Array, jax.Array]:
+    """Compute s and d of s e^(-d/2σ²) = Σ_i e^(-(x+i)²/2σ²), over all integers i."""
     sigma = jnp.maximum(record.resolutions, _TINY)
     offset = record.counts - jnp.round(record.counts)
-    # Σ_i e^(-(x+i)²/2σ²), summed as it is or, for large σ, as its Fourier series
+    # summed as it is or, for large σ, as its Fourier series
     near = (offset - np.arange(-6, 7)) ** 2
     least = offset**2  # of the largest term, which is divided out
     fine = sigma < 0.5
@@ -144,9 +214,7 @@ def _likelihoods(record: Records, numbers: jax.Array) -> jax.Array:
     wide = jnp.where(fine, 0.5, sigma)
     waves = jnp.exp(-2 * np.pi**2 * wide**2 * orders**2) * jnp.cos(2 * np.pi * orders * offset)
     theta = np.sqrt(2 * np.pi) * wide * (1 + 2 * jnp.sum(waves))
-    size = jnp.where(fine, direct, theta)
-    shift = jnp.where(fine, least, 0.0)
-    return jnp.exp(-((record.counts - numbers) ** 2 - shift) / (2 * sigma**2)) / size
+    return jnp.where(fine, direct, theta), jnp.where(fine, least, 0.0)
 
 
 def _log_ways(n, k: jax.Array) -> jax.Array:

@@ -18,7 +18,9 @@ References: J. N. Foerster et al., DiCE, ICML (2018); W. Kool, H. van Hoof, M. W
 1.90798968
 """
 
+import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,7 +32,8 @@ from jaxtyping import Array, Float
 
 from jaxent import arguments
 from jaxent.chain import Chain
-from jaxent.conversion import as_whole_numbers, whole_number
+from jaxent.conversion import as_numbers, as_whole_numbers, whole_number
+from jaxent.measurement import REACH, Measurement, Records, blurred, densities
 from jaxent.messages import shown
 from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import decoding, sampling
@@ -114,6 +117,7 @@ def average_log_negativity(
     *,
     collective_rate: ArrayLike = 0.0,
     outcomes: Chosen | None = None,
+    measurement: Measurement | None = None,
 ) -> OutcomeAverage:
     """Average the log negativity of the ends under dephasing over the outcomes, Σ_q p_q E_N(ρ_q), in bits.
 
@@ -127,10 +131,12 @@ def average_log_negativity(
         key: as `average_entropy`.
         n_samples: as `average_entropy`.
         collective_rate: Γ of a noise that all ensembles share.
-        outcomes: as `average_entropy`.
+        outcomes: as `average_entropy`; real records with a `measurement` of finite resolution.
+        measurement: how the inner ensembles are measured; None: perfectly. Real records are integrated over, in steps of
+            at most two thirds of the resolution, which then must be known.
 
     Returns:
-        OutcomeAverage, in bits.
+        OutcomeAverage, in bits. Of chosen real records the probability is the sum of their densities per atom.
 
     Raises:
         ValueError: as `average_entropy` and `jaxent.end_to_end_log_negativity`.
@@ -138,10 +144,12 @@ def average_log_negativity(
     arguments.check_chain(chain)
     # a given outcome selects the kernel for any outcome
     general = 0 if chain.n_ensembles > 2 else None
-    problem = dephasing.Problem.of(chain, time, dephasing_rate, general, phase_offset, collective_rate)
+    problem = dephasing.Problem.of(chain, time, dephasing_rate, general, phase_offset, collective_rate, measurement)
     problem.refuse_batch()
     kernel = (_log_negativity, problem.static)
     values = (problem.time, problem.strengths, problem.shared, problem.offsets)
+    if isinstance(problem.outcomes, Records):
+        return _average_of_records(chain, problem, values, key, n_samples, outcomes)
     if key is None:
         return _exact(kernel, chain, outcomes, values, chain.dimension**4)
     draws = _draws(chain, key, n_samples, outcomes, problem.time, problem.offsets, problem.strengths, problem.shared)
@@ -243,6 +251,15 @@ def _log_negativity(static, outcomes, time, strengths, shared, offsets):
     return density_matrix.rounded_log_negativity(static, time, strengths, shared, outcomes, offsets)
 
 
+def _log_negativity_of_records(static, row, time, strengths, shared, offsets, records):
+    """Compute the log negativity of one row: records, and the logarithm of the width that each stands for."""
+    counts, log_width = row[:-1], row[-1]
+    here = dataclasses.replace(records, counts=counts)
+    value, log_p, lost = density_matrix.rounded_log_negativity(static, time, strengths, shared, here, offsets)
+    ratios = jnp.where(records.resolutions > 0, jax.vmap(densities)(here), 1.0)
+    return value, log_p + jnp.sum(jnp.log(ratios)) + log_width, lost
+
+
 # ------------------------------------------------------------------ averages
 
 
@@ -263,8 +280,65 @@ def outcomes_at_once(entries: int) -> int:
     return max(1, 2**22 // entries)
 
 
+def _average_of_records(chain, problem, values, key, n_samples, outcomes) -> OutcomeAverage:
+    """Average the log negativity over the records of an imperfect measurement."""
+    records = problem.outcomes
+    kernel, values = (_log_negativity_of_records, problem.static), (*values, records)
+    if key is None:
+        rows = _all_records(chain, records) if outcomes is None else _chosen_records(chain, outcomes)
+        return _exact(kernel, chain, rows, values, chain.dimension**4)
+    if records.counted:
+        raise ValueError("Argument `measurement` must have lost = None with a `key`: the draws decide.")
+    draws = _draws(
+        chain, key, n_samples, outcomes, problem.time, problem.offsets, problem.strengths, problem.shared, records
+    )
+    rows = jnp.concatenate([draws, jnp.zeros((len(draws), 1))], axis=1)
+    return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**4), rows, values)
+
+
+def _all_records(chain: Chain, records: Records) -> np.ndarray:
+    """List the records that are integrated over, and the logarithm of their width: rows (M-2 counts, log width)."""
+    inner = chain.n_ensembles - 2
+    if inner > 2:
+        all_outcomes(chain)  # refuses
+    sigmas = arguments.concrete(records.resolutions)
+    if sigmas is None:
+        raise ValueError(
+            "Argument `measurement` has a traced resolution, but the records that are integrated over depend on it; "
+            "pass a `key` for a sampled average."
+        )
+    axes, width = [], 1.0
+    for sigma in sigmas.tolist():
+        parts = math.ceil(1.5 / sigma) if sigma else 1
+        beyond = math.floor(REACH * sigma * parts)
+        axes.append(np.arange(-beyond, chain.n_atoms * parts + beyond + 1) / parts)
+        width /= parts
+    count = math.prod(len(axis) for axis in axes)
+    if count > _MOST_EXACT_OUTCOMES:
+        raise ValueError(
+            f"Argument `chain` has {count} records to integrate over (n_atoms = {chain.n_atoms}), more than "
+            f"{_MOST_EXACT_OUTCOMES}; pass a `key` for a sampled average."
+        )
+    counts = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+    return np.concatenate([counts, np.full((count, 1), math.log(width))], axis=1)
+
+
+def _chosen_records(chain: Chain, outcomes: Chosen) -> jax.Array:
+    rows = as_numbers("outcomes", outcomes)
+    inner = chain.n_ensembles - 2
+    rows = rows[:, None] if rows.ndim == 1 and inner == 1 else rows
+    if rows.ndim != 2 or rows.shape[1] != inner or not len(rows):
+        raise ValueError(
+            f"Argument `outcomes` must have the shape (n, {inner}), one row of records each, but has "
+            f"{shown(rows.shape)}."
+        )
+    return jnp.concatenate([rows.astype(float), jnp.zeros((len(rows), 1))], axis=1)
+
+
 def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> OutcomeAverage:
-    grid = all_outcomes(chain) if outcomes is None else _chosen(chain, outcomes)
+    grid = outcomes
+    if kernel[0] is not _log_negativity_of_records:
+        grid = all_outcomes(chain) if outcomes is None else _chosen(chain, outcomes)
     tile = outcomes_at_once(entries or chain.dimension**2)
     value, probability = sampling.within_memory(chain, _weighted_sum, kernel, tile, grid, values)
     host = arguments.concrete(probability)
@@ -321,18 +395,19 @@ def _weighted_sum(kernel, tile, grid, values):
     return terms / safe * jnp.where(right, 1.0, jnp.nan), probabilities
 
 
-def _draws(chain, key, n_samples, outcomes, time, offsets, strengths=None, shared=None):
+def _draws(chain, key, n_samples, outcomes, time, offsets, strengths=None, shared=None, records=None):
     if outcomes is not None:
         raise ValueError("Argument `outcomes` must be left out where a `key` is given: the draws choose them.")
     arguments.check_key(key)
     n_samples = whole_number("n_samples", n_samples, 2, 10**9)
-    return sampling.within_memory(chain, _sample, chain, n_samples, key, time, offsets, strengths, shared)
+    return sampling.within_memory(chain, _sample, chain, n_samples, key, time, offsets, strengths, shared, records)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _sample(chain, n_samples, key, time, offsets, strengths, shared):
+def _sample(chain, n_samples, key, time, offsets, strengths, shared, records):
     """Draw outcomes of shape (n, M-2); dephasing turns each measured ensemble by 2√(γt) ξ, ξ standard normal."""
-    time, offsets, strengths, shared = jax.lax.stop_gradient((time, offsets, strengths, shared))
+    fixed = jax.lax.stop_gradient((time, offsets, strengths, shared, records))
+    time, offsets, strengths, shared, records = fixed
 
     def draw(one):
         key_noise, key_shared, key_outcome = jax.random.split(one, 3)
@@ -341,7 +416,10 @@ def _sample(chain, n_samples, key, time, offsets, strengths, shared):
             noise = jax.random.normal(key_noise, offsets.shape, offsets.dtype)
             turned = turned + 2 * jnp.sqrt(strengths[1:-1]) * noise
             turned = turned + 2 * jnp.sqrt(shared) * jax.random.normal(key_shared, (), offsets.dtype)
-        return sampling.draw(chain, key_outcome, time, turned)
+        found = sampling.draw(chain, key_outcome, time, turned)
+        if records is None:
+            return found
+        return blurred(chain.n_atoms, records, time, jax.random.fold_in(key_outcome, 1), found)
 
     keys = jax.random.split(key, n_samples)
     return jax.lax.map(draw, keys, batch_size=outcomes_at_once(chain.dimension**2))

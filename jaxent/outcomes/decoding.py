@@ -30,6 +30,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from jaxent import arguments, dicke
 from jaxent.chain import Chain
+from jaxent.measurement import Measurement, log_likelihood, records_of
 from jaxent.numerics.algebra import multiply
 from jaxent.protocol import dense
 from jaxent.protocol.dispatch import Problem
@@ -40,15 +41,25 @@ __all__ = ["decode_outcomes", "decoded_fidelity", "decoded_target", "fidelity_of
 
 
 def decode_outcomes(
-    chain: Chain, outcomes: arguments.Outcomes, levels: int, numerator: int = 1
+    chain: Chain,
+    outcomes: arguments.Outcomes,
+    levels: int,
+    numerator: int = 1,
+    *,
+    measurement: Measurement | None = None,
 ) -> Int[Array, " inner"]:
     """Find the peak nearest to each outcome: m for even ensembles, n for odd ones.
+
+    With an imperfect measurement it is the peak at which the record is most likely: blurred counts are wider, and
+    single-atom noise pulls the peaks together.
 
     Args:
         chain: the chain.
         outcomes: q_2…q_(M-1), an int or (M-2,) ints; may be traced.
         levels: L ≥ 2 of the magic time 2πp/L.
         numerator: p, with gcd(p, L) = 1.
+        measurement: how the inner ensembles were measured, for the time 2πp/L; None: perfectly. Outcomes are then real
+            records where the resolution is not 0.
 
     Returns:
         integer array of shape (M-2,), values in 0…L-1.
@@ -58,14 +69,20 @@ def decode_outcomes(
     """
     arguments.check_chain(chain)
     _check_levels(levels, numerator)
-    outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    records = records_of(measurement, outcomes, chain.n_ensembles, chain.n_atoms)
+    if records is None:
+        outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
     inner = chain.n_ensembles - 2
     memory.check_memory(levels * (24 + 18 * inner), f"The peaks of {levels} levels", "use fewer levels")
     index = np.arange(levels)
-    even_peaks = np.cos(np.pi * (numerator * index + 0.25) / levels) ** 2
-    odd_peaks = np.cos(np.pi * (index - 0.25) / levels) ** 2
+    even, odd = (numerator * index + 0.25) / levels, (index - 0.25) / levels  # α/2 in half turns
     is_even = np.arange(inner) % 2 == 0
-    peaks = jnp.asarray(chain.n_atoms * np.where(is_even[:, None], even_peaks, odd_peaks))
+    half_angles = np.where(is_even[:, None], even, odd)
+    if records is not None:
+        time = pi_fraction(2 * numerator, levels)
+        likely = jax.vmap(lambda record, angles: log_likelihood(chain.n_atoms, record, time, angles / 2))
+        return jnp.argmax(likely(records, jnp.asarray(half_angles)), axis=1)
+    peaks = jnp.asarray(chain.n_atoms * np.cos(np.pi * half_angles) ** 2)
     return jnp.argmin(jnp.abs(outcomes.astype(peaks.dtype)[:, None] - peaks), axis=1)
 
 

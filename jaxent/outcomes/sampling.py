@@ -24,23 +24,29 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Num
 
 from jaxent import arguments, dicke
 from jaxent.chain import Chain
+from jaxent.measurement import Measurement, blurred, records_of
 from jaxent.numerics.algebra import complex_type, matmul, multiply
 from jaxent.runtime import execution, memory
 from jaxent.times import BondTimes, Time, turns, turns_of_products, unit
 
-__all__ = ["check_matrices", "checked", "draw", "sample_outcomes", "within_memory"]
+__all__ = ["check_matrices", "checked", "draw", "draw_records", "sample_outcomes", "within_memory"]
 
 _DRAWN = 9.0  # standard deviations of the states that are drawn
 _CHUNK_ENTRIES = 2**24  # entries of ⟨q|k⟩ held at once
 
 
 def sample_outcomes(
-    key: jax.Array, chain: Chain, time: Time, phase_offset: arguments.Offsets = 0.0
-) -> Int[Array, " inner"]:
+    key: jax.Array,
+    chain: Chain,
+    time: Time,
+    phase_offset: arguments.Offsets = 0.0,
+    *,
+    measurement: Measurement | None = None,
+) -> Num[Array, " inner"]:
     """Draw the outcomes of all inner ensembles by the Born rule, equation (25).
 
     The draw is exact for the windowed chain at any M; M = 3 costs O(√N) once and O(1) per draw, longer chains
@@ -51,9 +57,10 @@ def sample_outcomes(
         chain: the chain.
         time: one time, a float, a `PiFraction` or `BondTimes`.
         phase_offset: φ in radians, a scalar or (M-2,) values.
+        measurement: how the inner ensembles are measured; None: perfectly.
 
     Returns:
-        integer array of shape (M-2,): q_2…q_(M-1).
+        array of shape (M-2,): q_2…q_(M-1), integers; with an imperfect measurement the records, floats.
 
     Raises:
         ValueError: on any argument out of range.
@@ -63,7 +70,15 @@ def sample_outcomes(
     if chain.n_ensembles > 3:
         check_matrices(chain)
     time, offsets = checked(chain, time, phase_offset)
-    return within_memory(chain, draw, chain, key, time, offsets)
+    records = records_of(measurement, None, chain.n_ensembles, chain.n_atoms)
+    if records is None:
+        return within_memory(chain, draw, chain, key, time, offsets)
+    if isinstance(time, BondTimes):
+        raise ValueError("Argument `time` must be one time for all bonds with a measurement, but is BondTimes.")
+    if records.counted:
+        raise ValueError("Argument `measurement` must have lost = None where outcomes are drawn: the draw decides.")
+    arguments.refuse_negative("time", time)
+    return within_memory(chain, draw_records, chain, key, time, offsets, records)
 
 
 # -------------------------------------------------------------------- checks
@@ -95,6 +110,14 @@ def _matrices(chain: Chain) -> str:
 
 
 # ------------------------------------------------------------------- sampling
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def draw_records(chain, key, time, offsets, records):
+    """Draw records of an imperfect measurement, with checked arguments: outcomes, and what is read of them."""
+    key_outcomes, key_records = jax.random.split(key)
+    outcomes = draw(chain, key_outcomes, time, offsets)
+    return blurred(chain.n_atoms, records, time, key_records, outcomes)
 
 
 @functools.partial(jax.jit, static_argnums=0)
