@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 __all__ = ["LabelledState", "from_qutip", "from_xarray", "to_qutip", "to_xarray"]
 
 _WINDOW = "window c (standard deviations), inf: all states"
-_PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate")
+_PARAMETERS = (
+    *("outcomes", "phase_offset", "dephasing_rate", "collective_rate"),
+    *("resolution", "atom_dephasing_rate", "atom_loss_rate"),
+)
 
 
 class LabelledState(NamedTuple):

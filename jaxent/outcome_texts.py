@@ -27,7 +27,7 @@ def outcome_text(below: int) -> str:
     return f"N-{below}" if below else "N"
 
 
-def outcome_of(outcome: int | str, n_atoms: int) -> int:
+def outcome_of(outcome: int | float | str, n_atoms: int) -> int | float:
     """Read an outcome of `n_atoms` atoms: an integer, digits, or a text that counts from N such as "N-3".
 
     Raises:

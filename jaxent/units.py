@@ -15,6 +15,9 @@ PARAMETERS = {
     "phase_offset": ("rad", "phase offset φ"),
     "dephasing_rate": ("coupling", "dephasing rate γ"),
     "collective_rate": ("coupling", "collective dephasing rate Γ"),
+    "resolution": ("1", "resolution σ of the detectors (atoms)"),
+    "atom_dephasing_rate": ("coupling", "dephasing rate of single measured atoms"),
+    "atom_loss_rate": ("coupling", "loss rate of single measured atoms"),
     "time": ("1/coupling", "interaction time t"),
 }
 

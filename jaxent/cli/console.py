@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALL_N",
+    "PERFECT",
     "AsJson",
     "ChainOptions",
+    "DetectorOptions",
     "Ensembles",
     "MeasurementOptions",
     "Number",
@@ -99,6 +101,13 @@ def numbers(_, tokens) -> list[float]:
     return [_as_float(token.value, "must be numbers, separated by blanks") for token in tokens]
 
 
+def records(_, tokens) -> list[int | float]:
+    """Read records separated by blanks: whole numbers as integers, others as they were typed."""
+    texts = [token.value for token in tokens]
+    return [whole_numbers(_, [token])[0] if _WHOLE.fullmatch(text) else numbers(_, [token])[0]
+            for token, text in zip(tokens, texts, strict=True)]  # fmt: skip
+
+
 def angles(_, tokens) -> list[float]:
     """Read angles in radians, or multiples of π such as pi/8, separated by blanks."""
     found = []
@@ -128,6 +137,8 @@ Number = Annotated[float, Parameter(converter=number)]
 Atoms = Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=whole_number)]
 Ensembles = Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=whole_number)]
 Outcomes = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", converter=whole_numbers)]
+Records = Annotated[list[int | float] | None, Parameter(consume_multiple=True, negative="", converter=records)]
+Numbers = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="", converter=numbers)]
 Offsets = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="", converter=angles)]
 Rate = Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"], converter=number)]
 Rates = Annotated[
@@ -194,6 +205,43 @@ class MeasurementOptions:
 
 
 ALL_N = MeasurementOptions()  # outcomes N, no offset
+
+
+@Parameter(name="*")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectorOptions(MeasurementOptions):
+    """Options that say how well the inner ensembles are measured, and what was read.
+
+    Parameters
+    ----------
+    outcomes
+        Measured outcomes of the inner ensembles, real numbers with a resolution; all N by default. One stands for all.
+    phase_offset
+        Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
+    resolution
+        Resolution σ of the detectors in atoms; one number, or one per inner ensemble. 0 by default.
+    atom_dephasing_rate
+        Dephasing rate of each single measured atom, in units of the coupling. 0 by default.
+    atom_loss_rate
+        Loss rate of each single measured atom. 0 by default.
+    lost
+        Number of lost atoms, where they are counted.
+    """
+
+    outcomes: Records = None
+    resolution: Numbers = None
+    atom_dephasing_rate: Numbers = None
+    atom_loss_rate: Numbers = None
+    lost: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", converter=whole_numbers)] = None
+
+    @property
+    def given(self) -> dict[str, float | list[float]]:
+        """The imperfections that were typed, by name."""
+        names = ("resolution", "atom_dephasing_rate", "atom_loss_rate", "lost")
+        return {name: alone(name, getattr(self, name)) for name in names if getattr(self, name) is not None}
+
+
+PERFECT = DetectorOptions()  # outcomes N, no offset, perfect detectors
 
 
 def alone(name: str, values):

@@ -127,7 +127,7 @@ def negativity(
     dephasing_rate: console.Rates,
     collective_rate: console.Number = 0.0,
     tolerance: console.Number | None = None,
-    measurement: console.MeasurementOptions = console.ALL_N,
+    measurement: console.DetectorOptions = console.PERFECT,
     as_json: console.AsJson = False,
 ) -> None:
     """Logarithmic negativity of the two ends under dephasing, at one time.
@@ -154,14 +154,16 @@ def negativity(
     many = chain.dimension > _MOST_DENSE_STATES
     if tolerance is not None and (chain.n_ensembles != 3 or collective_rate):
         raise ValueError("Argument `tolerance` must come with n_ensembles = 3 and without `collective_rate`.")
-    asked = {} if tolerance is None else {"tolerance": tolerance}
+    asked: dict = {} if tolerance is None else {"tolerance": tolerance}
+    detectors: dict = {"measurement": jaxent.Measurement(**measurement.given)} if measurement.given else {}
     if tolerance is None and not (many and chain.n_ensembles == 3 and not collective_rate):
-        value, error, method = float(jaxent.end_to_end_log_negativity(*arguments, collective_rate)), 0.0, "dense"
+        value = float(jaxent.end_to_end_log_negativity(*arguments, collective_rate, **detectors))
+        error, method = 0.0, "dense"
     else:
-        found = jaxent.log_negativity_with_errors(*arguments, **asked)
+        found = jaxent.log_negativity_with_errors(*arguments, **asked, **detectors)
         value, error, method = float(found.value), float(found.error), found.method
-    log_p = float(jaxent.dephased_log_probability(*arguments, collective_rate))
-    coherent = None if many else float(jaxent.end_to_end_coherent_information(*arguments, collective_rate))
+    log_p = float(jaxent.dephased_log_probability(*arguments, collective_rate, **detectors))
+    coherent = None if many else float(jaxent.end_to_end_coherent_information(*arguments, collective_rate, **detectors))
     result = {
         "log_negativity_bits": value,
         "log_negativity_error_bits": error,
@@ -174,6 +176,7 @@ def negativity(
         "window": chain.window,
         "dimension": chain.dimension,
         "time": time,
+        **measurement.given,
         "dephasing_rate": console.alone("dephasing_rate", dephasing_rate),
         "collective_rate": collective_rate,
     }

@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
+from jaxent.bloch import kernel
 from jaxent.measurement import Records
 from jaxent.noise import measured_ensemble
 from jaxent.numerics import rounding
@@ -34,7 +35,16 @@ from jaxent.numerics.binomials import log_binomial
 from jaxent.protocol import dense, matrix_product, sizes
 from jaxent.times import cos_sin_turns, turns, turns_of_products
 
-__all__ = ["host_bytes", "log_probability", "log_probability_over_hops", "over_hops", "over_pairs", "pairs_are_few"]
+__all__ = [
+    "RecordWithNodes",
+    "host_bytes",
+    "log_probability",
+    "log_probability_over_hops",
+    "over_hops",
+    "over_pairs",
+    "pairs_are_few",
+    "with_nodes",
+]
 
 _ROUNDINGS = 4  # error of one or two elementary operations, in units of the last digit
 _MOST_PRODUCTS = 2**31  # products in the sum over pairs: half a second, 100 MB
@@ -52,12 +62,43 @@ def log_probability(static, time, strengths, shared, outcomes, offsets):
     if isinstance(outcomes, Records):
         log_p, lost = over_pairs(*_arguments(static, time, strengths, shared, outcomes, offsets))
         return _guarded(log_p, lost, time, strengths, shared, offsets)
+    if isinstance(outcomes, RecordWithNodes):
+        log_p, lost = _over_hops_of_record(static, time, strengths, shared, outcomes, offsets)
+        return _guarded(log_p, lost, time, strengths, shared, offsets)
     arguments = _arguments(static, time, strengths, shared, outcomes, offsets)
     log_p, lost = over_hops(*arguments)
     if pairs_are_few(static.chain):
         enough = lost < dense.most_lost(lost.dtype)
         log_p, lost = jax.lax.cond(enough, lambda: (log_p, lost), lambda: over_pairs(*arguments))
     return _guarded(log_p, lost, time, strengths, shared, offsets)
+
+
+class RecordWithNodes(NamedTuple):
+    """Hold the records of many atoms, and the points of the sum that gives the coefficients of their kernel."""
+
+    records: Records
+    nodes: kernel.Nodes
+
+    def possible(self, n_atoms: int) -> jax.Array:
+        """Tell whether the records are in their range."""
+        return self.records.possible(n_atoms)
+
+
+def with_nodes(chain, records: Records, time) -> RecordWithNodes:
+    """Choose the points for known records and one time."""
+    return RecordWithNodes(records, kernel.nodes(chain.n_atoms, records[0], _n_hops(chain.n_atoms), time))
+
+
+def _over_hops_of_record(static, time, strengths, shared, read: RecordWithNodes, offsets):
+    """Compute `over_hops` of an imperfect measurement; C_h are the coefficients of its kernel, at equal angles."""
+    chain, record = static.chain, read.records[0]
+    count = _n_hops(chain.n_atoms)
+    hops, none = np.arange(count), np.zeros(1, int)
+    table = kernel.coefficients(chain.n_atoms, record, read.nodes, none, 1, time, count)[0]
+    # powers of N atoms magnify the roundings of their bases, which differ from point to point
+    error = rounding.epsilon(table.dtype) * (_ROUNDINGS + chain.n_atoms / 8) * table[0]
+    factors = [_decay(hops, strengths[1] + shared), _turned(hops, offsets[0]), _ends(chain, time, hops)]
+    return _sum_of_terms(_Factor(table, jnp.broadcast_to(error, table.shape)), factors)
 
 
 def log_probability_over_hops(static, time, strengths, shared, outcomes, offsets):
@@ -110,8 +151,13 @@ def over_hops(chain, time, strength, outcome, offset, all_outcomes_n):
         _ends(chain, time, hops),
     ]
     both = jnp.asarray(np.where(hops > 0, 2.0, 1.0), offset.dtype)  # h and -h
-    terms, sizes, largest = both, both, both
-    for value, error in factors:
+    return _sum_of_terms(_Factor(both, jnp.zeros_like(both)), factors)
+
+
+def _sum_of_terms(first: _Factor, others: list[_Factor]):
+    """Return the logarithm of a sum of products, and its relative rounding error."""
+    terms, sizes, largest = first.value, jnp.abs(first.value), jnp.abs(first.value) + first.error
+    for value, error in others:
         terms = terms * value
         sizes, largest = sizes * jnp.abs(value), largest * (jnp.abs(value) + error)
     error = jnp.sum(largest - sizes) + rounding.epsilon(terms.dtype) * jnp.sum(sizes)

@@ -58,6 +58,7 @@ class EnsembleRates:
 
 
 Rate = ArrayLike | EnsembleRates
+_FEW_ATOMS = 1024  # up to which the kernel of a record is summed over all of them
 
 
 # ------------------------------------------------------------------- public
@@ -170,7 +171,7 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
         result = kernel(static, *point, outcomes, offsets)
         if static.all_outcomes_n:
             return result
-        if isinstance(outcomes, Records):
+        if isinstance(outcomes, Records | coherence_sum.RecordWithNodes):
             possible = jnp.where(outcomes.possible(static.chain.n_atoms), 1.0, jnp.nan)
             return jax.tree.map(lambda x: x * possible, result)
         return arguments.nan_unless_possible(result, outcomes, static.chain.n_atoms)
@@ -258,7 +259,9 @@ class Problem:
         chain = self.static.chain
         if isinstance(self.outcomes, Records):
             words = (f"The kernel of a record of n_atoms = {chain.n_atoms}", "use fewer atoms")
-            return self.run(coherence_sum.log_probability, words)
+            if chain.n_atoms <= _FEW_ATOMS or self.static.lossy or execution.is_traced((self.time, self.outcomes)):
+                return self.run(coherence_sum.log_probability, words)
+            return self._log_probability_of_many(words)
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
         instead = "use fewer atoms" if chain.window is None else "use a smaller window, or none"
         memory.check_memory(coherence_sum.host_bytes(chain), what, "use fewer atoms", on_host=True)
@@ -267,6 +270,19 @@ class Problem:
             if not (coherence_sum.pairs_are_few(chain) and np.isnan(found).any()):
                 return found
         return self.run(coherence_sum.log_probability, (what, instead))
+
+    def _log_probability_of_many(self, words: tuple[str, str]) -> jax.Array:
+        """Compute log p of known records of many atoms, one time after the other: each has points of its own."""
+        shape = batch_shape(self.time)
+        found = []
+        for index in np.ndindex(shape):
+            time, strengths, shared = jax.tree.map(
+                lambda x, index=index: x[index], (self.time, self.strengths, self.shared)
+            )
+            read = coherence_sum.with_nodes(self.static.chain, self.outcomes, time)
+            one = dataclasses.replace(self, time=time, strengths=strengths, shared=shared, outcomes=read)
+            found.append(one.run(coherence_sum.log_probability, words))
+        return jnp.reshape(jnp.stack(found), shape) if found else jnp.zeros(shape)
 
     def run(self, kernel: Callable, words: tuple[str, str] | None = None):
         """Run a kernel at each time and rate; `words` name what needs the memory, and what to use instead."""

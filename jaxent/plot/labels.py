@@ -28,6 +28,7 @@ SYMBOLS = {
     "phase_offset": "φ",
     "dephasing_rate": "γ",
     "collective_rate": "Γ",
+    "resolution": "σ",
     "time": "t",
 }
 _DIGITS = (4, 6, 9, 12, 17)  # the fewest that distinguish all values of an axis are used

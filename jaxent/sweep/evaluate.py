@@ -315,7 +315,7 @@ class Evaluator:
         chain, settings = self.plan.groups[self._group].chain, self.sweep.settings
         if name == "log_negativity":
             noisy = (chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset)
-            found = end_to_end_log_negativity(*noisy, tolerance=settings.noisy_tolerance)
+            found = end_to_end_log_negativity(*noisy, tolerance=settings.noisy_tolerance, measurement=point.measurement)
             return {"log_negativity": np.asarray(found)}
         arguments = (chain, point.time, point.outcomes, point.phase_offset)
         if name == "entropy":

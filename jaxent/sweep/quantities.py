@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxent import band
 from jaxent.chain import Chain
+from jaxent.measurement import Measurement
 from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import averages, sampling
 from jaxent.protocol import dispatch, ends, sizes, window_error
@@ -29,7 +30,8 @@ _NOISE_FREE = frozenset({"time", "outcomes", "phase_offset"})
 _BAND_BYTES = 2**27  # of the band engine's tiles, roughly
 _MOST_DENSE_SECONDS = 60.0  # of a point with noise, of about 170 Dicke states; it takes 16 GiB
 _BLOCH_SECONDS = 1.0  # of a point of many atoms with noise
-_NOISY = _NOISE_FREE | {"dephasing_rate", "collective_rate"}
+_IMPERFECT = frozenset({"resolution", "atom_dephasing_rate", "atom_loss_rate"})
+_NOISY = _NOISE_FREE | _IMPERFECT | {"dephasing_rate", "collective_rate"}
 
 
 class Point(NamedTuple):
@@ -40,7 +42,15 @@ class Point(NamedTuple):
     phase_offset: Any
     dephasing_rate: Any
     collective_rate: Any
+    resolution: Any
+    atom_dephasing_rate: Any
+    atom_loss_rate: Any
     index: Any
+
+    @property
+    def measurement(self) -> Measurement:
+        """How the inner ensembles are measured."""
+        return Measurement(self.resolution, self.atom_dephasing_rate, self.atom_loss_rate)
 
 
 class Settings(NamedTuple):
@@ -181,7 +191,8 @@ def _average_entropy(chain: Chain, point: Point, settings: Settings) -> dict[str
 def _dephased(name: str, kernel: Callable) -> Callable[[Chain, Point, Settings], dict[str, Any]]:
     def at(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
         problem = dephasing.Problem.of(
-            chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate
+            *(chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate),
+            point.measurement,
         )
         value, log_probability = problem.run(kernel)
         return {name: value, IMPOSSIBLE: ~(log_probability > -jnp.inf)}
@@ -191,7 +202,8 @@ def _dephased(name: str, kernel: Callable) -> Callable[[Chain, Point, Settings],
 
 def _dephased_log_probability(chain: Chain, point: Point, settings: Settings) -> dict[str, Any]:
     value = dephasing.dephased_log_probability(
-        chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate
+        *(chain, point.time, point.dephasing_rate, point.outcomes, point.phase_offset, point.collective_rate),
+        measurement=point.measurement,
     )
     return {"dephased_log_probability": value, IMPOSSIBLE: False}
 
@@ -204,6 +216,7 @@ def _average_log_negativity(chain: Chain, point: Point, settings: Settings) -> d
         point.dephasing_rate,
         point.phase_offset,
         collective_rate=point.collective_rate,
+        measurement=point.measurement,
         **draws,
     )
     names = ("average_log_negativity", "average_log_negativity_error")

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent.chain import Chain
+from jaxent.measurement import Measurement, records_of
 from jaxent.messages import shown
 from jaxent.noise.log_negativity import DEFAULT_TOLERANCE
 from jaxent.outcome_texts import outcome_of
@@ -44,7 +45,8 @@ from jaxent.times import BondTimes, PiFraction
 __all__ = ["AXES", "CHAIN_AXES", "FORMAT", "PARAMETERS", "Sweep", "asked", "differences", "format_of", "key_of"]
 
 CHAIN_AXES = ("n_ensembles", "n_atoms", "window")
-PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", "time")
+MEASUREMENT = ("resolution", "atom_dephasing_rate", "atom_loss_rate")
+PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", *MEASUREMENT, "time")
 AXES = CHAIN_AXES + PARAMETERS
 FORMAT = 1  # format of stored questions, and of the files of their results
 _FORMAT = re.compile(r"jaxent sweep ([1-9]\d{0,8})")
@@ -64,7 +66,8 @@ class Sweep:
             its times may be texts.
         n_ensembles: M, one or many; one where the times are `BondTimes`.
         window: c in standard deviations, one or many; None (in a file "full"): the full basis.
-        outcomes: q, one or many: integers, "N" or "N-3", or lists of one for each inner ensemble; None: all N.
+        outcomes: q, one or many: integers, "N" or "N-3", or lists of one for each inner ensemble; None: all N. With a
+            resolution, real records.
         phase_offset: φ in radians: numbers, multiples of π, lists of one for each inner ensemble, or a `Span`.
         dephasing_rate: γ in units of the coupling: numbers, lists of one for each ensemble, or a `Span`.
         collective_rate: Γ of a noise that all ensembles share: numbers, or a `Span`.
@@ -73,6 +76,10 @@ class Sweep:
         alpha: order of the Rényi entropy.
         n_samples: draws of `sampled_outcomes` and of averages; None: one draw, and exact averages.
         seed: seed of the draws.
+        resolution: σ of the detectors in atoms, as of `jaxent.Measurement`: numbers, lists of one for each inner
+            ensemble, or a `Span`.
+        atom_dephasing_rate: rate of the dephasing of single measured atoms, likewise.
+        atom_loss_rate: rate of the loss of single measured atoms, which are not counted, likewise.
 
     Raises:
         QuestionError: a ValueError that names the parameter and the reason.
@@ -91,6 +98,9 @@ class Sweep:
     alpha: Any = 0.5
     n_samples: Any = None
     seed: Any = 0
+    resolution: Any = 0.0
+    atom_dephasing_rate: Any = 0.0
+    atom_loss_rate: Any = 0.0
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -146,6 +156,9 @@ class Sweep:
     def question(self) -> dict[str, Any]:
         """All data that the results depend on, as plain data."""
         asked = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        for name in MEASUREMENT:  # results of sweeps that did not know them are still theirs
+            if asked[name] == 0.0:
+                del asked[name]
         return {"format": f"jaxent sweep {FORMAT}", "precision": str(jnp.dtype(jnp.result_type(float)))} | asked
 
     @property
@@ -249,6 +262,7 @@ def _short(value: Any) -> str:
 def _check_parameters(sweep: Sweep) -> None:
     """Check that every quantity depends on every parameter that is set, and that those it needs are set."""
     unset = {"outcomes": "N", "phase_offset": 0.0, "dephasing_rate": None, "collective_rate": 0.0}
+    unset |= dict.fromkeys(MEASUREMENT, 0.0)
     for name in sweep.quantities:
         parameters = QUANTITIES[name].parameters
         for parameter, value in unset.items():
@@ -308,7 +322,12 @@ def _check_values(sweep: Sweep, name: str) -> None:
         earliest = min(values)
         if noisy and earliest < 0:
             raise QuestionError("time", f"must be at least 0 for {noisy[0]}, but holds {earliest:g}.")
-    lengths = {"outcomes": -2, "phase_offset": -2, "dephasing_rate": 0}
+    if name == "outcomes" and any(isinstance(q, float) for one in listed(value) for q in listed(one)):
+        if not all(value_of(one) > 0 for row in ends(sweep.resolution) for one in listed(row)):
+            raise QuestionError(
+                "outcomes", f"must be integers where the resolution is 0, but holds {shown(listed(value)[0])}."
+            )
+    lengths = {"outcomes": -2, "phase_offset": -2, "dephasing_rate": 0} | dict.fromkeys(MEASUREMENT, -2)
     if name in lengths and isinstance(value, tuple) and isinstance(value[0], tuple):
         for n_ensembles in listed(sweep.n_ensembles):
             expected = n_ensembles + lengths[name]
@@ -320,6 +339,17 @@ def _check_values(sweep: Sweep, name: str) -> None:
                     f"must hold lists of {expected} values for n_ensembles = {n_ensembles}, one for each {each}, "
                     f"but holds {shown(list(wrong[0]))}.",
                 )
+
+
+def _check_measurement(sweep: Sweep, chain: Chain) -> None:
+    """Check the first values of the parameters of the measurement together."""
+    first = {name: ends(getattr(sweep, name))[0] for name in MEASUREMENT}
+    outcomes = sweep.values("outcomes", chain)
+    try:
+        records_of(Measurement(**first), None if outcomes is None else outcomes[0], chain.n_ensembles, chain.n_atoms)
+    except ValueError as error:
+        name = next((name for name in MEASUREMENT if name in str(error)), "resolution")
+        raise QuestionError(name, f"cannot be answered: {error}") from None
 
 
 def _check_chains(sweep: Sweep) -> None:
@@ -336,3 +366,4 @@ def _check_chains(sweep: Sweep) -> None:
                         "outcomes",
                         f"must lie in 0…{chain.n_atoms} for n_atoms = {chain.n_atoms}, but holds {shown(q)}.",
                     )
+        _check_measurement(sweep, chain)

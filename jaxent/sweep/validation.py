@@ -184,12 +184,14 @@ def _window(key: str, value: Any) -> float | None:
     return None if value is None or value == "full" else _number(key, value)
 
 
-def _one_outcome(key: str, value: Any) -> int | str:
+def _one_outcome(key: str, value: Any) -> int | float | str:
     if isinstance(value, str):
         below = outcome_texts.atoms_below(value.replace(" ", ""))
         if below is None:
             raise QuestionError(key, f'must be integers, or texts such as "N" or "N-3", but holds {shown(value)}.')
         return outcome_texts.outcome_text(below)
+    if isinstance(value, float) and value != math.floor(value) and math.isfinite(value):
+        return value  # a record of a detector of finite resolution
     return _integer(key, value)
 
 
@@ -297,6 +299,9 @@ CANONICAL: dict[str, Callable[[str, Any], Any]] = {
     "alpha": _at_least(0, _number),
     "n_samples": _at_least(2, _integer, none=True),
     "seed": _at_least(0, _integer),
+    "resolution": _axis(_at_least(0, _number), span=True, nested=True),
+    "atom_dephasing_rate": _axis(_at_least(0, _number), span=True, nested=True),
+    "atom_loss_rate": _axis(_at_least(0, _number), span=True, nested=True),
 }
 
 
