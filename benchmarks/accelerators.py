@@ -251,6 +251,12 @@ def programs() -> dict[str, Program]:
         (3,),
         public="end_to_end_log_negativity EnsembleRates",
     )
+    add(
+        "log negativity, imperfect measurement, N = 8",
+        lambda x: negativity(Chain(3, 8), 0.7, 0.01, x[0], 0.1, measurement=jaxent.Measurement(x[1], x[2], x[3])),
+        (4,),
+        public="end_to_end_log_negativity Measurement",
+    )
     for name, at, public in (
         ("by a band", 1.0, "log_negativity_with_errors end_to_end_log_negativity"),
         ("by blocks", np.pi / 2, "log_negativity_with_errors end_to_end_log_negativity macroscopic_log_negativity"),

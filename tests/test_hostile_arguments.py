@@ -26,6 +26,10 @@ CODE = """if True:
     NOISY = dict(chain=TINY, time=0.7, dephasing_rate=0.1, outcomes=1, phase_offset=0.3, collective_rate=0.01)
     AVERAGE = dict(chain=CHAIN, time=0.7, phase_offset=0.3, key=KEY, n_samples=4)
     # public function -> arguments that are right
+    def measured(outcomes, **imperfections):
+        measurement = jaxent.Measurement(**imperfections)
+        return jaxent.end_to_end_log_negativity(TINY, 0.7, 0.1, outcomes, measurement=measurement)
+
     CALLS = {
         jaxent.Chain: dict(n_ensembles=3, n_atoms=9, window=2.0),
         jaxent.PiFraction: dict(numerator=1, denominator=3),
@@ -42,7 +46,7 @@ CODE = """if True:
         jaxent.end_to_end_amplitudes: DENSE,
         jaxent.end_to_end_coherent_information: NOISY,
         jaxent.end_to_end_entropy: DENSE | dict(tolerance=1e-8),
-        jaxent.end_to_end_log_negativity: NOISY | dict(tolerance=None),
+        jaxent.end_to_end_log_negativity: NOISY | dict(tolerance=None, measurement=None),
         jaxent.end_to_end_renyi_entropy: DENSE | dict(alpha=2.0, tolerance=1e-8),
         jaxent.end_to_end_schmidt_coefficients: DENSE,
         jaxent.end_to_end_state: NOISY,
@@ -82,6 +86,7 @@ CODE = """if True:
         jaxent.outcome_probability: DENSE,
         jaxent.pi_fraction: dict(numerator=1, denominator=3),
         jaxent.pi_fractions_up_to: dict(max_denominator=3),
+        measured: dict(resolution=1.5, atom_dephasing_rate=0.1, atom_loss_rate=0.1, lost=0, outcomes=1.5),
         jaxent.plan_entropy: DENSE | dict(tolerance=1e-8),
         jaxent.planned_entropy: dict(plan=PLAN, time=0.7, phase_offset=0.3, alpha=1.0),
         jaxent.purity: dict(rho=BELL),
@@ -132,7 +137,7 @@ CODE = """if True:
                     said.append((f"{function.__name__}({name} = {kind})", type(error).__name__, str(error)[:1000]))
     print(json.dumps([tried, said]))
     """
-RECORDS = {"BandPlan", "BondTimes", "EnsembleRates", "EntropyCurve", "OptimizationError"}
+RECORDS = {"BandPlan", "BondTimes", "EnsembleRates", "EntropyCurve", "Measurement", "OptimizationError"}
 # what works on files has tests of its own
 FILES = {"Span", "Sweep", "check_sweep", "keep_compiled_programs", "open_sweep", "read_sweep", "run_sweep"}
 MOST = 400

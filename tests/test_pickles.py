@@ -47,6 +47,7 @@ def objects():
         jaxent.LabelledState(jnp.eye(2), CHAIN, {"n_systems": 2}),
         jaxent.LogNegativityWithErrors(1.0, "band", *[1e-4] * (len(jaxent.LogNegativityWithErrors._fields) - 2)),
         jaxent.magic_times(9),
+        jaxent.Measurement(1.5, (0.1, 0.2), 0.0, lost=2),
         jaxent.MeasuredState(*[jnp.eye(2)] * len(jaxent.MeasuredState._fields)),
         jaxent.Optimum(1.0, 0.0, THREE, 0.7, 1e-9, History(THREE, THREE, THREE, THREE)),
         jaxent.OutcomeAverage(*[jnp.asarray(0.5)] * len(jaxent.OutcomeAverage._fields)),

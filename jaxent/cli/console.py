@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -194,7 +194,7 @@ class MeasurementOptions:
     outcomes: Outcomes = None
     phase_offset: Offsets = None
 
-    def checked(self) -> tuple[int | list[int] | None, float | list[float]]:
+    def checked(self) -> tuple[Any, float | list[float]]:
         """Give the outcomes and offsets as functions of jaxent take them.
 
         Raises:
@@ -235,7 +235,7 @@ class DetectorOptions(MeasurementOptions):
     lost: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", converter=whole_numbers)] = None
 
     @property
-    def given(self) -> dict[str, float | list[float]]:
+    def given(self) -> dict[str, Any]:
         """The imperfections that were typed, by name."""
         names = ("resolution", "atom_dephasing_rate", "atom_loss_rate", "lost")
         return {name: alone(name, getattr(self, name)) for name in names if getattr(self, name) is not None}

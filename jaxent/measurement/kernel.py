@@ -50,7 +50,7 @@ def survival_and_flips(record: Records, time) -> tuple[jax.Array, jax.Array]:
     return jnp.exp(-record.loss_rates * duration), -jnp.expm1(-2 * record.dephasing_rates * duration) / 2
 
 
-def joint_amplitudes(n_atoms: int, record: Records, time, half_angle, half_angle_bra, loss=None) -> jax.Array:
+def joint_amplitudes(n_atoms, record: Records, time, half_angle, half_angle_bra, loss=None) -> jax.Array:
     """Compute g(α, α').
 
     Args:
@@ -96,7 +96,7 @@ def joint_amplitudes(n_atoms: int, record: Records, time, half_angle, half_angle
     return total if factor is None else multiply(factor, total)
 
 
-def log_likelihood(n_atoms: int, record: Records, time, half_angle) -> jax.Array:
+def log_likelihood(n_atoms, record: Records, time, half_angle) -> jax.Array:
     """Compute log g(α, α), the logarithm of the probability of a record, for α/2 in turns; it does not underflow."""
     kept, flipped = survival_and_flips(record, time)
     cos, sin = cos_sin_turns(half_angle)

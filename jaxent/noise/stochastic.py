@@ -32,6 +32,7 @@ from matfree import decomp
 from jaxent import arguments, dicke, spectral
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
+from jaxent.measurement import Measurement
 from jaxent.noise import density_matrix, dephasing, measured_ensemble, transpose_stencil
 from jaxent.numerics import rounding
 from jaxent.numerics.algebra import between_diagonals, complex_type, log_magnitude, matmul, scaled_columns
@@ -68,6 +69,8 @@ def estimate_log_negativity(
     phase_offset: arguments.Offsets = 0.0,
     n_probes: int = 32,
     depth: int = 100,
+    *,
+    measurement: Measurement | None = None,
 ) -> EstimatedLogNegativity:
     """Estimate `jaxent.end_to_end_log_negativity` for M = 3, without its D² × D² matrix.
 
@@ -89,6 +92,7 @@ def estimate_log_negativity(
         phase_offset: φ in radians.
         n_probes: number of random vectors, at least 8.
         depth: products with the partial transpose for each vector, at least 4.
+        measurement: how the inner ensemble is measured, without loss of atoms; None: perfectly.
 
     Returns:
         EstimatedLogNegativity: value, standard error (one standard deviation) and depth error, all in bits.
@@ -106,7 +110,9 @@ def estimate_log_negativity(
     depth = min(depth, chain.dimension**2)
     what = f"{n_probes} probes of depth {depth} for {chain.dimension} Dicke states per end"
     memory.check_memory(8 * _GRIDS * chain.dimension**2, what, "use a smaller window")
-    problem = dephasing.Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
+    problem = dephasing.Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
+    if problem.static.lossy:
+        raise ValueError("Argument `measurement` must have atom_loss_rate = 0 here: the vectors are real.")
     problem.refuse_batch()
     stencil = _cheaper_stencil(problem, key)
     if stencil is None:

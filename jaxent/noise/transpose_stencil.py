@@ -32,7 +32,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
+from jaxent.bloch import kernel
+from jaxent.measurement import Records
 from jaxent.noise import measured_ensemble
+from jaxent.numerics import rounding
 from jaxent.protocol import matrix_product, sizes
 from jaxent.times import cos_sin_turns, turns, turns_of_products
 
@@ -93,7 +96,7 @@ def of_problem(chain, time, strengths, outcome, offset, all_outcomes_n, cut=CUT)
         chain: of three ensembles.
         time: one time that is known, checked.
         strengths: γ_1 t, γ_2 t, γ_3 t, known, shape (3,).
-        outcome: q, integer scalar.
+        outcome: q, integer scalar, or known `Records` of one ensemble that loses no atoms.
         offset: φ in radians, scalar.
         all_outcomes_n: whether q is known to be N.
         cut: bound on the trace norm of all hops left out, divided by Tr ρ.
@@ -111,6 +114,7 @@ def of_problem(chain, time, strengths, outcome, offset, all_outcomes_n, cut=CUT)
     both, bounds = _resonances(
         *(chain, n_orders, n_lags, all_outcomes_n),
         *(time, strengths[1], outcome, offset),
+        kernel.nodes(chain.n_atoms, outcome, n_orders, time) if isinstance(outcome, Records) else None,
     )
     p, r, factor, dropped = _chosen(farthest, np.asarray(strengths, float), np.asarray(bounds, float), cut)
     lags, index = np.unique(p + r, return_inverse=True)
@@ -158,8 +162,10 @@ def _chosen(farthest, strengths, bounds, cut):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _resonances(chain, n_orders, n_lags, all_outcomes_n, time, strength, outcome, offset):
+def _resonances(chain, n_orders, n_lags, all_outcomes_n, time, strength, outcome, offset, nodes):
     """Compute e^(-2γ_2 t ν²) R_jν for j, ν ≥ 0 and bounds on |g_j| / Tr ρ, at most 1.
+
+    For a record they are integrals over the angle, by the points `nodes`.
 
     Returns:
         the coefficients of the cosines in g_j, of shape (n_orders, n_lags), as they are and perturbed by their rounding
@@ -177,6 +183,13 @@ def _resonances(chain, n_orders, n_lags, all_outcomes_n, time, strength, outcome
     decay = measured_ensemble.damping(orders, strength) * jnp.asarray(np.where(orders > 0, 2.0, 1.0), strength.dtype)
 
     def coefficients(wrong):
+        if isinstance(outcome, Records):
+            largest = 2 ** int(n_lags).bit_length()
+            table = kernel.coefficients(chain.n_atoms, outcome, nodes, lags, largest, time, n_orders).T
+            found = table * measured_ensemble.damping(orders, strength)[:, None]
+            signs = jnp.asarray(matrix_product.signs_of(found.shape, 6), found.dtype)
+            error = rounding.epsilon(found.dtype) * (8 + chain.n_atoms / 8) * jnp.abs(found[:, :1]) * signs
+            return found + error if wrong else found
         c = measured_ensemble.coefficients(chain.n_atoms, outcome, all_outcomes_n, offset.dtype, wrong)
         products = jnp.where(exist, c[jnp.clip(upper, 0, n_states - 1)] * c[jnp.clip(lower, 0, n_states - 1)], 0.0)
         size = matrix_product.turns_size(np.multiply(abs(doubled).max(), lags), time)

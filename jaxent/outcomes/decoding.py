@@ -70,20 +70,19 @@ def decode_outcomes(
     arguments.check_chain(chain)
     _check_levels(levels, numerator)
     records = records_of(measurement, outcomes, chain.n_ensembles, chain.n_atoms)
-    if records is None:
-        outcomes = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+    counts = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms) if records is None else None
     inner = chain.n_ensembles - 2
     memory.check_memory(levels * (24 + 18 * inner), f"The peaks of {levels} levels", "use fewer levels")
     index = np.arange(levels)
     even, odd = (numerator * index + 0.25) / levels, (index - 0.25) / levels  # α/2 in half turns
     is_even = np.arange(inner) % 2 == 0
     half_angles = np.where(is_even[:, None], even, odd)
-    if records is not None:
+    if records is not None or counts is None:
         time = pi_fraction(2 * numerator, levels)
         likely = jax.vmap(lambda record, angles: log_likelihood(chain.n_atoms, record, time, angles / 2))
         return jnp.argmax(likely(records, jnp.asarray(half_angles)), axis=1)
     peaks = jnp.asarray(chain.n_atoms * np.cos(np.pi * half_angles) ** 2)
-    return jnp.argmin(jnp.abs(outcomes.astype(peaks.dtype)[:, None] - peaks), axis=1)
+    return jnp.argmin(jnp.abs(counts.astype(peaks.dtype)[:, None] - peaks), axis=1)
 
 
 def decoded_target(
