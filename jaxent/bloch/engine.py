@@ -88,10 +88,11 @@ class _Lattice(NamedTuple):
 def _table(shape, lattice: _Lattice, time):
     if lattice.nodes is None:
         return kernel.limit_coefficients(lattice.along, shape.largest_hop, time, shape.n_frequencies)
-    return kernel.coefficients(
+    table = kernel.coefficients(
         *(lattice.n_atoms, lattice.outcome, lattice.nodes),
         *(lattice.along, shape.largest_hop, time, shape.n_frequencies),
     )
+    return kernel.real_and_imaginary(table) if shape.twice else table
 
 
 @functools.partial(jax.jit, static_argnums=0)

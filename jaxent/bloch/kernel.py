@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
-from jaxent.measurement import REACH, Records, joint_amplitudes, survival_and_flips
+from jaxent.measurement import REACH, Records, joint_amplitudes, loss_amplitudes, survival_and_flips
 from jaxent.times import cos_sin_turns, turns
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "damped",
     "limit_coefficients",
     "nodes",
+    "real_and_imaginary",
     "sizes_of_hops",
 ]
 
@@ -52,10 +53,12 @@ def nodes(n_atoms: int, outcome: Any, n_frequencies: int, time: Any = None) -> N
         return _padded(np.arange(count) / (2 * count), np.full(count, 1 / count))
     width = _WIDTHS / math.sqrt(n_atoms)
     if isinstance(outcome, Records):
-        _, flipped = (float(one) for one in survival_and_flips(outcome, time))
-        centre = min(max(float(outcome.counts) / n_atoms, flipped), 1 - flipped)
-        spread = REACH * math.hypot(0.5 / math.sqrt(n_atoms), float(outcome.resolutions) / n_atoms)
-        contrast = 1 - 2 * flipped  # an atom is found in |+⟩ with probability flipped + contrast cos²(α/2)
+        kept, flipped = (float(one) for one in survival_and_flips(outcome, time))
+        # of the atoms that may be counted, each is found in |+⟩ with probability flipped + contrast cos²(α/2)
+        counted = max(n_atoms - float(outcome.lost) if outcome.counted else n_atoms * kept, 1.0)
+        centre = min(max(float(outcome.counts) / counted, flipped), 1 - flipped)
+        spread = REACH * math.hypot(0.5 / math.sqrt(counted), float(outcome.resolutions) / counted)
+        contrast = 1 - 2 * flipped
         bounds = [(centre + sign * spread - flipped) / contrast if contrast > 0 else (1 + sign) / 2 for sign in (1, -1)]
         low, high = (2 * math.acos(math.sqrt(min(max(bound, 0.0), 1.0))) for bound in bounds)
         return _around(n_atoms, low - width, high + width, n_frequencies)
@@ -94,7 +97,7 @@ def coefficients(
 
     Args:
         n_atoms: N.
-        outcome: q, or `Records` of one ensemble that loses no atoms.
+        outcome: q, or `Records` of one ensemble; if it may lose atoms the result is complex.
         nodes: from `nodes`.
         hops: j, integers of shape (J,).
         largest: a bound on |j|.
@@ -106,21 +109,27 @@ def coefficients(
     """
     half_turns, weights = jnp.asarray(nodes.half_turns), jnp.asarray(nodes.weights)
     shifts = turns(jnp.asarray(hops), time, 1, largest)  # jt/2
-    products = weights * _products(n_atoms, outcome, time, half_turns, shifts)
+    products = weights * _products(n_atoms, outcome, time, half_turns, shifts, hops, largest)
     frequencies = jnp.arange(n_frequencies)
-    cosines, sines = cos_sin_turns(_wound(frequencies, 2 * half_turns))  # e^(iνα), (ν, points)
-    real, imaginary = (jnp.matmul(products, part.T, precision="highest") for part in (cosines, sines))
+    waves = cos_sin_turns(_wound(frequencies, 2 * half_turns))  # e^(iνα), (ν, points)
+    real, imaginary = (jnp.matmul(products, part.T.astype(products.dtype), precision="highest") for part in waves)
     cosines, sines = cos_sin_turns(_wound(frequencies, shifts).T)  # e^(iνjt/2), (j, ν)
     return (real * cosines - imaginary * sines) * jnp.where(frequencies > 0, 2.0, 1.0)
 
 
-def _products(n_atoms, outcome, time, half_turns, shifts):
+def _products(n_atoms, outcome, time, half_turns, shifts, hops, largest):
     """Compute f_q(α) f_q(α + jt), or the kernel of a record, over (j, α)."""
     there = half_turns[None, :] + shifts[:, None]
     if isinstance(outcome, Records):
-        return joint_amplitudes(n_atoms, outcome, time, half_turns[None, :], there)
+        loss = loss_amplitudes(outcome, time, -jnp.asarray(hops), largest)[:, None] if outcome.lossy else None
+        return joint_amplitudes(n_atoms, outcome, time, half_turns[None, :], there, loss)
     quantum = jnp.asarray(outcome)
     return dicke.overlap(n_atoms, quantum, half_turns) * dicke.overlap(n_atoms, quantum, there)
+
+
+def real_and_imaginary(table: jax.Array) -> jax.Array:
+    """Stack the real and the imaginary parts of complex coefficients as separate hops, of shape (2J, n_frequencies)."""
+    return jnp.concatenate([table.real, table.imag])
 
 
 def limit_coefficients(hops, largest: int, time, n_frequencies: int) -> jax.Array:
@@ -141,9 +150,9 @@ def sizes_of_hops(n_atoms: int, outcome: Any, nodes: Nodes, hops: np.ndarray, ti
 @functools.partial(jax.jit, static_argnums=(5,))
 def _sizes(n_atoms, outcome, nodes, hops, time, largest):
     half_turns, weights = jnp.asarray(nodes.half_turns), jnp.asarray(nodes.weights)
-    products = _products(n_atoms, outcome, time, half_turns, turns(hops, time, 1, largest))
-    squares = _products(n_atoms, outcome, time, half_turns, jnp.zeros(1))
-    return jnp.sum(weights * jnp.abs(products), axis=1) / jnp.sum(weights * squares)
+    products = _products(n_atoms, outcome, time, half_turns, turns(hops, time, 1, largest), hops, largest)
+    squares = _products(n_atoms, outcome, time, half_turns, jnp.zeros(1), jnp.zeros(1, hops.dtype), 1)
+    return jnp.sum(weights * jnp.abs(products), axis=1) / jnp.sum(weights * jnp.abs(squares))
 
 
 def _wound(frequencies: jax.Array, angles: jax.Array) -> jax.Array:

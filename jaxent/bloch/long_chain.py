@@ -34,6 +34,7 @@ class ChainShape(NamedTuple):
         largest_hop: a bound on j.
         largest_state: a bound on 2ū.
         complex: whether the ends have different rates, so that X_θ is complex.
+        twice: whether the kernel is complex, so that each hop has two tables.
     """
 
     stride: int
@@ -43,6 +44,7 @@ class ChainShape(NamedTuple):
     largest_hop: int
     largest_state: int
     complex: bool
+    twice: bool = False
 
 
 class Rows(NamedTuple):
@@ -73,7 +75,7 @@ def _entries(shape: ChainShape, rows: Rows, hops, table, time, offset, strengths
     root = jnp.asarray(rows.roots)
     before = np.arange(shape.n_rows)[:, None] - levels
     frame = root[:, :, None] * jnp.where(before >= 0, root[:, np.maximum(before, 0)], 0.0)
-    factors = hop_factors(hops, shape.stride * levels, theta, strengths, order)
+    factors = hop_factors(hops, shape.stride * levels, theta, strengths, order, shape.twice)
     sums = [jnp.matmul(kernels, part, precision="highest") for part in factors[: 2 if shape.complex else 1]]
     return [frame * part[index, levels] for part in sums]
 

@@ -19,6 +19,7 @@ from jaxent.bloch import kernel
 from jaxent.bloch.long_chain import ChainShape, Rows, rows_of
 from jaxent.bloch.symbol import bloch_phases, rarer
 from jaxent.bloch.torus import TorusShape
+from jaxent.measurement import Records
 from jaxent.times import time_value
 
 __all__ = ["Hops", "Plan", "Question", "chain_plan", "hops_of", "levels_of", "torus_plan"]
@@ -41,7 +42,7 @@ class Question(NamedTuple):
 
     Attributes:
         n_atoms: N, or None for the limit N → ∞.
-        outcome: q, or `Records` of an ensemble that loses no atoms; None in the limit, of q = N.
+        outcome: q, or `Records`; None in the limit, of q = N.
         time: t, a float or a `PiFraction`.
         strengths: γ_j t, shape (3,).
         offset: φ in radians.
@@ -57,6 +58,11 @@ class Question(NamedTuple):
     def mean(self) -> float:
         """γ̄t, the mean of the two ends."""
         return float(self.strengths[0] + self.strengths[2]) / 2
+
+    @property
+    def twice(self) -> bool:
+        """Whether the kernel is complex, as atoms may be lost."""
+        return isinstance(self.outcome, Records) and self.outcome.lossy
 
     @property
     def unequal(self) -> bool:
@@ -137,7 +143,7 @@ class Plan:
 
     def bloch_phases(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return θ of a chain in turns, their weights, and the weights of the rule of every other θ."""
-        thetas, weights = bloch_phases(self.n_bloch, self.hops.gcd)
+        thetas, weights = bloch_phases(self.n_bloch, self.hops.gcd, self.shape.twice)
         return thetas, weights, rarer(weights)
 
     @property
@@ -146,11 +152,16 @@ class Plan:
         shape = self.shape
         if isinstance(shape, TorusShape):
             hops_per_block = 2 * shape.windings * shape.levels**2
-            return shape.n_bloch**2 * (_EIGENVALUES * shape.levels**3 + hops_per_block * len(self.hops.along))
+            return (
+                (2 if shape.twice else 1)
+                * shape.n_bloch**2
+                * (_EIGENVALUES * shape.levels**3 + hops_per_block * len(self.hops.along))
+            )
         assert self.rule is not None
         factored = (8 if shape.complex else 1) * self.rule.nodes.size * shape.half_bandwidth**2
         kernels = 2 * shape.n_frequencies * (_COSINE + len(self.hops.along))
-        return float(self.n_bloch + 1) * len(self.offsets) * shape.stride * shape.n_rows * (factored + kernels)
+        n_phases = (2 if shape.twice else 1) * self.n_bloch + 1
+        return float(n_phases) * len(self.offsets) * shape.stride * shape.n_rows * (factored + kernels)
 
     def refined(self, factor: float = 2) -> "Plan":
         """Multiply the number of Bloch phases."""
@@ -243,6 +254,7 @@ def torus_plan(question: Question, hops: Hops, levels: int) -> Plan:
         hops.n_frequencies,
         hops.largest,
         n_bloch,
+        question.twice,
     )
     nothing = np.zeros(1)
     return Plan(shape, hops, None, None, nothing, (nothing, np.ones(1)), n_bloch, hops.error, 0.0, 0.0)
@@ -267,6 +279,7 @@ def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int
     shape = ChainShape(
         *(stride, n_rows, half_bandwidth, hops.n_frequencies, hops.largest, 2 ** int(span).bit_length()),
         question.unequal and bool(several),
+        question.twice,
     )
     offsets, harmonics = (np.zeros(1), (np.zeros(1), np.ones(1))) if exact else _harmonics(question, n_here, budget)
     return Plan(

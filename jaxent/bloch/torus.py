@@ -32,7 +32,8 @@ class TorusShape(NamedTuple):
         windings: W; h runs over -Wr…Wr-1.
         n_frequencies: number of ν ≥ 0.
         largest_hop: a bound on j.
-        n_bloch: number of θ and of κ, even.
+        n_bloch: number of θ in half a period, and of κ; even.
+        twice: whether the kernel is complex, so that each hop has two tables.
     """
 
     levels: int
@@ -40,6 +41,7 @@ class TorusShape(NamedTuple):
     n_frequencies: int
     largest_hop: int
     n_bloch: int
+    twice: bool = False
 
 
 def _hops_across(shape: TorusShape) -> np.ndarray:
@@ -57,7 +59,7 @@ def _kernels(shape: TorusShape, table, time, offset, strengths: Strengths):
 def _symbol(shape: TorusShape, kernels, hops, strengths, bloch_phase, other_phase, orders=(0, 0)):
     """Form X(θ, κ), phases in turns, or a derivative of the given orders in θ and κ."""
     across = _hops_across(shape)
-    parts = hop_factors(hops, across, bloch_phase, strengths, orders[0])
+    parts = hop_factors(hops, across, bloch_phase, strengths, orders[0], shape.twice)
     factors = jax.lax.complex(*parts)  # (J, H)
     sums = jnp.einsum("ahj,jh->ah", kernels, factors, precision="highest")
     waves = jnp.exp(2j * jnp.pi * other_phase * across) * (1j * across) ** orders[1]
@@ -69,7 +71,7 @@ def _symbol(shape: TorusShape, kernels, hops, strengths, bloch_phase, other_phas
 def _phases(shape: TorusShape, gcd) -> tuple[Any, np.ndarray, Any]:
     """Return θ with its weights, and κ over a whole period, in turns."""
     others = (np.arange(shape.n_bloch) + 0.5) / (shape.n_bloch * shape.levels)
-    return *bloch_phases(shape.n_bloch, gcd), jnp.asarray(others)
+    return *bloch_phases(shape.n_bloch, gcd, shape.twice), jnp.asarray(others)
 
 
 def trace_norm(shape: TorusShape, hops, gcd, table, time, offset, strengths: Strengths):

@@ -150,10 +150,13 @@ def densities(record: Records) -> jax.Array:
     return size * jnp.exp(-shift / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
 
 
-def loss_amplitudes(record: Records, time, differences: np.ndarray) -> jax.Array:
-    """Compute λ for integer differences δ = (α - α')/t of the neighbours' states, on the host."""
+def loss_amplitudes(record: Records, time, differences, largest: int | None = None) -> jax.Array:
+    """Compute λ for integer differences δ = (α - α')/t of the neighbours' states.
+
+    They are on the host, or, with a bound `largest`, on the device.
+    """
     strength = record.loss_rates * time_value(time)
-    turned = unit(turns(differences, time))
+    turned = unit(turns(differences, time, 0, largest))
     angle = jnp.asarray(differences, strength.dtype) * time_value(time)
     z = jax.lax.complex(jnp.broadcast_to(strength, angle.shape), -angle)
     near = jnp.abs(jax.lax.stop_gradient(z)) < _SERIES
@@ -163,7 +166,7 @@ def loss_amplitudes(record: Records, time, differences: np.ndarray) -> jax.Array
     for order in range(16, 1, -1):  # (1 - e^(-z))/z = 1 - z/2 (1 - z/3 (1 - …))
         series = 1 - small / order * series
     lost = strength * jnp.where(near, series, far) - jnp.expm1(-strength)
-    return multiply(lost / 2, unit(-turns(differences, time, 1)))
+    return multiply(lost / 2, unit(-turns(differences, time, 1, largest)))
 
 
 def fourier_matrix(n_atoms: int, record: Records, time, states: np.ndarray) -> jax.Array:

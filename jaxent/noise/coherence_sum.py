@@ -94,7 +94,7 @@ def _over_hops_of_record(static, time, strengths, shared, read: RecordWithNodes,
     chain, record = static.chain, read.records[0]
     count = _n_hops(chain.n_atoms)
     hops, none = np.arange(count), np.zeros(1, int)
-    table = kernel.coefficients(chain.n_atoms, record, read.nodes, none, 1, time, count)[0]
+    table = kernel.coefficients(chain.n_atoms, record, read.nodes, none, 1, time, count)[0].real
     # powers of N atoms magnify the roundings of their bases, which differ from point to point
     error = rounding.epsilon(table.dtype) * (_ROUNDINGS + chain.n_atoms / 8) * table[0]
     factors = [_decay(hops, strengths[1] + shared), _turned(hops, offsets[0]), _ends(chain, time, hops)]

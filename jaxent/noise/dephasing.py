@@ -259,7 +259,7 @@ class Problem:
         chain = self.static.chain
         if isinstance(self.outcomes, Records):
             words = (f"The kernel of a record of n_atoms = {chain.n_atoms}", "use fewer atoms")
-            if chain.n_atoms <= _FEW_ATOMS or self.static.lossy or execution.is_traced((self.time, self.outcomes)):
+            if chain.n_atoms <= _FEW_ATOMS or execution.is_traced((self.time, self.outcomes)):
                 return self.run(coherence_sum.log_probability, words)
             return self._log_probability_of_many(words)
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"

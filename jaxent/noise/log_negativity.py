@@ -152,8 +152,7 @@ def log_negativity_with_errors(
         outcomes: q_2, an int; None: N. With a `measurement` of finite resolution, a real record.
         phase_offset: φ in radians.
         tolerance: largest error, in bits.
-        measurement: how the inner ensemble is measured; None: perfectly. Where it may lose atoms, only dense matrices
-            are used.
+        measurement: how the inner ensemble is measured; None: perfectly.
 
     Returns:
         LogNegativityWithErrors: values and errors in bits.
@@ -328,14 +327,13 @@ class _Point:
     def route(self, with_slopes: bool = False) -> tuple[str, Any]:
         """Choose the method; with it the answer of `jaxent.bloch`, where that is the method."""
         _, dense_error, seconds = self.dense
-        static = self.spec.static
         tolerance, noise = self.spec.tolerance, self.mean * self.chain.n_atoms
         if seconds <= _QUICK and dense_error <= tolerance:
             return "dense", None
         if not self.strengths.any() and self.spec.records is None:
             return "pure", None
         error = math.inf
-        if noise >= _LEAST_NOISE and not static.lossy:
+        if noise >= _LEAST_NOISE:
             found = bloch.answer(self.question, tolerance, with_slopes)
             error = found.error + self.window_error(self.chain.window)
             if error <= tolerance:
@@ -348,11 +346,6 @@ class _Point:
                 f"Argument `chain` has window = {self.chain.window}, which may change the log negativity by "
                 f"{self.window_error(self.chain.window):.2g} bits, but tolerance = {tolerance:.3g}; leave the "
                 "window out."
-            )
-        if static.lossy:
-            raise ValueError(
-                f"Argument `measurement` has an atom_loss_rate, with which only dense matrices are possible, and those "
-                f"of {what} take more than {_PATIENT:.0f} s; use fewer atoms."
             )
         if error == math.inf:
             least = _LEAST_NOISE / self.chain.n_atoms / max(self.duration, 1e-300)
