@@ -92,7 +92,8 @@ def end_to_end_log_negativity(
     the ends (one rate for all): four blocks of about D²/4, two for φ ≠ 0.
 
     With a `tolerance`, three ensembles of any number of atoms are possible, by the methods of
-    `log_negativity_with_errors`; `jax.grad` at known values is possible, `jax.jit` and `jax.vmap` are not.
+    `log_negativity_with_errors`; `jax.grad` at known values is possible, `jax.jit` and `jax.vmap` are not. For the best
+    offset or time use `jaxent.maximize` with the objective "log_negativity".
 
     Where eigenvalues of the transpose vanish (a pure state, t = 0) the trace norm has a kink; derivatives there are
     one-sided, towards more noise, so d/dγ at γ = 0 is correct. Second derivatives are not supported there.
@@ -154,7 +155,7 @@ def log_negativity_with_errors(
     """
     problem, spec = _checked(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, tolerance)
     if execution.is_traced((problem.time, problem.strengths, problem.offsets)):
-        raise ValueError(_TRACED)
+        raise execution.NeedsKnownValues(_TRACED)
     shape = batch_shape(problem.time)
     points = [_Point(problem, spec, index) for index in np.ndindex(shape)]
     found = [point.found() for point in points]
@@ -189,7 +190,7 @@ def macroscopic_log_negativity(
     """
     problem, spec = _checked(Chain(3, 2), time, dephasing_rate, None, phase_offset, 0.0, tolerance)
     if execution.is_traced((problem.time, problem.strengths, problem.offsets)):
-        raise ValueError(_TRACED.replace("; leave `tolerance` out there", ""))
+        raise execution.NeedsKnownValues(_TRACED.replace("; leave `tolerance` out there", ""))
     shape = batch_shape(problem.time)
     values = np.empty(shape)
     for index in np.ndindex(shape):
@@ -247,7 +248,9 @@ def _checked(chain, time, dephasing_rate, outcomes, phase_offset, collective_rat
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
     outcome = np.array([chain.n_atoms]) if problem.static.all_outcomes_n else arguments.concrete(problem.outcomes)
     if outcome is None:
-        raise ValueError("Argument `outcomes` is traced by jax.jit or jax.vmap, but a tolerance needs known outcomes.")
+        raise execution.NeedsKnownValues(
+            "Argument `outcomes` is traced by jax.jit or jax.vmap, but a tolerance needs known outcomes."
+        )
     if jnp.result_type(float) != jnp.float64:
         raise ValueError('Argument `tolerance` needs float64; run jax.config.update("jax_enable_x64", True) first.')
     return problem, _Spec(problem.static, int(outcome[0]), tolerance)
@@ -343,7 +346,7 @@ class _Point:
         if method == "dense":
             value = float(self._dense_value())
             return LogNegativityWithErrors(value, method, 0.0, 0.0, 0.0, 0.0, self.dense[1], _DENSE_ERROR)
-        if method == "pure" and self._time_value() == 0:
+        if method == "pure" and self.duration == 0:
             self._refuse_impossible_at_start()
             return LogNegativityWithErrors(0.0, method, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a product state
         if method == "pure":
@@ -455,7 +458,7 @@ def _values_jvp(spec: _Spec, primals, tangents):
 def _each(spec: _Spec, times, strengths, offsets, function) -> list[jax.Array]:
     """Call a function of each point; its results are stacked over the batch."""
     if execution.is_traced((times, strengths, offsets)):
-        raise ValueError(_TRACED)
+        raise execution.NeedsKnownValues(_TRACED)
     time = times if spec.exact is None else spec.exact.value
     problem = Problem(spec.static, time, strengths, jnp.zeros(()), jnp.full(1, spec.outcome), offsets)
     shape = batch_shape(time)
