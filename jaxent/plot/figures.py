@@ -14,6 +14,7 @@ from jaxent.protocol.curve import EntropyCurve
 __all__ = [
     "DOUBLE_COLUMN",
     "STYLE",
+    "draw_best_time",
     "draw_curves",
     "draw_figure_four",
     "draw_figure_large",
@@ -251,6 +252,73 @@ def _panels_of_magic_times(figure: Figure) -> np.ndarray:
     for axes in panels[::2]:
         axes.set_ylabel("log negativity (bits)")
     return panels
+
+
+def draw_best_time(data: xr.Dataset) -> Figure:
+    """Draw the best log negativity of all times against the rate, and a map of times and rates where magic is best."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        rates, levels = data.dephasing_rate.values, data.levels.values
+        few, many = (_label(data.attrs[name]) for name in ("few_atoms", "many_atoms"))
+        left.semilogx(rates, data.short, "-", color="k", lw=1.4, label="short times, N → ∞")
+        left.plot(data.many_rate, data.many, "o", color="k", mfc="none", ms=5, mew=0.8, label=f"best time, N = {many}")
+        left.semilogx(data.few_rate, data.few, "--", color=_SAFE[0], label=f"best time, N = {few}")
+        for number, r in enumerate(level for level in levels if level in _NAMED_LEVELS):
+            words = {"label": "t = 2π/r, N → ∞"} if number == 0 else {}
+            curve = data.magic.sel(levels=r).values
+            left.semilogx(rates, curve, ".-", color=_SAFE[1], ms=3, lw=0.7, **words)
+            _name(left, f"r = {r}", (float(rates[0]), float(curve[0])), -3, _SAFE[1])
+        _name(left, _time_name(data, "few", 0), (float(data.few_rate[0]), float(data.few[0])), -3, _SAFE[0])
+        for index, (rate, value) in enumerate(zip(data.many_rate.values, data.many.values, strict=True)):
+            _name(left, _time_name(data, "many", index), (float(rate), float(value)), 4, "k")
+        left.set(ylabel="log negativity (bits)", ylim=(0, None), xlim=(rates[0] / 2.7, 2 * rates[-1]))
+        left.legend(loc="upper right", fontsize=7)
+        _map_of_times(right, data)
+        for axes in (left, right):
+            axes.set_xlabel("dephasing rate γ (units of the coupling)")
+        left.set_title("(a)", loc="left", fontsize=8, fontweight="bold")
+        right.set_title("(b)  N → ∞", loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _name(axes, words: str, point: tuple[float, float], away: int, colour: str) -> None:
+    """Write words to the left of a point, or to its right and above it."""
+    place: Any = {"ha": "right", "va": "center"} if away < 0 else {"ha": "left", "va": "bottom"}
+    axes.annotate(words, point, (away, max(away, 0)), textcoords="offset points", color=colour, fontsize=7, **place)
+
+
+def _time_name(data: xr.Dataset, kind: str, index: int) -> str:
+    time = float(data[f"{kind}_time"][index])
+    r = round(2 * math.pi / time)
+    return f"t = 2π/{r}" if abs(r * time - 2 * math.pi) < 1e-9 else f"t = {time:.3g}"
+
+
+_NAMED_LEVELS = (2, 3, 4, 6, 12)
+_ALIKE = 0.1  # bits
+
+
+def _map_of_times(axes, data: xr.Dataset) -> None:
+    """Mark at each magic time and rate whether it, or a time beside it, is better, or all short times are alike."""
+    rates, times = np.meshgrid(data.dephasing_rate.values, 2 * np.pi / data.levels.values)
+    alike = (data.short - np.minimum(data.magic, data.beside)).transpose(*data.magic.dims).values < _ALIKE
+    magic = (data.magic > data.beside).values
+    kinds = (
+        (~alike & ~magic, "o", {"mfc": "w"}, _SAFE[0], "best beside 2π/r"),
+        (~alike & magic, "D", {}, _SAFE[1], "best at 2π/r"),
+        (alike, "s", {}, "0.7", f"both within {_ALIKE:g} bits of short times"),
+    )
+    for chosen, mark, style, colour, words in kinds:
+        axes.loglog(rates[chosen], times[chosen], mark, ms=4, ls="none", color=colour, label=words, **style)
+    scale = np.geomspace(data.dephasing_rate.values[0] / 1.3, data.dephasing_rate.values[-1] * 1.3, 2)
+    axes.loglog(scale, 4 * np.pi**2 * scale / _CROSSING, "--", color="0.3", lw=0.8, label=f"γtr² = {_CROSSING:g}")
+    axes.set(ylabel="time t (1/coupling)", xlim=scale[[0, -1]], ylim=(times.min() / 1.3, times.max() * 1.3))
+    axes.set_yticks(times[:, 0], [f"2π/{r}" for r in data.levels.values], minor=False)
+    axes.minorticks_off()
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=2, fontsize=7)
+
+
+_CROSSING = 0.45
 
 
 def draw_saturation(data: xr.Dataset) -> Figure:
