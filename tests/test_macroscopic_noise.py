@@ -164,3 +164,57 @@ def test_the_drawing_of_best_times_names_times():
     marked = [len(line.get_xdata()) for line in drawing.axes[1].lines[:3]]
     assert sum(marked) == 12
     assert [axes.get_ylabel() for axes in drawing.axes] == ["log negativity (bits)", "time t (1/coupling)"]
+
+
+@pytest.mark.thorough
+def test_the_figure_of_times_in_the_limit_holds_log_negativities(monkeypatch):
+    monkeypatch.setattr(macroscopic_noise, "THREE_RATES", (0.1,))
+    monkeypatch.setattr(macroscopic_noise, "_MANY_ATOMS", (40, 10**5))
+    reported = []
+    data = macroscopic_noise.figure_three_limit(True, reported.append)
+    assert sum(reported) == pytest.approx(macroscopic_noise.seconds(("3-limit",), True))
+    dense = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 40), data.magic_time.values, 0.1)
+    np.testing.assert_allclose(data.many[0, 0, 1:], dense[1:], atol=5e-3)
+    assert np.isnan(data.many[0, 0, 0])  # γtN is too small for the bands
+    np.testing.assert_allclose(data.limit_magic_time / np.pi, [2 / 3, 1])
+    np.testing.assert_allclose(data.at_magic[0], data.many[1, 0, 2:], atol=5e-3)
+    assert (np.diff(data.limit[0]) < 0).all()
+
+
+def three_limit(off: float = 0.0, narrow: float = 0.0) -> dict[str, xr.Dataset]:
+    times = np.pi * np.array([0.5, 0.65, 0.68, 0.9])
+    limit = np.array([[2.0, math.log2(3) + narrow, math.log2(3), 1.5], [0.8, 0.7, 0.7, 0.6]])
+    magic = np.array([[1.995, 1.58, 1.0], [0.78, 0.73, 0.49]])
+    many = np.stack([np.pad(magic, ((0, 0), (1, 0)), constant_values=np.nan)] * 2)
+    many[1] += off
+    variables = {
+        "limit": (("dephasing_rate", "time"), limit),
+        "few": (("dephasing_rate", "few_time"), limit),
+        "at_magic": (("dephasing_rate", "limit_magic_time"), magic),
+        "many": (("many_atoms", "dephasing_rate", "magic_time"), many),
+    }
+    coordinates = {
+        "dephasing_rate": [1e-2, 1e-1],
+        "time": times,
+        "few_time": times,
+        "magic_time": np.pi / np.array([3, 2, 1.5, 1]),
+        "limit_magic_time": np.pi / np.array([2, 1.5, 1]),
+        "many_atoms": [1000, 10**6],
+    }
+    return {"3-limit": xr.Dataset(variables, coordinates, {"few_atoms": 30, "tolerance_bits": 5e-3})}
+
+
+@pytest.mark.parametrize(
+    ("changes", "answers"),
+    [
+        ({}, [True, True]),
+        ({"off": 0.02}, [False, True]),
+        ({"off": -0.02}, [False, True]),
+        ({"narrow": 0.1}, [True, False]),
+    ],
+)
+def test_the_limit_of_figure_three_is_told_from_the_numbers(changes, answers):
+    data = three_limit(**changes)
+    assert [one.holds for one in macroscopic_noise.findings(data)] == answers
+    words = [text.get_text() for text in figures.draw_three_limit(data["3-limit"]).axes[0].get_legend().get_texts()]
+    assert words[-3:] == ["N = $10^{3}$, at 2πp/r", "N = $10^{6}$, at 2πp/r", "N = 30"]

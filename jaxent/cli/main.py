@@ -308,7 +308,20 @@ def reproduce(
     *,
     figure: Annotated[
         tuple[
-            Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "4-limit", "best-time", "saturation", "offsets"],
+            Literal[
+                "1",
+                "1-large",
+                "zoom",
+                "2",
+                "3",
+                "4",
+                "3-limit",
+                "4-large",
+                "4-limit",
+                "best-time",
+                "saturation",
+                "offsets",
+            ],
             ...,
         ],
         Parameter(negative=""),

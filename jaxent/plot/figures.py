@@ -25,6 +25,7 @@ __all__ = [
     "draw_history",
     "draw_offsets",
     "draw_saturation",
+    "draw_three_limit",
     "draw_zoom",
 ]
 
@@ -223,6 +224,30 @@ def draw_figure_four(data: xr.Dataset) -> Figure:
                 axes.semilogx(rate, value, color=colour, marker=mark, ms=2.5, label=f"N = {_label(int(n_atoms))}")
         panels[0].set(ylim=(0, None), xlim=(1e-4, 1.0))
         panels[1].legend(loc="upper right")
+        return figure
+
+
+def draw_three_limit(data: xr.Dataset) -> Figure:
+    """Draw Fig. 3 for N → ∞: lines at times that are not magic, dots at magic ones; with N = 30, and many atoms."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for colour, rate in zip(_SAFE, data.dephasing_rate.values, strict=False):
+            one = data.sel(dephasing_rate=rate)
+            axes.plot(one.few_time / np.pi, one.few, color=colour, lw=0.5, alpha=0.6)
+            axes.plot(one.time / np.pi, one.limit, color=colour, lw=1.4, label=f"γ = {_rate_label(rate)}")
+            axes.plot(one.limit_magic_time / np.pi, one.at_magic, ".", ms=5, color=colour, clip_on=False)
+            for mark, n_atoms in zip("xo", one.many_atoms.values, strict=True):
+                values = one.many.sel(many_atoms=n_atoms)
+                axes.plot(one.magic_time / np.pi, values, mark, ms=6, mfc="none", mew=0.8, color="k", clip_on=False)
+        axes.plot([], [], color="0.3", lw=1.4, label="N → ∞")
+        axes.plot([], [], ".", color="0.3", ms=5, label="N → ∞, at 2πp/r")
+        for mark, n_atoms in zip("xo", data.many_atoms.values, strict=True):
+            words = f"N = {_label(int(n_atoms))}, at 2πp/r"
+            axes.plot([], [], mark, color="k", ms=6, mfc="none", mew=0.8, label=words)
+        axes.plot([], [], color="0.3", lw=0.5, alpha=0.6, label=f"N = {_label(data.attrs['few_atoms'])}")
+        axes.set(xlabel=_TIME_LABEL, ylabel="log negativity (bits)", xlim=(0, 1), ylim=(0, None))
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=7)
         return figure
 
 
