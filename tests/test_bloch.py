@@ -238,7 +238,7 @@ def test_a_narrower_envelope_in_u_gives_what_the_whole_one_gives():
     trace, _ = job.trace()
     value = math.log2(job.norm().value / trace * (1 + job.correction.change))
     assert abs(value - whole.value) <= whole.error + job.plan.envelope_error < 3e-3
-    job.plan = plan.dataclasses.replace(job.plan, offsets=np.zeros(1), harmonics=(np.zeros(1), np.ones(1)))
+    job.plan = plan.dataclasses.replace(job.plan, offsets=np.zeros(1), harmonics=plan._ONE_HARMONIC)
     alone = math.log2(job.norm().value / trace * (1 + job.correction.change))
     assert abs(alone - whole.value) > 10 * abs(value - whole.value)
 
@@ -308,3 +308,22 @@ def test_what_torus_shapes_do_not_change():
         norms.append(float(engine._on_torus(shape, lattice, asked.time, asked.strengths, np.asarray(0.0))[0]))
     assert norms[0] == pytest.approx(norms[1], abs=1e-4 * norms[0])
     assert isinstance(small, torus.TorusShape)
+
+
+def test_slopes_in_time_include_the_phases_that_a_narrower_envelope_averages():
+    """Close to a magic time of many atoms they are most of the slope."""
+    time = 2 * math.pi / 3 + 0.012
+
+    def job(time: float) -> engine._Job:
+        asked = question(3000, time, 0.2)._replace(strengths=np.full(3, 0.2))
+        found = engine._Job(asked, 1e-3)
+        found.plan = plan.chain_plan(asked, plan.hops_of(asked, 1e-3), 1e-3, 600)
+        return found
+
+    def bits(time: float) -> float:
+        one = job(time)
+        return math.log2(one.norm().value / one.trace()[0])
+
+    here = job(time)
+    slope = here.slopes()[0]
+    assert slope == pytest.approx((bits(time + 1e-6) - bits(time - 1e-6)) / 2e-6, rel=1e-4)

@@ -202,3 +202,46 @@ def test_arguments_out_of_range_are_refused_by_name(overrides, words):
     arguments = {"objective": "average_entropy", "chain": jaxent.Chain(4, 3), "time": 1.0} | overrides
     with pytest.raises(ValueError, match=words):
         jaxent.maximize(**arguments)
+
+
+def test_the_log_negativity_within_a_tolerance_reaches_the_best_of_a_scan():
+    """N = 30 is dense: the value found is that of the library to the last digit."""
+    chain, time = jaxent.Chain(3, 30), 1.3
+    found = jaxent.maximize("log_negativity", chain, time, dephasing_rate=0.05, outcomes=24, n_starts=3)
+    phases = jnp.linspace(0, np.pi, 41)
+    scan = jax.vmap(lambda x: jaxent.end_to_end_log_negativity(chain, time, 0.05, 24, x))(phases)
+    assert np.ptp(scan) > 0.03
+    assert float(scan.max()) == pytest.approx(found.value, abs=1e-3)
+    again = jaxent.end_to_end_log_negativity(chain, time, 0.05, 24, found.phase_offset, tolerance=1e-3)
+    assert found.value == float(again)
+
+
+@pytest.mark.thorough
+def test_bands_reach_the_best_of_a_scan_of_dense_matrices():
+    """N = 150 beyond what is dense by choice; the scan has a window of three standard deviations."""
+    settings = {"dephasing_rate": 0.1, "outcomes": 128}
+    found = jaxent.maximize("log_negativity", jaxent.Chain(3, 150), 1.3, n_starts=3, n_steps=30, **settings)
+    phases = np.linspace(0, np.pi, 25)
+    scan = [float(jaxent.end_to_end_log_negativity(jaxent.Chain(3, 150, 3.0), 1.3, 0.1, 128, x)) for x in phases]
+    best = int(np.argmax(scan))
+    assert scan[best] - 2e-3 <= found.value <= scan[best] + 4e-3
+    chain = jaxent.Chain(3, 150)
+    assert jaxent.log_negativity_with_errors(chain, 1.3, 0.1, 128, found.phase_offset).method == "band"
+
+
+def test_an_objective_of_ones_own_with_a_tolerance_is_not_compiled():
+    chain = jaxent.Chain(3, 6)
+
+    def objective(chain, time, phase_offset, key, n_samples):
+        bits = jaxent.end_to_end_log_negativity(chain, time, 0.1, phase_offset=phase_offset, tolerance=1e-3)
+        return jaxent.OutcomeAverage(2 * bits, 0 * bits, bits)
+
+    found = jaxent.maximize(objective, chain, 0.9, 0.3, n_starts=1, n_steps=4)
+    again = jaxent.end_to_end_log_negativity(chain, 0.9, 0.1, phase_offset=found.phase_offset, tolerance=1e-3)
+    assert found.value == 2 * float(again)
+    with pytest.raises(ValueError, match="`method` must be 'lbfgs' for an objective with a tolerance"):
+        jaxent.maximize(objective, chain, 0.9, method="adam", n_starts=1, n_steps=1)
+    with pytest.raises(ValueError, match="`key` must be left out for an objective with a tolerance"):
+        jaxent.maximize(objective, chain, 0.9, key=KEY, n_starts=1, n_steps=1)
+    with pytest.raises(ValueError, match="`dephasing_rate` must be"):
+        jaxent.maximize("log_negativity", chain, 0.9, dephasing_rate=-0.1, n_starts=1)

@@ -3,6 +3,7 @@
 The objectives are averages over the outcomes, exact for M = 3 and 4 and sampled by the Born rule beyond (or where a
 key is given), all differentiated exactly (`outcomes.averages`). Exact objectives are climbed by SciPy's L-BFGS-B, start
 after start, and the best ends with Newton steps: one compiled program, the value with its gradient, serves all of it.
+The log negativity within a tolerance chooses its method point by point, so it is climbed without such a program.
 Sampled objectives are climbed by Adam, all starts side by side under `vmap`.
 
 >>> from jaxent import Chain, pi_fraction
@@ -29,6 +30,7 @@ from jaxent.analysis.magic_times import magic_levels
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.messages import shown
+from jaxent.noise.log_negativity import DEFAULT_TOLERANCE, end_to_end_log_negativity
 from jaxent.outcomes import averages
 from jaxent.protocol import ends
 from jaxent.runtime import execution, threads
@@ -37,9 +39,10 @@ from jaxent.times import BondTimes, PiFraction, Time, time_value
 __all__ = ["OBJECTIVES", "History", "OptimizationError", "Optimum", "maximize", "textbook_offset"]
 
 _NEAR = 1e-6  # gradient from which Newton steps are surer than a line search, which then compares equal values
-_SCALE = 0.3  # of parameters: the first step, of the gradient times its square, stays on its hill
+_SCALE = 0.3  # of offsets: the first step, of the gradient times its square, stays on its hill
+_FLAT = 1e-6  # relative gain of a step that ends the climb of an objective within a tolerance, as less is noise
 _POLISHING_STEPS = 30
-_DIFFERENCE = 1e-4  # of parameters, between gradients
+_DIFFERENCE = 3e-4  # of the scale of parameters, between gradients
 
 
 class History(NamedTuple):
@@ -106,6 +109,13 @@ def _decoded_fidelity(chain, time, phase_offset, key, n_samples, *, levels, nume
     return averages.average_decoded_fidelity(chain, levels, numerator, time, phase_offset, key, n_samples)
 
 
+def _log_negativity(
+    chain, time, phase_offset, key, n_samples, *, dephasing_rate, outcomes=None, tolerance_bits=DEFAULT_TOLERANCE
+):
+    bits = end_to_end_log_negativity(chain, time, dephasing_rate, outcomes, phase_offset, tolerance=tolerance_bits)
+    return averages.OutcomeAverage(bits, jnp.zeros_like(bits), jnp.ones_like(bits))
+
+
 def _entropy_times_probability(chain, time, phase_offset, key, n_samples, *, outcomes=None):
     entropy = ends.end_to_end_entropy(chain, time, outcomes, phase_offset)
     probability = ends.outcome_probability(chain, time, outcomes, phase_offset)
@@ -116,6 +126,7 @@ OBJECTIVES: dict[str, Callable] = {
     "average_entropy": _average_entropy,
     "average_log_negativity": _average_log_negativity,
     "decoded_fidelity": _decoded_fidelity,
+    "log_negativity": _log_negativity,
     "entropy_times_probability": _entropy_times_probability,
 }
 """Objectives by name: functions (chain, time, phase_offset, key, n_samples, **settings) → OutcomeAverage."""
@@ -154,7 +165,8 @@ def maximize(
 
     Args:
         objective: a name in `OBJECTIVES` ("average_entropy", "average_log_negativity", "decoded_fidelity",
-            "entropy_times_probability"), or a function of the same arguments, which JAX can differentiate.
+            "log_negativity", "entropy_times_probability"), or a function of the same arguments, which JAX can
+            differentiate. One that calls jaxent with a `tolerance` is not compiled, but called at each point.
         chain: the chain, with M ≥ 3.
         time: one time for all bonds.
         phase_offset: where the first start begins, a scalar or (M-2,) values; None: starts are spread over
@@ -165,13 +177,14 @@ def maximize(
         n_steps: most steps of each start.
         method: "lbfgs" for exact objectives, "adam" for any; None: what suits the objective.
         learning_rate: first step size of Adam, in radians; it falls to nothing along a cosine.
-        tolerance: norm of the gradient at which an exact objective is taken as maximal.
+        tolerance: norm of the gradient at which an exact objective is taken as maximal. The climb of one that is
+            itself within a tolerance ends with a step that gains less than a millionth.
         key: PRNG key for sampled averages; required beyond M = 4, where the objective is an average.
         n_samples: draws of each step and start.
         callback: called on the host after each step (L-BFGS: of each start, one after the other), with the number of
             steps so far, the best value, and the norm of a gradient: Adam's at that value, L-BFGS's at this step.
         **settings: what the objective needs besides: `dephasing_rate`, `collective_rate`; `levels`, `numerator`;
-            `outcomes`.
+            `outcomes`; `tolerance_bits`, the largest error of "log_negativity" (three ensembles of any size; 1e-3).
 
     Returns:
         Optimum.
@@ -209,8 +222,15 @@ def maximize(
 
     first = jax.tree.map(lambda x: x[0], starts)
     if sampled:  # exact objectives check the arguments when they are traced, which is before any work starts, too
+        try:
+            jax.eval_shape(evaluate, first, keys)
+        except execution.NeedsKnownValues:
+            raise ValueError(
+                "Argument `key` must be left out for an objective with a tolerance, which draws nothing."
+            ) from None
         evaluate(first, keys)
-    run = _Run(evaluate, method, learning_rate, n_steps, tolerance, keys, callback)
+    time_scale = min(_SCALE, 1 / math.sqrt(chain.n_atoms))
+    run = _Run(evaluate, time_scale, method, learning_rate, n_steps, tolerance, keys, callback)
     return run.sampled(starts, time) if sampled else run.exact(starts, time)
 
 
@@ -262,6 +282,7 @@ class _Run(NamedTuple):
     """One optimization of all starts."""
 
     evaluate: Callable
+    time_scale: float
     method: str
     learning_rate: float
     n_steps: int
@@ -271,27 +292,61 @@ class _Run(NamedTuple):
 
     def exact(self, starts, time) -> Optimum:
         flat, restore = jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: x[0], starts))
-        program = jax.jit(jax.value_and_grad(lambda x: self.evaluate(restore(x), self.key).value))
-
-        def at(x):
-            value, slopes = _within_memory(program, jnp.asarray(x, flat.dtype))
-            return float(value), np.asarray(slopes, float)
-
+        at, compiled = self._value_and_slopes(restore, flat)
         if self.method == "lbfgs":
-            parameters, history = self._climb(at, restore, starts, time)
+            parameters, history = self._climb(at, restore, starts, time, 0.0 if compiled else _FLAT)
         else:
             parameters, history = self._walk(starts, time)
         best = int(np.argmax(_last_finite(history.value)))
         single = jax.tree.map(lambda x: x[best], parameters)
         value, slope = history.value[-1, best], history.slope[-1, best]
-        if not slope <= self.tolerance:
-            found, value, slope = self._polish(at, np.asarray(jax.flatten_util.ravel_pytree(single)[0], float))
+        if compiled and not slope <= self.tolerance:  # to the last digit, which values within a tolerance do not have
+            start = np.asarray(jax.flatten_util.ravel_pytree(single)[0], float)
+            found, value, slope = self._polish(at, start, self._scales(restore, flat))
             single = restore(jnp.asarray(found, flat.dtype))
         return self._optimum(single, time, value, 0.0, slope, history)
 
-    def _climb(self, at, restore, starts, time):
+    def _value_and_slopes(self, restore, start):
+        """Return the objective with its gradient, compiled unless it chooses its method by values, and whether."""
+        program = jax.value_and_grad(lambda x: self.evaluate(restore(x), self.key).value)
+        compiled = jax.jit(program)
+
+        def at(x):
+            value, slopes = _within_memory(compiled, jnp.asarray(x, start.dtype))
+            return float(value), np.asarray(slopes, float)
+
+        def at_known(x):
+            try:
+                value, slopes = program(jnp.asarray(x, start.dtype))
+            except ValueError:
+                if not accepted:  # the first point refuses wrong arguments, later ones end the objective
+                    raise
+                return math.nan, np.full(len(start), math.nan)
+            accepted.append(x)
+            return float(value), np.asarray(slopes, float)
+
+        accepted = []
+        try:
+            compiled.trace(start)
+        except execution.NeedsKnownValues:
+            if self.method != "lbfgs":
+                raise ValueError(
+                    "Argument `method` must be 'lbfgs' for an objective with a tolerance, which no program can "
+                    f"compile, but is {shown(self.method)}."
+                ) from None
+            return at_known, False
+        return at, True
+
+    def _scales(self, restore, flat) -> np.ndarray:
+        """Return a typical size of each parameter's changes: dips and peaks in time are narrow for many atoms."""
+        sizes = {"phase_offset": _SCALE, "time": self.time_scale}
+        filled = {name: jnp.full_like(x, sizes[name]) for name, x in restore(flat).items()}
+        return np.asarray(jax.flatten_util.ravel_pytree(filled)[0], float)
+
+    def _climb(self, at, restore, starts, time, ftol):
         """Move one start after the other by SciPy's L-BFGS-B, up to a gradient that `_polish` can take over from."""
         paths, best, done = [], -math.inf, 0
+        scales = self._scales(restore, jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: x[0], starts))[0])
 
         def reached(path, x, value, size):
             nonlocal best, done
@@ -305,13 +360,13 @@ class _Run(NamedTuple):
             paths.append(path)
 
             def loss(scaled, path=path, seen=seen):
-                x = _SCALE * scaled
+                x = scales * scaled
                 value, slopes = at(x)
                 if math.isfinite(value) and np.isfinite(slopes).all():
                     seen[scaled.tobytes()] = x, value, float(np.linalg.norm(slopes))
-                    return -value, -_SCALE * slopes
-                away = x - path[-1][2]  # beyond the end of the objective the loss rises, so the step is shortened
-                return 1 + np.linalg.norm(away) - path[-1][0], _SCALE * away / np.linalg.norm(away)
+                    return -value, -scales * slopes
+                away = scaled - path[-1][2] / scales  # beyond its end the loss rises, so the step is shortened
+                return 1 + np.linalg.norm(away) - path[-1][0], away / np.linalg.norm(away)
 
             value, slopes = at(start)
             reached(path, start, value, float(np.linalg.norm(slopes)))
@@ -322,9 +377,9 @@ class _Run(NamedTuple):
                 if xk.tobytes() in seen:
                     reached(path, *seen[xk.tobytes()])
 
-            enough = _SCALE * max(self.tolerance, _NEAR) / math.sqrt(len(start))
-            options = {"maxiter": self.n_steps - 1, "gtol": enough, "ftol": 0.0}
-            scipy.optimize.minimize(loss, start / _SCALE, jac=True, method="L-BFGS-B", callback=moved, options=options)
+            enough = scales.min() * max(self.tolerance, _NEAR) / math.sqrt(len(start))
+            options = {"maxiter": self.n_steps - 1, "gtol": enough, "ftol": ftol}
+            scipy.optimize.minimize(loss, start / scales, jac=True, method="L-BFGS-B", callback=moved, options=options)
         longest = max(len(path) for path in paths)
         rows = [[path[min(step, len(path) - 1)] for path in paths] for step in range(longest)]
         values, sizes = (np.array([[one[k] for one in row] for row in rows]) for k in range(2))
@@ -391,7 +446,7 @@ class _Run(NamedTuple):
             self.callback(number + 1, float(values[best]), float(sizes[best]))
         return parameters, _history(rows)
 
-    def _polish(self, at, x):
+    def _polish(self, at, x, scales):
         """Take Newton steps as long as they bring the gradient down and do not lose value.
 
         The curvature comes from differences of gradients: its error only slows the last steps, and second derivatives
@@ -402,11 +457,13 @@ class _Run(NamedTuple):
             size = np.linalg.norm(slopes)
             if not size > self.tolerance:
                 break
-            sides = _DIFFERENCE * np.eye(len(x))
-            curvature = np.stack([at(x + side)[1] - at(x - side)[1] for side in sides]) / (2 * _DIFFERENCE)
+            steps = _DIFFERENCE * scales
+            changes = np.stack([at(x + side)[1] - at(x - side)[1] for side in np.diag(steps)])
+            curvature = changes * scales / (2 * _DIFFERENCE)
             if not np.isfinite(curvature).all():
                 break
-            following = x + np.linalg.lstsq(curvature, -slopes, rcond=1e-6)[0]  # not where there is no curvature
+            # in units of the scales; not where there is no curvature
+            following = x + scales * np.linalg.lstsq(curvature, -scales * slopes, rcond=1e-6)[0]
             new_value, new_slopes = at(following)
             if not (np.linalg.norm(new_slopes) < size and new_value >= value - 1e-9):
                 break

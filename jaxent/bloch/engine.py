@@ -315,6 +315,7 @@ class _Job:
             norms = np.array([[value for value, _ in row] for row in each])
             derivatives = np.array([[slope for _, slope in row] for row in each])  # (K, θ, 5)
             norm, of_norm = plan.shares @ norms @ weights, np.einsum("k,kti,t->i", plan.shares, derivatives, weights)
+            of_norm[0] += plan.slopes_of_shares @ norms @ weights
         return (np.asarray(of_norm) / float(norm) - np.asarray(of_trace) / float(trace)) / math.log(2)
 
     def _over(self, program, shape, thetas, data, parameters, known: bool = True) -> list:
@@ -415,7 +416,9 @@ def traceable(question: Question, tolerance: float) -> Callable:
                 return _on_chain(plan.shape, lattice, plan.rows, plan.rule, *here)[0]
 
             norms = jax.lax.map(one, (jnp.asarray(shifts), jnp.asarray(angles)))
-            norm = jnp.asarray(np.outer(plan.shares, weights).ravel()) @ norms
+            moved = 0.0 if isinstance(time, PiFraction) else time - question.time
+            shares = jnp.asarray(plan.shares) + moved * jnp.asarray(plan.slopes_of_shares)
+            norm = jnp.outer(shares, jnp.asarray(weights)).ravel() @ norms
         return jnp.log2(norm / trace * (1 + change))
 
     return bits

@@ -107,6 +107,17 @@ class Hops:
         return bool((self.along % 2 == 0)[self.along >= 0].all())
 
 
+class Harmonics(NamedTuple):
+    """Hold m, the factors by which harmonics e^(imφ) shrink, and their derivatives in t; each of shape (F,)."""
+
+    numbers: np.ndarray
+    factors: np.ndarray
+    slopes: np.ndarray
+
+
+_ONE_HARMONIC = Harmonics(np.zeros(1), np.ones(1), np.zeros(1))
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """Hold what one evaluation needs.
@@ -117,7 +128,8 @@ class Plan:
         rows: rows of a chain, None on a torus.
         rule: rule of the trace norm, None on a torus.
         offsets: φ at which a chain is evaluated, relative to the one asked for; shape (K,).
-        harmonics: m and the factors by which harmonics of φ shrink from N_u to N, each of shape (F,).
+        harmonics: m of the harmonics of φ that count, the factors by which they shrink from N_u to N, and the
+            derivatives of these in t.
         n_bloch: number of θ, 0 for one.
         cut_error, row_error: relative errors of ‖X‖_1 known beforehand.
         envelope_error: error of a narrower envelope, in bits.
@@ -128,7 +140,7 @@ class Plan:
     rows: Rows | None
     rule: Rule | None
     offsets: np.ndarray
-    harmonics: tuple[np.ndarray, np.ndarray]
+    harmonics: "Harmonics"
     n_bloch: int
     cut_error: float
     row_error: float
@@ -137,7 +149,15 @@ class Plan:
     @property
     def shares(self) -> np.ndarray:
         """Weights of the offsets: Σ_m ρ_m F_m e^(imφ), the harmonics F_m from equidistant offsets."""
-        numbers, factors = self.harmonics
+        return self._shares(self.harmonics.factors)
+
+    @property
+    def slopes_of_shares(self) -> np.ndarray:
+        """Derivatives of the weights in t, which are large close to a magic time."""
+        return self._shares(self.harmonics.slopes)
+
+    def _shares(self, factors: np.ndarray) -> np.ndarray:
+        numbers = self.harmonics.numbers
         sizes = np.where(numbers > 0, 2.0, 1.0) * factors
         return sizes @ np.cos(np.outer(numbers, self.offsets)) / len(self.offsets)
 
@@ -256,8 +276,7 @@ def torus_plan(question: Question, hops: Hops, levels: int) -> Plan:
         n_bloch,
         question.twice,
     )
-    nothing = np.zeros(1)
-    return Plan(shape, hops, None, None, nothing, (nothing, np.ones(1)), n_bloch, hops.error, 0.0, 0.0)
+    return Plan(shape, hops, None, None, np.zeros(1), _ONE_HARMONIC, n_bloch, hops.error, 0.0, 0.0)
 
 
 def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int | None = None) -> Plan:
@@ -281,7 +300,7 @@ def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int
         question.unequal and bool(several),
         question.twice,
     )
-    offsets, harmonics = (np.zeros(1), (np.zeros(1), np.ones(1))) if exact else _harmonics(question, n_here, budget)
+    offsets, harmonics = (np.zeros(1), _ONE_HARMONIC) if exact else _harmonics(question, n_here, budget)
     return Plan(
         shape,
         hops,
@@ -296,7 +315,7 @@ def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int
     )
 
 
-def _harmonics(question: Question, n_here: int, budget: float) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _harmonics(question: Question, n_here: int, budget: float) -> tuple[np.ndarray, Harmonics]:
     """Plan the average over the places u of a narrower envelope, which see other phases ut + φ.
 
     The envelope of N is an average of narrower ones whose centres are normal with variance (N - N_u)/2, and a shift by
@@ -308,18 +327,19 @@ def _harmonics(question: Question, n_here: int, budget: float) -> tuple[np.ndarr
     angles = 2 * math.pi * phases.multiples(2 * numbers, phases.reduced(question.time))  # mt modulo 2π
     seen = np.exp(-2 * measured * numbers**2.0 - n_here * angles**2 / 4)
     if question.n_atoms is None:
-        shrunk = np.zeros(len(numbers))
+        shrunk = slopes = np.zeros(len(numbers))
     else:
         shrunk = np.exp(-(question.n_atoms - n_here) * angles**2 / 4)
+        slopes = -(question.n_atoms - n_here) * numbers * angles / 2 * shrunk
     present = numbers[seen * np.maximum(1 - shrunk, 0.0) > budget / 10]
     if not len(present):
-        return np.zeros(1), (np.zeros(1), np.ones(1))
+        return np.zeros(1), _ONE_HARMONIC
     step = int(np.gcd.reduce(present))
     count = int(present.max()) // step
     wanted = step * np.arange(count + 1)
-    factors = np.append(1.0, shrunk[wanted[1:] - 1])
+    factors, changes = (np.append(first, x[wanted[1:] - 1]) for first, x in ((1.0, shrunk), (0.0, slopes)))
     offsets = 2 * math.pi * np.arange(2 * count + 1) / (step * (2 * count + 1))
-    return offsets, (wanted.astype(float), factors)
+    return offsets, Harmonics(wanted.astype(float), factors, changes)
 
 
 @functools.lru_cache(maxsize=256)

@@ -76,12 +76,13 @@ def optimize(
     *,
     options: console.ChainOptions,
     objective: Literal[
-        "average_entropy", "average_log_negativity", "decoded_fidelity", "entropy_times_probability"
+        "average_entropy", "average_log_negativity", "decoded_fidelity", "log_negativity", "entropy_times_probability"
     ] = "average_entropy",
     dephasing_rate: console.Rate = None,
     levels: console.WholeNumber | None = None,
     outcomes: console.Outcomes = None,
     phase_offset: console.Offsets = None,
+    tolerance: console.Number | None = None,
     per_ensemble: console.Switch = False,
     vary_time: console.Switch = False,
     starts: console.WholeNumber = 8,
@@ -98,11 +99,13 @@ def optimize(
     objective
         What to maximize.
     dephasing_rate
-        Rate γ for average_log_negativity.
+        Rate γ for average_log_negativity and log_negativity.
     levels
         L of the magic time 2π/L for decoded_fidelity.
     outcomes
-        Measured outcomes for entropy_times_probability; all N by default. One number stands for all.
+        Measured outcomes for log_negativity and entropy_times_probability; all N by default. One number stands for all.
+    tolerance
+        Largest error of log_negativity in bits, of three ensembles of any size; 1e-3 by default.
     phase_offset
         Where the first start begins, in radians; one number, or one per inner ensemble.
     per_ensemble
@@ -122,7 +125,7 @@ def optimize(
     """
     if plot is not None:
         console.output_file("plot", plot, (".png", ".pdf"))
-    if options.n_ensembles > 4 and samples is None and objective != "entropy_times_probability":
+    if options.n_ensembles > 4 and samples is None and objective.startswith(("average", "decoded")):
         raise ValueError(
             f"Argument `samples` must be given for n_ensembles = {options.n_ensembles}, as all outcomes can be summed "
             "for at most 4; 200 are a good start."
@@ -132,6 +135,7 @@ def optimize(
 
     chain, t = options.chain(jaxent), time_texts.parse_time(time)
     typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": console.alone("outcomes", outcomes)}
+    typed["tolerance_bits"] = tolerance
     with console.live_line() as show:
         found = jaxent.maximize(
             objective,

@@ -95,7 +95,8 @@ def end_to_end_log_negativity(
     the ends (one rate for all): four blocks of about D²/4, two for φ ≠ 0.
 
     With a `tolerance`, three ensembles of any number of atoms are possible, by the methods of
-    `log_negativity_with_errors`; `jax.grad` at known values is possible, `jax.jit` and `jax.vmap` are not.
+    `log_negativity_with_errors`; `jax.grad` at known values is possible, `jax.jit` and `jax.vmap` are not. For the best
+    offset or time use `jaxent.maximize` with the objective "log_negativity".
 
     Where eigenvalues of the transpose vanish (a pure state, t = 0) the trace norm has a kink; derivatives there are
     one-sided, towards more noise, so d/dγ at γ = 0 is correct. Second derivatives are not supported there.
@@ -163,7 +164,7 @@ def log_negativity_with_errors(
     """
     problem, spec = _checked(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, tolerance, measurement)
     if execution.is_traced((problem.time, problem.strengths, problem.offsets)):
-        raise ValueError(_TRACED)
+        raise execution.NeedsKnownValues(_TRACED)
     shape = batch_shape(problem.time)
     points = [_Point(problem, spec, index) for index in np.ndindex(shape)]
     found = [point.found() for point in points]
@@ -198,7 +199,7 @@ def macroscopic_log_negativity(
     """
     problem, spec = _checked(Chain(3, 2), time, dephasing_rate, None, phase_offset, 0.0, tolerance)
     if execution.is_traced((problem.time, problem.strengths, problem.offsets)):
-        raise ValueError(_TRACED.replace("; leave `tolerance` out there", ""))
+        raise execution.NeedsKnownValues(_TRACED.replace("; leave `tolerance` out there", ""))
     shape = batch_shape(problem.time)
     values = np.empty(shape)
     for index in np.ndindex(shape):
@@ -258,7 +259,7 @@ def _checked(
         )
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
     if execution.is_traced(problem.outcomes):
-        raise ValueError(
+        raise execution.NeedsKnownValues(
             "Argument `outcomes` or `measurement` is traced by a transformation of JAX, but a tolerance needs known "
             "records; leave `tolerance` out there."
         )
@@ -488,7 +489,7 @@ def _values_jvp(spec: _Spec, primals, tangents):
 def _each(spec: _Spec, times, strengths, offsets, function) -> list[jax.Array]:
     """Call a function of each point; its results are stacked over the batch."""
     if execution.is_traced((times, strengths, offsets)):
-        raise ValueError(_TRACED)
+        raise execution.NeedsKnownValues(_TRACED)
     time = times if spec.exact is None else spec.exact.value
     outcomes = jnp.full(1, spec.outcome) if spec.records is None else spec.records.value
     problem = Problem(spec.static, time, strengths, jnp.zeros(()), outcomes, offsets)

@@ -33,6 +33,8 @@ FIGURES = {
     "4": Figure(section_five.figure_four, figures.draw_figure_four),
     "4-large": Figure(section_five.figure_four_large, figures.draw_figure_four),
     "4-limit": Figure(macroscopic_noise.figure_four_limit, figures.draw_four_limit),
+    "3-limit": Figure(macroscopic_noise.figure_three_limit, figures.draw_three_limit),
+    "best-time": Figure(macroscopic_noise.figure_best_time, figures.draw_best_time),
     "saturation": Figure(macroscopic_noise.figure_saturation, figures.draw_saturation),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
 }

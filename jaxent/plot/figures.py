@@ -14,6 +14,7 @@ from jaxent.protocol.curve import EntropyCurve
 __all__ = [
     "DOUBLE_COLUMN",
     "STYLE",
+    "draw_best_time",
     "draw_curves",
     "draw_figure_four",
     "draw_figure_large",
@@ -24,6 +25,7 @@ __all__ = [
     "draw_history",
     "draw_offsets",
     "draw_saturation",
+    "draw_three_limit",
     "draw_zoom",
 ]
 
@@ -225,6 +227,30 @@ def draw_figure_four(data: xr.Dataset) -> Figure:
         return figure
 
 
+def draw_three_limit(data: xr.Dataset) -> Figure:
+    """Draw Fig. 3 for N → ∞: lines at times that are not magic, dots at magic ones; with N = 30, and many atoms."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for colour, rate in zip(_SAFE, data.dephasing_rate.values, strict=False):
+            one = data.sel(dephasing_rate=rate)
+            axes.plot(one.few_time / np.pi, one.few, color=colour, lw=0.5, alpha=0.6)
+            axes.plot(one.time / np.pi, one.limit, color=colour, lw=1.4, label=f"γ = {_rate_label(rate)}")
+            axes.plot(one.limit_magic_time / np.pi, one.at_magic, ".", ms=5, color=colour, clip_on=False)
+            for mark, n_atoms in zip("xo", one.many_atoms.values, strict=True):
+                values = one.many.sel(many_atoms=n_atoms)
+                axes.plot(one.magic_time / np.pi, values, mark, ms=6, mfc="none", mew=0.8, color="k", clip_on=False)
+        axes.plot([], [], color="0.3", lw=1.4, label="N → ∞")
+        axes.plot([], [], ".", color="0.3", ms=5, label="N → ∞, at 2πp/r")
+        for mark, n_atoms in zip("xo", data.many_atoms.values, strict=True):
+            words = f"N = {_label(int(n_atoms))}, at 2πp/r"
+            axes.plot([], [], mark, color="k", ms=6, mfc="none", mew=0.8, label=words)
+        axes.plot([], [], color="0.3", lw=0.5, alpha=0.6, label=f"N = {_label(data.attrs['few_atoms'])}")
+        axes.set(xlabel=_TIME_LABEL, ylabel="log negativity (bits)", xlim=(0, 1), ylim=(0, None))
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=7)
+        return figure
+
+
 def draw_four_limit(data: xr.Dataset) -> Figure:
     """Draw Fig. 4 for N → ∞: log negativity against the rate at four magic times, with few and with many atoms."""
     with mpl.rc_context(STYLE):
@@ -251,6 +277,73 @@ def _panels_of_magic_times(figure: Figure) -> np.ndarray:
     for axes in panels[::2]:
         axes.set_ylabel("log negativity (bits)")
     return panels
+
+
+def draw_best_time(data: xr.Dataset) -> Figure:
+    """Draw the best log negativity of all times against the rate, and a map of times and rates where magic is best."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        rates, levels = data.dephasing_rate.values, data.levels.values
+        few, many = (_label(data.attrs[name]) for name in ("few_atoms", "many_atoms"))
+        left.semilogx(rates, data.short, "-", color="k", lw=1.4, label="short times, N → ∞")
+        left.plot(data.many_rate, data.many, "o", color="k", mfc="none", ms=5, mew=0.8, label=f"best time, N = {many}")
+        left.semilogx(data.few_rate, data.few, "--", color=_SAFE[0], label=f"best time, N = {few}")
+        for number, r in enumerate(level for level in levels if level in _NAMED_LEVELS):
+            words = {"label": "t = 2π/r, N → ∞"} if number == 0 else {}
+            curve = data.magic.sel(levels=r).values
+            left.semilogx(rates, curve, ".-", color=_SAFE[1], ms=3, lw=0.7, **words)
+            _name(left, f"r = {r}", (float(rates[0]), float(curve[0])), -3, _SAFE[1])
+        _name(left, _time_name(data, "few", 0), (float(data.few_rate[0]), float(data.few[0])), -3, _SAFE[0])
+        for index, (rate, value) in enumerate(zip(data.many_rate.values, data.many.values, strict=True)):
+            _name(left, _time_name(data, "many", index), (float(rate), float(value)), 4, "k")
+        left.set(ylabel="log negativity (bits)", ylim=(0, None), xlim=(rates[0] / 2.7, 2 * rates[-1]))
+        left.legend(loc="upper right", fontsize=7)
+        _map_of_times(right, data)
+        for axes in (left, right):
+            axes.set_xlabel("dephasing rate γ (units of the coupling)")
+        left.set_title("(a)", loc="left", fontsize=8, fontweight="bold")
+        right.set_title("(b)  N → ∞", loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _name(axes, words: str, point: tuple[float, float], away: int, colour: str) -> None:
+    """Write words to the left of a point, or to its right and above it."""
+    place: Any = {"ha": "right", "va": "center"} if away < 0 else {"ha": "left", "va": "bottom"}
+    axes.annotate(words, point, (away, max(away, 0)), textcoords="offset points", color=colour, fontsize=7, **place)
+
+
+def _time_name(data: xr.Dataset, kind: str, index: int) -> str:
+    time = float(data[f"{kind}_time"][index])
+    r = round(2 * math.pi / time)
+    return f"t = 2π/{r}" if abs(r * time - 2 * math.pi) < 1e-9 else f"t = {time:.3g}"
+
+
+_NAMED_LEVELS = (2, 3, 4, 6, 12)
+_ALIKE = 0.1  # bits
+
+
+def _map_of_times(axes, data: xr.Dataset) -> None:
+    """Mark at each magic time and rate whether it, or a time beside it, is better, or all short times are alike."""
+    rates, times = np.meshgrid(data.dephasing_rate.values, 2 * np.pi / data.levels.values)
+    alike = (data.short - np.minimum(data.magic, data.beside)).transpose(*data.magic.dims).values < _ALIKE
+    magic = (data.magic > data.beside).values
+    kinds = (
+        (~alike & ~magic, "o", {"mfc": "w"}, _SAFE[0], "best beside 2π/r"),
+        (~alike & magic, "D", {}, _SAFE[1], "best at 2π/r"),
+        (alike, "s", {}, "0.7", f"both within {_ALIKE:g} bits of short times"),
+    )
+    for chosen, mark, style, colour, words in kinds:
+        axes.loglog(rates[chosen], times[chosen], mark, ms=4, ls="none", color=colour, label=words, **style)
+    scale = np.geomspace(data.dephasing_rate.values[0] / 1.3, data.dephasing_rate.values[-1] * 1.3, 2)
+    axes.loglog(scale, 4 * np.pi**2 * scale / _CROSSING, "--", color="0.3", lw=0.8, label=f"γtr² = {_CROSSING:g}")
+    axes.set(ylabel="time t (1/coupling)", xlim=scale[[0, -1]], ylim=(times.min() / 1.3, times.max() * 1.3))
+    axes.set_yticks(times[:, 0], [f"2π/{r}" for r in data.levels.values], minor=False)
+    axes.minorticks_off()
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=2, fontsize=7)
+
+
+_CROSSING = 0.45
 
 
 def draw_saturation(data: xr.Dataset) -> Figure:

@@ -10,7 +10,11 @@ from jax.core import Tracer
 
 from jaxent.runtime import memory, threads
 
-__all__ = ["call", "is_traced", "over_batch", "over_points", "scan"]
+__all__ = ["NeedsKnownValues", "call", "is_traced", "over_batch", "over_points", "scan"]
+
+
+class NeedsKnownValues(ValueError):
+    """A function that chooses its method by the values of its arguments was called under `jax.jit` or `jax.vmap`."""
 
 
 def call(program: Callable, *args: Any, what: str, instead: str) -> Any:
