@@ -60,8 +60,9 @@ def modular_coherent_information(
     It is the mean of S(ρ_3) - S(ρ) over the states that the cells c_1 and c_3 leave, Σ p(c_1, c_3) [S(ρ_3|c_1, c_3) -
     S(ρ|c_1, c_3)]. As measuring is local, it bounds the distillable entanglement from below: end 1 tells its cell, and
     one-way communication suffices. No cell is discarded, so it may be negative; 0 is then the better bound. Towards
-    end 1 exchange the rates of the ends and the sign of φ. Unlike `end_to_end_coherent_information` it has a limit
-    for N → ∞, log2 r for γt r² ≪ 1. Up to √N = 4m all cells are summed; beyond that it is right to 1e-7 bits.
+    end 1 exchange the rates of the ends and the sign of φ. Unlike `end_to_end_coherent_information` it has a limit for
+    N → ∞, and that tends to log2 r as γt r² → 0. Up to √N = 4m all cells are summed; beyond that it is right to 1e-7
+    bits.
 
     Args:
         chain: the chain, M = 3, of any number of atoms, without a window.
