@@ -264,6 +264,12 @@ def programs() -> dict[str, Program]:
         asked = bloch.Question(10**6, 10**6, at, np.full(3, 0.02), 0.0)
         add(f"log negativity {name}, N = 1e6", bloch.traceable(asked, 1e-3), (), (3,), (), public=public)
     add(
+        "modular coherent information, r = 4, N = 1e6",
+        lambda g: jaxent.modular_coherent_information(Chain(3, 10**6), jaxent.pi_fraction(1, 2), g),
+        (),
+        public="modular_coherent_information",
+    )
+    add(
         "estimated log negativity, N = 20",
         lambda t, g: jaxent.estimate_log_negativity(key, Chain(3, 20), t, g, n_probes=8, depth=10).value,
         (),

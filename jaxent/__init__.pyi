@@ -42,6 +42,7 @@ from .noise.log_negativity import (
     macroscopic_log_negativity,
 )
 from .noise.master_equation import MeasuredState, evolve_density, measure_density
+from .noise.modular import modular_coherent_information
 from .noise.stochastic import EstimatedLogNegativity, estimate_log_negativity
 from .outcomes.averages import (
     OutcomeAverage,
@@ -139,6 +140,7 @@ __all__ = [
     "magic_times",
     "maximize",
     "measure_density",
+    "modular_coherent_information",
     "negativity",
     "normalized_entropy",
     "open_sweep",

@@ -80,6 +80,9 @@ CODE = """if True:
             n_steps=1, method="lbfgs", learning_rate=0.1, tolerance=0.1,
         ),
         jaxent.measure_density: dict(chain=TINY, rho=WHOLE, outcomes=1, phase_offset=0.3),
+        jaxent.modular_coherent_information: dict(
+            chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, modulus=2
+        ),
         jaxent.negativity: dict(amplitudes=BELL),
         jaxent.normalized_entropy: dict(entropy=1.0, n_atoms=3),
         jaxent.outcome_probabilities: dict(chain=CHAIN, time=0.7, phase_offset=0.3),

@@ -61,6 +61,7 @@ PACKAGES = {
         "density_matrix",
         "coherence_sum",
         "dephasing",
+        "modular",
         "log_negativity",
         "transpose_stencil",
         "stochastic",

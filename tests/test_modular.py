@@ -1,0 +1,144 @@
+"""The coherent information left once both ends know their cell: against sums over all cells in plain NumPy."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxent
+
+# ------------------------------------------- an oracle that shares no code
+
+
+def entropy(matrix: np.ndarray) -> float:
+    values = np.linalg.eigvalsh(matrix)
+    values = values[values > 1e-300]
+    return float(-(values * np.log2(values)).sum())
+
+
+def binomial(n_atoms: int) -> np.ndarray:
+    logs = [math.lgamma(n_atoms + 1) - math.lgamma(k + 1) - math.lgamma(n_atoms - k + 1) for k in range(n_atoms + 1)]
+    return np.exp(np.array(logs) - n_atoms * math.log(2))
+
+
+def measured_row(n_atoms: int, outcome: int) -> np.ndarray:
+    """⟨q|^(x)|k⟩: an eigenvector of S_x."""
+    k = np.arange(n_atoms)
+    off = np.sqrt((k + 1.0) * (n_atoms - k))
+    return np.linalg.eigh(np.diag(off, 1) + np.diag(off, -1))[1][:, outcome]
+
+
+def by_every_cell(n_atoms, time, rates, outcome, offset, width):
+    """Σ_c p_c [S(ρ_3|c) - S(ρ|c)], with the phases that the Hamiltonian writes on every pair of Dicke states."""
+    weights, k = binomial(n_atoms), np.arange(n_atoms + 1)
+    middle = measured_row(n_atoms, outcome) * np.sqrt(weights)
+    decay = np.exp(-2 * rates[1] * time * np.subtract.outer(k, k) ** 2)
+    total = norm = 0.0
+    for first in range(0, n_atoms + 1, width):
+        ones = np.arange(first, min(first + width, n_atoms + 1))
+        for third in range(0, n_atoms + 1, width):
+            threes = np.arange(third, min(third + width, n_atoms + 1))
+            share = weights[ones].sum() * weights[threes].sum()
+            if share < 1e-13:
+                continue
+            a, b = (part.ravel() for part in np.meshgrid(ones, threes, indexing="ij"))
+            waves = middle * np.exp(1j * np.outer((a - b) * time + offset, k))
+            state = waves @ decay @ waves.conj().T
+            root = np.sqrt(weights[a] * weights[b])
+            state = state * np.outer(root, root)
+            state = state * np.exp(-2 * rates[0] * time * np.subtract.outer(a, a) ** 2)
+            state = state * np.exp(-2 * rates[2] * time * np.subtract.outer(b, b) ** 2)
+            p = np.trace(state).real
+            state = state / p
+            parts = state.reshape(len(ones), len(threes), len(ones), len(threes))
+            total += p * (entropy(np.einsum("abac->bc", parts)) - entropy(state))
+            norm += p
+    return total / norm
+
+
+CASES = {
+    "few atoms": (7, (1, 2), (0.02, 0.02, 0.02), 7, 0.0, None),
+    "odd number, odd r": (21, (2, 3), (0.01, 0.03, 0.02), 21, 0.0, None),
+    "another outcome": (20, (1, 2), (0.02, 0.01, 0.03), 17, 0.3, None),
+    "no noise": (24, (1, 2), (0.0, 0.0, 0.0), 24, 0.1, None),
+    "wider cells": (24, (1, 1), (0.01, 0.01, 0.01), 24, 0.0, 4),
+    "r = 1": (12, (2, 1), (0.01, 0.01, 0.01), 12, 0.0, None),
+    "every other cell and fewer": (90, (1, 1), (0.03, 0.02, 0.01), 88, 0.1, None),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_the_sum_over_every_cell(case):
+    n_atoms, (numerator, denominator), rates, outcome, offset, modulus = CASES[case]
+    time = jaxent.pi_fraction(numerator, denominator)
+    levels = 2 * denominator // math.gcd(numerator, 2 * denominator)
+    expected = by_every_cell(n_atoms, float(time.value), rates, outcome, offset, modulus or levels)
+    found = jaxent.modular_coherent_information(
+        jaxent.Chain(3, n_atoms), time, jaxent.EnsembleRates(rates), outcome, offset, modulus=modulus
+    )
+    assert float(found) == pytest.approx(expected, abs=1e-8)
+
+
+def test_reaches_the_limit_of_many_atoms():
+    """Equal weights in a cell; outcome N leaves the differences in k_1 - k_3 that are multiples of r."""
+    levels, numerator, strength = 3, 1, 0.02 * 2 * math.pi / 3
+    frequencies = np.arange(-60, 61)
+    position = np.arange(levels)
+    a, b = (part.ravel() for part in np.meshgrid(position, position, indexing="ij"))
+    u = a - b
+    sums, hops = np.add.outer(u, u), np.subtract.outer(u, u)
+    angle = sums * math.pi * numerator / levels
+    kernel = np.cos(angle[..., None] * frequencies) * np.exp(-2 * strength * frequencies**2)
+    winding = hops // levels * numerator  # a multiple of 2π between the angles, in the frame without local phases
+    state = (kernel * np.where(winding % 2, -1.0, 1.0)[..., None] ** frequencies).sum(axis=-1) * (hops % levels == 0)
+    state = state * np.exp(-2 * strength * (np.subtract.outer(a, a) ** 2 + np.subtract.outer(b, b) ** 2))
+    state /= np.trace(state)
+    expected = entropy(np.einsum("abac->bc", state.reshape((levels,) * 4))) - entropy(state)
+    time = jaxent.pi_fraction(2, 3)
+    found = [float(jaxent.modular_coherent_information(jaxent.Chain(3, n), time, 0.02)) for n in (10**6, 10**10)]
+    assert found[1] == pytest.approx(expected, abs=1e-8)
+    assert 1e-7 < abs(found[0] - expected) < 2e-5  # of order 1/N
+
+
+def test_gradients_in_rate_and_offset_agree_with_differences():
+    chain, time = jaxent.Chain(3, 24), jaxent.pi_fraction(1, 1)
+
+    @jax.jit
+    def value(x):
+        return jaxent.modular_coherent_information(chain, time, jaxent.EnsembleRates(x[:3]), phase_offset=x[3])
+
+    at, step = jnp.array([0.02, 0.2, 0.03, 0.8]), 1e-5
+    slopes = jax.jit(jax.grad(value))(at)
+    differences = [(value(at + step * way) - value(at - step * way)) / (2 * step) for way in jnp.eye(4)]
+    np.testing.assert_allclose(slopes, differences, rtol=1e-6, atol=1e-8)
+    assert np.all(np.abs(np.asarray(slopes)) > 1e-3)
+
+
+def test_many_rates_at_once():
+    chain, time, rates = jaxent.Chain(3, 24), jaxent.pi_fraction(1, 1), np.array([[0.01, 0.02]])
+    together = jaxent.modular_coherent_information(chain, time, rates)
+    single = [[float(jaxent.modular_coherent_information(chain, time, rate)) for rate in row] for row in rates]
+    np.testing.assert_allclose(together, single, atol=1e-12, rtol=0)
+    assert jaxent.modular_coherent_information(chain, time, np.zeros((0,))).shape == (0,)
+
+
+MAGIC = jaxent.pi_fraction(1, 1)
+REFUSED = {
+    "four ensembles": (lambda f: f(jaxent.Chain(4, 9), MAGIC, 0.1), "`chain` must have n_ensembles = 3 here"),
+    "a window": (lambda f: f(jaxent.Chain(3, 9, 2.0), MAGIC, 0.1), "`chain` must have no window here"),
+    "no magic time": (lambda f: f(jaxent.Chain(3, 9), 1.0, 0.1), "`time` must be an exact magic time, .* is 1.0"),
+    "many levels": (lambda f: f(jaxent.Chain(3, 9), jaxent.pi_fraction(1, 50), 0.1), "lowest terms has r = 100"),
+    "two times": (lambda f: f(jaxent.Chain(3, 9), jaxent.pi_fraction([1, 2]), 0.1), r"a single time .* \(2,\)"),
+    "another modulus": (lambda f: f(jaxent.Chain(3, 9), MAGIC, 0.1, modulus=3), "a multiple of r = 2 .* is 3"),
+    "a negative time": (lambda f: f(jaxent.Chain(3, 9), jaxent.pi_fraction(-1), 0.1), "`time` must be at least 0"),
+    "an impossible outcome": (lambda f: f(jaxent.Chain(3, 9), jaxent.pi_fraction(2), 0.0, 0), "cannot occur"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refuses_in_one_sentence(case):
+    call, sentence = REFUSED[case]
+    with pytest.raises(ValueError, match=sentence):
+        call(jaxent.modular_coherent_information)
