@@ -307,7 +307,23 @@ def devices() -> None:
 def reproduce(
     *,
     figure: Annotated[
-        tuple[Literal["1", "1-large", "zoom", "2", "3", "4", "4-large", "4-limit", "saturation", "offsets"], ...],
+        tuple[
+            Literal[
+                "1",
+                "1-large",
+                "zoom",
+                "2",
+                "3",
+                "4",
+                "4-large",
+                "4-limit",
+                "saturation",
+                "single-atom",
+                "resolution",
+                "offsets",
+            ],
+            ...,
+        ],
         Parameter(negative=""),
     ] = (),
     quick: console.Switch = False,
