@@ -97,6 +97,8 @@ PACKAGES = {
         "section_five",
         "claims_five",
         "macroscopic_noise",
+        "single_atoms",
+        "resolution",
         "best_offsets",
         "registry",
     ],

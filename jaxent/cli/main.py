@@ -323,6 +323,8 @@ def reproduce(
                 "4-limit",
                 "best-time",
                 "saturation",
+                "single-atom",
+                "resolution",
                 "offsets",
             ],
             ...,

@@ -9,7 +9,17 @@ from typing import NamedTuple
 import xarray as xr
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from jaxent.paper import best_offsets, claims_five, claims_four, large_n, macroscopic_noise, section_five, section_four
+from jaxent.paper import (
+    best_offsets,
+    claims_five,
+    claims_four,
+    large_n,
+    macroscopic_noise,
+    resolution,
+    section_five,
+    section_four,
+    single_atoms,
+)
 from jaxent.paper.claims import Claim, Finding, silent
 from jaxent.plot import figures
 from jaxent.sweep import Report
@@ -36,13 +46,24 @@ FIGURES = {
     "3-limit": Figure(macroscopic_noise.figure_three_limit, figures.draw_three_limit),
     "best-time": Figure(macroscopic_noise.figure_best_time, figures.draw_best_time),
     "saturation": Figure(macroscopic_noise.figure_saturation, figures.draw_saturation),
+    "single-atom": Figure(single_atoms.figure_single_atom, figures.draw_single_atom),
+    "resolution": Figure(resolution.figure_resolution, figures.draw_resolution),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
 }
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimate the seconds of work that the figures and their claims will report."""
-    parts = (section_four, claims_four, large_n, macroscopic_noise, section_five, best_offsets)
+    parts = (
+        section_four,
+        claims_four,
+        large_n,
+        macroscopic_noise,
+        section_five,
+        single_atoms,
+        resolution,
+        best_offsets,
+    )
     return sum(part.seconds(numbers, quick) for part in parts)
 
 
@@ -54,7 +75,7 @@ def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report 
         quick: count dips for fewer atoms.
         report: called with estimated seconds of work done.
     """
-    return claims_four.claims(datasets, quick, report) + claims_five.claims(datasets)
+    return claims_four.claims(datasets, quick, report) + claims_five.claims(datasets) + single_atoms.claims(datasets)
 
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
@@ -63,5 +84,5 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
     Args:
         datasets: results of `FIGURES`, by figure number.
     """
-    parts = (claims_four, large_n, claims_five, macroscopic_noise, best_offsets)
+    parts = (claims_four, large_n, claims_five, macroscopic_noise, single_atoms, resolution, best_offsets)
     return [one for part in parts for one in part.findings(datasets)]

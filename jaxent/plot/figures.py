@@ -24,7 +24,9 @@ __all__ = [
     "draw_four_limit",
     "draw_history",
     "draw_offsets",
+    "draw_resolution",
     "draw_saturation",
+    "draw_single_atom",
     "draw_three_limit",
     "draw_zoom",
 ]
@@ -388,6 +390,76 @@ def _mark_scale(axes, atoms, values, scale: float, colour) -> None:
     """Mark a curve over log N at N = `scale`."""
     height = np.interp(math.log(scale), np.log(atoms), values)
     axes.plot(scale, height, "|", color=colour, ms=12, mew=1.2)
+
+
+def draw_single_atom(data: xr.Dataset) -> Figure:
+    """Draw the log negativity against the rate, of collective noise and of single atoms, at four magic times."""
+    kinds = {"collective": "-", "dephasing": "--", "loss": ":"}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.6), layout="constrained")
+        panels = _panels_of_magic_times(figure)
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        for number, axes in enumerate(panels):
+            for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+                one = data.sel(n_atoms=n_atoms).isel(magic_time=number)
+                one = one.isel(dephasing_rate=one.dephasing_rate.values > 0)
+                for name, line in kinds.items():
+                    axes.semilogx(one.dephasing_rate, one[name], line, color=colour, marker=".", ms=3)
+        for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+            panels[0].plot([], [], color=colour, label=f"N = {_label(int(n_atoms))}")
+        names = ("collective dephasing, γ", "single atoms: dephasing, γ$_1$ = γ", "single atoms: loss, Γ = 2γ")
+        for name, line in zip(names, kinds.values(), strict=True):
+            panels[3].plot([], [], line, color="0.3", label=name)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=7)
+        panels[3].legend(loc="upper right", fontsize=7)
+        panels[0].set(ylim=(0, None))
+        for axes in panels[2:]:
+            axes.set_xlabel("rate γ of the measured ensemble (units of the coupling)")
+        return figure
+
+
+def draw_resolution(data: xr.Dataset) -> Figure:
+    """Draw the log negativity against the resolution at each time, and the resolution that costs half a bit."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 4.6), layout="constrained")
+        panels = figure.subplots(2, 2).ravel()
+        colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, data.sizes["n_atoms"]))
+        for axes, name in zip(panels, data.time_name.values, strict=False):
+            for colour, mark, n_atoms in zip(colours, "os^D", data.n_atoms.values, strict=False):
+                one = data.sel(n_atoms=n_atoms, time_name=name)
+                keep = one.resolution.values > 0
+                share = one.resolution.values[keep] / math.sqrt(n_atoms)
+                label = f"N = {_label(int(n_atoms))}"
+                axes.semilogx(share, one.log_negativity.values[keep], mark + "-", color=colour, ms=3, label=label)
+            axes.set(xlabel="resolution σ/√N", ylabel="log negativity (bits)", xlim=(0.08, 60), ylim=(0, None))
+        shares = data.share.values
+        for line, n_atoms in zip(("--", "-.", ":"), data.pure_atoms.values, strict=False):
+            values = data.pure.sel(pure_atoms=n_atoms).values[shares > 0]
+            panels[2].semilogx(shares[shares > 0], values, line, color="0.3", label=f"γ = 0, N = {n_atoms}")
+        panels[2].set(ylim=(0, 1.05 * float(data.pure.max())))
+        last = panels[3]
+        for name, colour, mark in zip(data.time_name.values, _SAFE, "os^", strict=False):
+            half = data.half_bit.sel(time_name=name)
+            last.loglog(data.n_atoms, half, mark + "-", color=colour, ms=3, label=f"t = {_time_words(name)}")
+        last.loglog(data.pure_atoms, data.pure_half_bit, "D", color="k", mfc="none", ms=4, label="t = 2π/ϕ², γ = 0")
+        ends = np.array([data.pure_atoms.values.min(), 2 * data.pure_atoms.values.max()])
+        last.loglog(ends, np.sqrt(ends) / 5, ":", color="0.3", lw=0.8, label="σ = √N/5")
+        last.set(xlabel="atoms per ensemble N", ylabel="σ at which half a bit is lost", ylim=(0.2, None))
+        panels[0].legend(loc="lower left", fontsize=7)
+        handles, labels = panels[2].get_legend_handles_labels()
+        pure = slice(data.sizes["n_atoms"], None)
+        panels[2].legend(handles[pure], labels[pure], loc="upper right", fontsize=7)
+        last.legend(loc="lower right", fontsize=7)
+        titles = [
+            f"({letter})  t = {_time_words(name)}" for letter, name in zip("abc", data.time_name.values, strict=False)
+        ]
+        for axes, title in zip(panels, [*titles, "(d)"], strict=True):
+            axes.set_title(title, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def _time_words(name: str) -> str:
+    return "2π/ϕ²" if name == "generic" else name
 
 
 def draw_offsets(data: xr.Dataset) -> Figure:
