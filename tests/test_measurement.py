@@ -348,6 +348,8 @@ def test_a_bad_measurement_is_refused_in_a_sentence(chain, outcomes, measurement
 def test_what_a_measurement_cannot_have_is_refused_in_a_sentence():
     lossy, counted = Measurement(0.0, 0.0, 0.01), Measurement(0.0, 0.0, 0.1, lost=1)
     times = jaxent.BondTimes((1.0, 1.1))
+    with pytest.raises(ValueError, match="with a probability below the smallest number"):
+        jaxent.log_negativity_with_errors(Chain(3, 10**6), 1.0, 0.01, measurement=Measurement(0.0, 0.1))
     with pytest.raises(ValueError, match="atom_loss_rate = 0 here"):
         jaxent.estimate_log_negativity(jax.random.key(0), Chain(3, 20), 1.0, 0.1, measurement=lossy)
     with pytest.raises(ValueError, match="one time for all bonds with a measurement"):

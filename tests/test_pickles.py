@@ -14,6 +14,7 @@ import pytest
 import jaxent
 from jaxent.analysis.optimize import History
 from jaxent.protocol.dispatch import HardlyPossible, ImpossibleOutcomes
+from jaxent.runtime.execution import NeedsKnownValues
 from jaxent.sweep import exports
 from jaxent.sweep.validation import QuestionError
 
@@ -24,6 +25,7 @@ EXCEPTIONS = [
     ImpossibleOutcomes("Argument `outcomes` cannot occur.", np.array([True, False])),
     HardlyPossible("Argument `outcomes` can hardly occur.", np.array([True, False])),
     QuestionError("time", "must be given."),
+    NeedsKnownValues("Argument `time` is traced."),
     jaxent.OptimizationError("Argument `objective` is not finite."),
     jaxent.OptimizationError("Argument `objective` is not finite.", History(THREE, THREE, THREE, THREE)),
 ]

@@ -92,6 +92,9 @@ def _table(shape, lattice: _Lattice, time):
         *(lattice.n_atoms, lattice.outcome, lattice.nodes),
         *(lattice.along, shape.largest_hop, time, shape.n_frequencies),
     )
+    # improbable outcomes have kernels whose products underflow; the first entry, R_00, is the largest
+    scale = jax.lax.stop_gradient(table[0, 0].real)
+    table = table / jnp.where(scale > 0, scale, 1.0).astype(table.dtype)
     return kernel.real_and_imaginary(table) if shape.twice else table
 
 

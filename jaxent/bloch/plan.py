@@ -20,6 +20,7 @@ from jaxent.bloch.long_chain import ChainShape, Rows, rows_of
 from jaxent.bloch.symbol import bloch_phases, rarer
 from jaxent.bloch.torus import TorusShape
 from jaxent.measurement import Records
+from jaxent.protocol.dispatch import ImpossibleOutcomes
 from jaxent.times import time_value
 
 __all__ = ["Hops", "Plan", "Question", "chain_plan", "hops_of", "levels_of", "torus_plan"]
@@ -233,6 +234,12 @@ def hops_of(question: Question, tolerance: float) -> Hops:
         nodes = kernel.nodes(question.n_atoms, question.outcome, n_frequencies, question.time)
         candidates = np.arange(most + 1)
         sizes = kernel.sizes_of_hops(question.n_atoms, question.outcome, nodes, candidates, question.time)
+        if not np.isfinite(sizes).all():
+            raise ImpossibleOutcomes(
+                f"Argument `outcomes` = {float(question.outcome.counts):.10g} cannot occur, or with a probability "
+                "below the smallest number, at one of the times; choose a record that can occur.",
+                np.asarray(True),
+            )
     weights = np.where(candidates > 0, 2.0, 1.0) * np.exp(-mean * candidates**2.0) * sizes
     order = np.argsort(weights)
     left_out = order[np.cumsum(weights[order]) * gaussian <= budget]

@@ -258,9 +258,9 @@ def _checked(
             "Argument `collective_rate` must be 0 for a tolerance; leave `tolerance` out for dense matrices."
         )
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
-    if execution.is_traced(problem.outcomes):
+    if any(arguments.concrete(leaf) is None for leaf in jax.tree.leaves(problem.outcomes)):
         raise execution.NeedsKnownValues(
-            "Argument `outcomes` or `measurement` is traced by a transformation of JAX, but a tolerance needs known "
+            "Argument `outcomes` or `measurement` is traced by jax.jit or jax.vmap, but a tolerance needs known "
             "records; leave `tolerance` out there."
         )
     if jnp.result_type(float) != jnp.float64:
@@ -337,6 +337,8 @@ class _Point:
         if noise >= _LEAST_NOISE:
             found = bloch.answer(self.question, tolerance, with_slopes)
             error = found.error + self.window_error(self.chain.window)
+            if math.isnan(error):
+                self._refuse_lost(error)
             if error <= tolerance:
                 return found.method, found
         if seconds <= _PATIENT and dense_error <= tolerance and self._fits():

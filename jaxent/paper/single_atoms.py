@@ -62,7 +62,7 @@ def figure_single_atom(quick: bool = False, report: Report = silent) -> xr.Datas
 
     Returns:
         dataset with collective, dephasing and loss over (n_atoms, magic_time, dephasing_rate), for the typical record,
-        NaN where loss is out of reach, and collective_all_n and dephasing_all_n, for outcome N, likewise.
+        and collective_all_n and dephasing_all_n, for outcome N, likewise, NaN for the most atoms.
     """
     atoms, rates = _grid(quick)
     names = [*SOURCES, "collective_all_n", "dephasing_all_n"]
@@ -73,7 +73,7 @@ def figure_single_atom(quick: bool = False, report: Report = silent) -> xr.Datas
             for place, rate in enumerate(rates):
                 for name in names:
                     source, all_n = name.removesuffix("_all_n"), name.endswith("_all_n")
-                    if n_atoms not in WINDOWS and (source == "loss" or all_n):
+                    if n_atoms not in WINDOWS and all_n:
                         continue
                     question = n_atoms, time, rate, source
                     found[name][row, column, place] = (
