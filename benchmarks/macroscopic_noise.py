@@ -5,6 +5,8 @@ limit at most 0.1 s, compilation apart, in less than 2 GiB; values within their 
 three standard errors and the depth error of an estimate by random vectors (hops as a stencil, which shares no code with
 the bands) at N = 10^4.
 
+Beside them what an imperfect measurement costs at N = 10^6, as a ratio to a perfect one.
+
 `--quick` leaves out N = 1000 and the estimates, and writes nothing.
 """
 
@@ -77,6 +79,30 @@ def at_any_size(n_atoms, time: float, rate: float) -> dict:
     }
 
 
+def of_measurement(time: float, rate: float, measurement: jaxent.Measurement, n_atoms: int = 10**6) -> dict:
+    """An imperfect measurement beside a perfect one, at the record N - 20."""
+    asked = (jaxent.Chain(3, n_atoms), time, rate, n_atoms - 20, 0.1)
+    run = lambda: jaxent.log_negativity_with_errors(*asked, measurement=measurement)  # noqa: E731
+    perfect = lambda: jaxent.log_negativity_with_errors(*asked)  # noqa: E731
+    compilation, seconds = record.compiled(run)
+    _, perfect_seconds = record.compiled(perfect)
+    found = run()
+    return {
+        "n_atoms": n_atoms,
+        "time": time,
+        "dephasing_rate": rate,
+        "resolution": measurement.resolution,
+        "atom_dephasing_rate": measurement.atom_dephasing_rate,
+        "atom_loss_rate": measurement.atom_loss_rate,
+        "seconds": seconds,
+        "compilation_seconds": compilation,
+        "perfect_seconds": perfect_seconds,
+        "ratio": seconds / perfect_seconds,
+        "log_negativity_bits": found.value,
+        "stated_error_bits": found.error,
+    }
+
+
 def against_estimate(time: float, rate: float, n_atoms: int = 10**4) -> dict:
     chain = jaxent.Chain(3, n_atoms, 5.0)
     estimate = lambda: jaxent.estimate_log_negativity(  # noqa: E731
@@ -102,11 +128,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    results = {"at_any_size": [], "against_dense": [], "against_estimate": []}
+    results = {"at_any_size": [], "of_measurement": [], "against_dense": [], "against_estimate": []}
     for n_atoms in (10**4, 10**6, 10**10, None):
         for time, rate in POINTS:
             results["at_any_size"].append(at_any_size(n_atoms, time, rate))
             print(results["at_any_size"][-1], flush=True)
+    for time, rate in POINTS[:2]:
+        for measurement in (jaxent.Measurement(20.0), jaxent.Measurement(20.0, 1e-8, 1e-6)):
+            results["of_measurement"].append(of_measurement(time, rate, measurement))
+            print(results["of_measurement"][-1], flush=True)
     results["peak_mebibytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for n_atoms in (100, 300) if quick else (100, 300, 1000):
         for time in (1.0, math.pi / 2)[: 1 if n_atoms == 1000 else 2]:
