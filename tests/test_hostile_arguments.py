@@ -81,7 +81,8 @@ CODE = """if True:
         ),
         jaxent.measure_density: dict(chain=TINY, rho=WHOLE, outcomes=1, phase_offset=0.3),
         jaxent.modular_coherent_information: dict(
-            chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, modulus=2
+            chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, modulus=2,
+            register="cell",
         ),
         jaxent.negativity: dict(amplitudes=BELL),
         jaxent.normalized_entropy: dict(entropy=1.0, n_atoms=3),

@@ -58,6 +58,74 @@ def by_every_cell(n_atoms, time, rates, outcome, offset, width):
     return total / norm
 
 
+def by_every_phase(n_atoms, time, rates, outcome, offset, width, n_phases):
+    """Σ_κ p_κ [S(ρ_3|κ) - S(ρ|κ)], each end's register of cells projected on phases."""
+    n_cells = n_atoms // width + 1
+    size = n_cells * width
+    weights = np.zeros(size)
+    weights[: n_atoms + 1] = binomial(n_atoms)
+    k = np.arange(n_atoms + 1)
+    middle = measured_row(n_atoms, outcome) * np.sqrt(weights[: n_atoms + 1])
+    decay = np.exp(-2 * rates[1] * time * np.subtract.outer(k, k) ** 2)
+    states = np.arange(size)
+    a, b = (part.ravel() for part in np.meshgrid(states, states, indexing="ij"))
+    waves = middle * np.exp(1j * np.outer((a - b) * time + offset, k))
+    waves = waves * np.exp(-0.5j * n_atoms * ((a - b) * time + offset))[:, None]  # local phases, which are known
+    root = np.sqrt(weights[a] * weights[b])
+    state = (waves @ decay @ waves.conj().T) * np.outer(root, root)
+    state = state * np.exp(-2 * rates[0] * time * np.subtract.outer(a, a) ** 2)
+    state = state * np.exp(-2 * rates[2] * time * np.subtract.outer(b, b) ** 2)
+    parts = state.reshape((n_cells, width) * 4)
+    waves = np.exp(2j * np.pi * np.outer(np.arange(n_phases), np.arange(n_cells)) / n_phases)
+    total = norm = 0.0
+    for first in waves:
+        half = np.einsum("c,e,cadbegfh->adbgfh", first, first.conj(), parts)
+        for third in waves:
+            one = np.einsum("d,f,adbgfh->abgh", third, third.conj(), half)
+            p = np.einsum("abab->", one).real
+            one = one / p
+            total += p * (entropy(np.einsum("abac->bc", one)) - entropy(one.reshape(width**2, width**2)))
+            norm += p
+    return total / norm
+
+
+@pytest.mark.parametrize(
+    ("n_atoms", "fraction", "rates", "outcome", "offset"),
+    [
+        (15, (1, 2), (0.05, 0.02, 0.08), 15, 0.0),
+        (17, (2, 3), (0.1, 0.05, 0.06), 15, 0.3),
+        (19, (1, 1), (0.05, 0.05, 0.05), 18, 0.2),
+    ],
+)
+def test_equals_the_sum_over_every_phase(n_atoms, fraction, rates, outcome, offset):
+    time = jaxent.pi_fraction(*fraction)
+    levels = 2 * fraction[1] // math.gcd(fraction[0], 2 * fraction[1])
+    expected = by_every_phase(n_atoms, float(time.value), rates, outcome, offset, levels, 32)
+    found = jaxent.modular_coherent_information(
+        jaxent.Chain(3, n_atoms), time, jaxent.EnsembleRates(rates), outcome, offset, register="phase"
+    )
+    assert float(found) == pytest.approx(expected, abs=1e-7)
+
+
+def test_measuring_the_phase_keeps_more_than_measuring_the_cell():
+    chain, time = jaxent.Chain(3, 10**6), jaxent.pi_fraction(1, 2)
+    cell, phase = (
+        float(jaxent.modular_coherent_information(chain, time, 0.01, register=one)) for one in ("cell", "phase")
+    )
+    assert cell == pytest.approx(1.4033, abs=1e-4)
+    assert 1.95 < phase < 2
+
+
+def test_a_register_is_refused_in_a_sentence():
+    chain, time = jaxent.Chain(3, 10**6), jaxent.pi_fraction(1, 2)
+    with pytest.raises(ValueError, match="`register` must be 'cell' or 'phase', but is 'both'"):
+        jaxent.modular_coherent_information(chain, time, 0.01, register="both")
+    with pytest.raises(ValueError, match="must leave few cells coherent for register = 'phase', but γt = 0 "):
+        jaxent.modular_coherent_information(chain, time, 0.0, register="phase")
+    with pytest.raises(ValueError, match=r"is traced by jax\.jit or jax\.vmap, but register = 'phase'"):
+        jax.jit(lambda g: jaxent.modular_coherent_information(chain, time, g, register="phase"))(0.01)
+
+
 CASES = {
     "few atoms": (7, (1, 2), (0.02, 0.02, 0.02), 7, 0.0, None),
     "odd number, odd r": (21, (2, 3), (0.01, 0.03, 0.02), 21, 0.0, None),

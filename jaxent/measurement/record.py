@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool
 
 from jaxent import arguments
@@ -113,22 +114,30 @@ def records_of(measurement: Measurement | None, outcomes: Any, n_ensembles: int,
     if not inner:
         raise ValueError("Argument `measurement` must be None for n_ensembles = 2: no ensemble is measured.")
     sigma, dephasing, loss = (_of_each(name, getattr(measurement, name), inner) for name in ("resolution", *_RATES))
-    if inner > 1 and not arguments.is_zero(loss[1::2]):
+    # under `jit` arrays made of known values are traced, too
+    known_sigma, known_loss = (_known(one) for one in (measurement.resolution, measurement.atom_loss_rate))
+    if inner > 1 and (known_loss is None or np.broadcast_to(known_loss, inner)[1::2].any()):
         raise ValueError(
             "Argument `measurement` must have atom_loss_rate = 0 for the odd ensembles 3, 5 …: while their atoms are "
             "lost their neighbours, measured as well, still turn them, so the chain is no product of single kernels; "
             f"but it is {shown(measurement.atom_loss_rate)}; give (M-2,) rates, as in (0.02, 0)."
         )
     lost = _lost(measurement, inner, n_atoms)
-    counts = _counts(outcomes, sigma, lost, inner, n_atoms)
-    return Records(
-        counts, sigma, dephasing, loss, lost, _n_terms(sigma, n_atoms), not arguments.is_zero(loss),
-        measurement.lost is not None,
-    )  # fmt: skip
+    is_sharp = known_sigma is not None and not known_sigma.any()
+    counts = _counts(outcomes, sigma, lost, inner, n_atoms, is_sharp)
+    n_terms, lossy = _n_terms(known_sigma, n_atoms), known_loss is None or bool(known_loss.any())
+    sigma, dephasing, loss = (jnp.broadcast_to(one, (inner,)) for one in (sigma, dephasing, loss))
+    return Records(counts, sigma, dephasing, loss, lost, n_terms, lossy, measurement.lost is not None)
+
+
+def _known(value: Any) -> np.ndarray | None:
+    """Return a value on the host, or None if it is traced."""
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
+    return None if traced else np.asarray(value, float)
 
 
 def _of_each(name: str, value: Any, inner: int) -> jax.Array:
-    """Return one value of at least 0 for each measured ensemble."""
+    """Return a value of at least 0, or one for each measured ensemble."""
     try:
         values = arguments.checked_rate(name, value)
     except ValueError as error:
@@ -143,7 +152,7 @@ def _of_each(name: str, value: Any, inner: int) -> jax.Array:
         raise ValueError(
             f"Argument `measurement` must have a resolution of at most {_COARSEST:.0e} atoms, but it is {shown(value)}."
         )
-    return jnp.broadcast_to(values, (inner,))
+    return values
 
 
 def _lost(measurement: Measurement, inner: int, n_atoms: int) -> jax.Array:
@@ -163,9 +172,9 @@ def _lost(measurement: Measurement, inner: int, n_atoms: int) -> jax.Array:
     return lost.astype(float)
 
 
-def _counts(outcomes: Any, sigma: jax.Array, lost: jax.Array, inner: int, n_atoms: int) -> jax.Array:
+def _counts(outcomes: Any, sigma: jax.Array, lost: jax.Array, inner: int, n_atoms: int, is_sharp: bool) -> jax.Array:
     """Return the records as floats: whole numbers where the detector is perfect."""
-    if arguments.is_zero(sigma):
+    if is_sharp:
         counts = arguments.checked_outcomes(outcomes, inner + 2, n_atoms).astype(float)
     else:
         counts = arguments.checked_real("outcomes", n_atoms if outcomes is None else outcomes)
@@ -191,9 +200,8 @@ def _counts(outcomes: Any, sigma: jax.Array, lost: jax.Array, inner: int, n_atom
     return counts
 
 
-def _n_terms(sigma: jax.Array, n_atoms: int) -> int:
+def _n_terms(known: np.ndarray | None, n_atoms: int) -> int:
     """Count the numbers of atoms that may have given a record; a power of two, so that programs are shared."""
-    known = arguments.concrete(sigma)
     if known is None:
         if n_atoms >= _MOST_TERMS:
             raise ValueError(

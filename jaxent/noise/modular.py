@@ -11,6 +11,14 @@ A change of c_1 or c_3 turns both angles of g by the same multiple of 2π, so th
 and these vary over √N/2 in k. A sum over every L-th cell, mL ≤ √N/2, is a trapezoidal rule for the sum over all of
 them: its error falls as e^(-2π² (√N/2mL)²), which is below 1e-8, at a cost that N does not enter.
 
+Measuring the cell disturbs the phase that goes with it, and small random phases, which could be undone, then act on the
+positions. If each end measures the conjugate phase κ of its cell register instead, just as local, it leaves
+
+    ρ_κ1κ3[a, b; a', b'] ∝ g((a-b)t + φ, (a'-b')t + φ) E_1(κ_1)[a, a'] E_3(κ_3)[b, b'],
+    E_j(κ)[a, a'] = Σ_n e^(-iκn) e^(-2γ_j t (a-a'+mn)²) Σ_c √(w_(mc+a) w_(m(c-n)+a')),
+
+which is averaged over κ_1 and κ_3 by a trapezoidal rule.
+
 >>> import jax
 >>> jax.config.update("jax_enable_x64", True)
 >>> from jaxent import Chain, pi_fraction
@@ -44,6 +52,8 @@ __all__ = ["modular_coherent_information"]
 _REACH = 7.0  # standard deviations √N/2 of k that are summed; all but 3e-12 of each end's weight
 _LOST = 1e-8  # of the state, by rounding, at most
 _LARGEST_MODULUS = 32  # m² states: minutes
+_DAMPED_PHASE = 42.0  # exponent of the coherences between cells that are left out: 6e-19
+_MOST_PHASES = 256  # κ of each end
 
 
 def modular_coherent_information(
@@ -54,8 +64,12 @@ def modular_coherent_information(
     phase_offset: arguments.Offsets = 0.0,
     *,
     modulus: Number | None = None,
+    register: str = "cell",
 ) -> Float[Array, "*rates"]:
     """Compute the coherent information left after both ends have measured their cell ⌊k/m⌋, in bits, at a magic time.
+
+    With `register="phase"` they measure the phase conjugate to the cell instead, which keeps more: at γt r² ≪ 1 nearly
+    log2 r. Its cost grows as 1/γt.
 
     It is the mean of S(ρ_3) - S(ρ) over the states that the cells c_1 and c_3 leave, Σ p(c_1, c_3) [S(ρ_3|c_1, c_3) -
     S(ρ|c_1, c_3)]. As measuring is local, it bounds the distillable entanglement from below: end 1 tells its cell, and
@@ -71,6 +85,7 @@ def modular_coherent_information(
         outcomes: q_2, a known int; None: N.
         phase_offset: φ in radians; may be traced and differentiated.
         modulus: m, a multiple of r, at most 32; None: r.
+        register: what both ends measure of c = ⌊k/m⌋: the "cell" c itself, or its conjugate "phase".
 
     Returns:
         real array of the shape of the rates.
@@ -86,7 +101,8 @@ def modular_coherent_information(
     """
     problem, fraction, outcome = _checked(chain, time, dephasing_rate, outcomes, phase_offset)
     width = _checked_modulus(modulus, _levels(fraction))
-    shape = _Shape(chain.n_atoms, outcome, width, _n_frequencies(chain.n_atoms, problem.strengths[..., 1]))
+    n_frequencies = _n_frequencies(chain.n_atoms, problem.strengths[..., 1])
+    shape = _Shape(chain.n_atoms, outcome, width, n_frequencies, _n_phases(register, chain, width, problem.strengths))
     value, log_trace = execution.call(
         _over_rates,
         *(shape, fraction, problem.strengths, problem.offsets[0]),
@@ -101,12 +117,21 @@ def modular_coherent_information(
 
 
 class _Shape(NamedTuple):
-    """Hold what the compiled program depends on: N, q, m, and the number of frequencies ν ≥ 0 of the kernel."""
+    """Hold what the compiled program depends on.
+
+    Attributes:
+        n_atoms: N.
+        outcome: q.
+        width: m.
+        n_frequencies: number of frequencies ν ≥ 0 of the kernel.
+        n_phases: number of κ of each end; 0 where cells are measured.
+    """
 
     n_atoms: int
     outcome: int
     width: int
     n_frequencies: int
+    n_phases: int
 
 
 def _checked(chain, time, dephasing_rate, outcomes, phase_offset) -> tuple[Problem, PiFraction, int]:
@@ -169,6 +194,29 @@ def _n_frequencies(n_atoms: int, strengths: jax.Array) -> int:
     return min(n_atoms, 2 ** most.bit_length()) + 1  # few shapes, so few compilations
 
 
+def _n_phases(register: str, chain: Chain, width: int, strengths: jax.Array) -> int:
+    """Choose the number of κ: twice the hops between cells that dephasing leaves, or all cells."""
+    if register not in ("cell", "phase"):
+        raise ValueError(f"Argument `register` must be 'cell' or 'phase', but is {shown(register)}.")
+    if register == "cell":
+        return 0
+    known = arguments.concrete(strengths)
+    if known is None:
+        raise ValueError(
+            "Argument `dephasing_rate` or `time` is traced by jax.jit or jax.vmap, but register = 'phase' needs known "
+            "ones; use 'cell' there."
+        )
+    least = float(known[..., [0, 2]].min()) if known.size else 1.0
+    reach = math.sqrt(_DAMPED_PHASE / (2 * least)) if least > 0 else math.inf
+    hops = math.ceil(min(reach, chain.n_atoms + 1, 2 * _REACH * math.sqrt(chain.n_atoms)) / width) + 1
+    if hops > _MOST_PHASES // 2:
+        raise ValueError(
+            f"Argument `dephasing_rate` must leave few cells coherent for register = 'phase', but γt = {least:.3g} "
+            f"leaves {hops} of width {width}, more than {_MOST_PHASES // 2}; use register = 'cell', or more dephasing."
+        )
+    return 2 * 2 ** max(2, (hops - 1).bit_length())
+
+
 # ----------------------------------------------------------------------- cells
 
 
@@ -201,13 +249,28 @@ def cells(n_atoms: int, width: int, step: int | None = None) -> _Cells:
     return _Cells(np.sqrt(values[kept] / sums[:, None]), sums / sums.sum())
 
 
+@functools.lru_cache(maxsize=16)
+def _between_cells(n_atoms: int, width: int, hops: int) -> np.ndarray:
+    """Sum √(w_(mc+a) w_(m(c-n)+a')) over every L-th cell c, for n = -hops…hops: shape (2 hops + 1, m, m)."""
+    deviation = math.sqrt(n_atoms) / 2
+    step = max(1, int(deviation / width))
+    # √w is broader than w by √2, and c and c - n lie on both sides of the middle
+    side = math.ceil((math.sqrt(2) * _REACH * deviation / width + hops) / step) + 1
+    chosen = n_atoms // 2 // width + step * np.arange(-side, side + 1)
+    states = width * (chosen[:, None] - np.arange(-hops, hops + 1))[..., None] + np.arange(width)  # (C, n, m)
+    inside = (states >= 0) & (states <= n_atoms)
+    roots = np.where(inside, np.exp(dicke.log_weights_host(n_atoms, np.where(inside, states, 0)) / 2), 0.0)
+    return step * np.einsum("ca,cnb->nab", roots[:, hops], roots)
+
+
 # -------------------------------------------------------------------- one case
 
 
 @functools.partial(jax.jit, static_argnums=(0,))
 def _over_rates(shape: _Shape, time: PiFraction, strengths, offset):
     flat = strengths.reshape(-1, 3)
-    values, log_traces = jax.lax.map(lambda one: _mean_over_cells(shape, time, one, offset), flat)
+    mean = _mean_over_phases if shape.n_phases else _mean_over_cells
+    values, log_traces = jax.lax.map(lambda one: mean(shape, time, one, offset), flat)
     return values.reshape(strengths.shape[:-1]), log_traces.reshape(strengths.shape[:-1])
 
 
@@ -243,19 +306,54 @@ def _mean_over_cells(shape: _Shape, time, strengths, offset):
         first, third = roots[pair[0]], roots[pair[1]]
         factor = first[:, None] * third[None, :]
         state = coherences * factor[:, :, None, None] * factor[None, None, :, :]
-        trace = jnp.einsum("abab->", state)
-        possible = trace > 0
-        state = state / jnp.where(possible, trace, 1.0)
-        reduced = jnp.einsum("abac->bc", state)
-        whole = state.reshape(shape.width**2, shape.width**2)
-        value = spectral.of_eigenvalues(functools.partial(entropy_difference, shape.width), [reduced, whole])
-        share = weights[pair[0]] * weights[pair[1]] * trace
-        return jnp.where(possible, share * value, 0.0), jnp.maximum(share, 0.0)
+        return _weighted(shape, state, weights[pair[0]] * weights[pair[1]])
 
-    count = len(found.weights)
+    return _mean(shape, of_cells, len(found.weights), error)
+
+
+def _mean_over_phases(shape: _Shape, time, strengths, offset):
+    """Compute `_mean_over_cells` for a measurement of κ_1 and κ_3."""
+    table, error = _kernel_table(shape, time, strengths[1], offset)
+    position = np.arange(shape.width)
+    pairs = np.subtract.outer(position, position)
+    index = pairs + (shape.width - 1)
+    coherences = table[index[:, :, None, None], index[None, None, :, :]]  # (a, b, a', b')
+    hops = shape.n_phases // 2
+    steps = np.arange(-hops, hops + 1)
+    between = jnp.asarray(_between_cells(shape.n_atoms, shape.width, hops))
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(shape.n_phases), steps) / shape.n_phases)
+
+    def phases(strength):
+        """Compute E(κ) for each κ, shape (K, m, m)."""
+        damped = damping(pairs[None] + shape.width * steps[:, None, None], strength) * between
+        return jnp.einsum("kn,nab->kab", waves, damped.astype(waves.dtype), precision="highest") / shape.n_phases
+
+    first, third = phases(strengths[0]), phases(strengths[2])
+
+    def of_phases(pair):
+        factor = first[pair[0]][:, None, :, None] * third[pair[1]][None, :, None, :]
+        return _weighted(shape, coherences * factor, 1.0)
+
+    return _mean(shape, of_phases, shape.n_phases, error)
+
+
+def _weighted(shape: _Shape, state, weight):
+    """Compute p [S(ρ_3) - S(ρ)] and p of an unnormalized state over (a, b, a', b')."""
+    trace = jnp.einsum("abab->", state).real
+    possible = trace > 0
+    state = state / jnp.where(possible, trace, 1.0)
+    reduced = jnp.einsum("abac->bc", state)
+    whole = state.reshape(shape.width**2, shape.width**2)
+    value = spectral.of_eigenvalues(functools.partial(entropy_difference, shape.width), [reduced, whole])
+    share = weight * trace
+    return jnp.where(possible, share * value, 0.0), jnp.maximum(share, 0.0)
+
+
+def _mean(shape: _Shape, function, count: int, error):
+    """Average over all pairs of `count` results of both ends; NaN if digits are lost."""
     every = np.indices((count, count)).reshape(2, -1).T
     batch = max(1, 2**18 // shape.width**4)
-    terms, shares = jax.lax.map(of_cells, jnp.asarray(every), batch_size=min(batch, len(every)))
+    terms, shares = jax.lax.map(function, jnp.asarray(every), batch_size=min(batch, len(every)))
     total = jnp.sum(shares)
     kept = total * _LOST > error
     safe = jnp.where(kept, total, 1.0)
