@@ -325,7 +325,7 @@ def _check_values(sweep: Sweep, name: str) -> None:
     if name == "outcomes":
         real = [q for one in listed(value) for q in listed(one) if isinstance(q, float)]
         if real and not all(value_of(one) > 0 for row in ends(sweep.resolution) for one in listed(row)):
-            raise QuestionError("outcomes", f"must be integers where the resolution is 0, but holds {shown(real[0])}.")
+            raise QuestionError("outcomes", f"must be an integer where the resolution is 0, but is {shown(real[0])}.")
     lengths = {"outcomes": -2, "phase_offset": -2, "dephasing_rate": 0} | dict.fromkeys(MEASUREMENT, -2)
     if name in lengths and isinstance(value, tuple) and isinstance(value[0], tuple):
         for n_ensembles in listed(sweep.n_ensembles):

@@ -190,7 +190,7 @@ def _one_outcome(key: str, value: Any) -> int | float | str:
         if below is None:
             raise QuestionError(key, f'must be integers, or texts such as "N" or "N-3", but holds {shown(value)}.')
         return outcome_texts.outcome_text(below)
-    if isinstance(value, float) and value != math.floor(value) and math.isfinite(value):
+    if isinstance(value, float) and math.isfinite(value) and value != math.floor(value):
         return value  # a record of a detector of finite resolution
     return _integer(key, value)
 
