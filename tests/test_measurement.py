@@ -255,17 +255,15 @@ def test_the_kernel_of_many_atoms_is_that_of_a_mixture_of_counts():
 
 
 @pytest.mark.thorough
-def test_the_stencil_agrees_at_a_hundred_thousand_atoms():
-    asked = (1.0, 0.1, 10**5 - 20.0, 0.1)
-    measurement = Measurement(15.0)
-    found = jaxent.log_negativity_with_errors(Chain(3, 10**5), *asked, measurement=measurement)
-    chain = Chain(3, 10**5, window=5.0)
+def test_the_stencil_agrees_at_ten_thousand_atoms():
+    asked = (1.0, 0.03, 10**4 - 80.0, 0.1)
+    measurement = Measurement(5.0, 3e-4)
+    found = jaxent.log_negativity_with_errors(Chain(3, 10**4), *asked, measurement=measurement)
+    chain = Chain(3, 10**4, window=5.0)
     estimate = jaxent.estimate_log_negativity(
-        jax.random.key(0), chain, *asked, n_probes=8, depth=400, measurement=measurement
-    )
-    # many products: few leave the estimate too large by more than its depth error
-    assert estimate.depth_error < 5e-3
-    assert abs(found.value - estimate.value) < found.error + 3 * estimate.standard_error + estimate.depth_error
+        jax.random.key(0), chain, *asked, n_probes=8, depth=900, measurement=measurement
+    )  # so many products that what their finite number leaves is less than the noise of the vectors
+    assert abs(found.value - estimate.value) < found.error + 3 * estimate.standard_error < 2e-3
 
 
 def test_probabilities_of_many_atoms_are_those_of_few():
