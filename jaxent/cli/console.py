@@ -103,9 +103,7 @@ def numbers(_, tokens) -> list[float]:
 
 def records(_, tokens) -> list[int | float]:
     """Read records separated by blanks: whole numbers as integers, others as they were typed."""
-    texts = [token.value for token in tokens]
-    return [whole_numbers(_, [token])[0] if _WHOLE.fullmatch(text) else numbers(_, [token])[0]
-            for token, text in zip(tokens, texts, strict=True)]  # fmt: skip
+    return [(whole_number if _WHOLE.fullmatch(token.value) else number)(_, [token]) for token in tokens]
 
 
 def angles(_, tokens) -> list[float]:

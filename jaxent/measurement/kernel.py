@@ -64,11 +64,8 @@ def joint_amplitudes(n_atoms, record: Records, time, half_angle, half_angle_bra,
     Returns:
         array of the broadcast shape: real without loss, else complex.
     """
-    kept, flipped = survival_and_flips(record, time)
     (cos, sin), (cos_bra, sin_bra) = cos_sin_turns(half_angle), cos_sin_turns(half_angle_bra)
-    both, neither = cos * cos_bra, sin * sin_bra
-    plus = kept * ((1 - flipped) * both + flipped * neither)
-    minus = kept * (flipped * both + (1 - flipped) * neither)
+    plus, minus = _found(record, time, cos * cos_bra, sin * sin_bra)
     present = jnp.asarray(n_atoms, plus.dtype)
     factor = None
     if record.lossy:
@@ -96,12 +93,17 @@ def joint_amplitudes(n_atoms, record: Records, time, half_angle, half_angle_bra,
     return total if factor is None else multiply(factor, total)
 
 
+def _found(record: Records, time, both, neither):
+    """Compute P_±, the amplitude products of one atom, from cos(α/2) cos(α'/2) and sin(α/2) sin(α'/2)."""
+    kept, flipped = survival_and_flips(record, time)
+    return kept * ((1 - flipped) * both + flipped * neither), kept * (flipped * both + (1 - flipped) * neither)
+
+
 def log_likelihood(n_atoms, record: Records, time, half_angle) -> jax.Array:
     """Compute log g(α, α), the logarithm of the probability of a record, for α/2 in turns; it does not underflow."""
-    kept, flipped = survival_and_flips(record, time)
+    kept, _ = survival_and_flips(record, time)
     cos, sin = cos_sin_turns(half_angle)
-    plus = kept * ((1 - flipped) * cos**2 + flipped * sin**2)
-    minus = kept * (flipped * cos**2 + (1 - flipped) * sin**2)
+    plus, minus = _found(record, time, cos**2, sin**2)
     present, log_lost = jnp.asarray(n_atoms, plus.dtype), 0.0
     if record.counted:
         log_lost = _log_ways(n_atoms, record.lost) + _log_power(record.lost, 1 - kept)

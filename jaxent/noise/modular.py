@@ -290,15 +290,20 @@ def _kernel_table(shape: _Shape, time, strength, offset) -> tuple[jax.Array, jax
     return found, error
 
 
-def _mean_over_cells(shape: _Shape, time, strengths, offset):
-    """Compute the mean of S(ρ_3) - S(ρ) over pairs of cells, and log p but for a factor; NaN if digits are lost."""
-    table, error = _kernel_table(shape, time, strengths[1], offset)
-    found: Any = cells(shape.n_atoms, shape.width)
-    roots, weights = jnp.asarray(found.roots), jnp.asarray(found.weights)
+def _between_positions(shape: _Shape, time, strength, offset):
+    """Compute g between pairs of positions (a, b, a', b'), the differences a - b, and the error of `_kernel_table`."""
+    table, error = _kernel_table(shape, time, strength, offset)
     position = np.arange(shape.width)
     pairs = np.subtract.outer(position, position)
     index = pairs + (shape.width - 1)
-    coherences = table[index[:, :, None, None], index[None, None, :, :]]  # (a, b, a', b')
+    return table[index[:, :, None, None], index[None, None, :, :]], pairs, error
+
+
+def _mean_over_cells(shape: _Shape, time, strengths, offset):
+    """Compute the mean of S(ρ_3) - S(ρ) over pairs of cells, and log p but for a factor; NaN if digits are lost."""
+    coherences, pairs, error = _between_positions(shape, time, strengths[1], offset)
+    found: Any = cells(shape.n_atoms, shape.width)
+    roots, weights = jnp.asarray(found.roots), jnp.asarray(found.weights)
     coherences = coherences * damping(pairs, strengths[0])[:, None, :, None]
     coherences = coherences * damping(pairs, strengths[2])[None, :, None, :]
 
@@ -313,11 +318,7 @@ def _mean_over_cells(shape: _Shape, time, strengths, offset):
 
 def _mean_over_phases(shape: _Shape, time, strengths, offset):
     """Compute `_mean_over_cells` for a measurement of κ_1 and κ_3."""
-    table, error = _kernel_table(shape, time, strengths[1], offset)
-    position = np.arange(shape.width)
-    pairs = np.subtract.outer(position, position)
-    index = pairs + (shape.width - 1)
-    coherences = table[index[:, :, None, None], index[None, None, :, :]]  # (a, b, a', b')
+    coherences, pairs, error = _between_positions(shape, time, strengths[1], offset)
     hops = shape.n_phases // 2
     steps = np.arange(-hops, hops + 1)
     between = jnp.asarray(_between_cells(shape.n_atoms, shape.width, hops))

@@ -104,7 +104,7 @@ def average_entropy(
     time, offsets = sampling.checked(chain, time, phase_offset)
     kernel = (_entropy, chain)
     if key is None:
-        return _exact(kernel, chain, outcomes, (time, offsets))
+        return _exact(kernel, chain, _rows(chain, outcomes), (time, offsets))
     draws = _draws(chain, key, n_samples, outcomes, time, offsets)
     return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**2), draws, (time, offsets))
 
@@ -153,7 +153,7 @@ def average_log_negativity(
     if isinstance(problem.outcomes, Records):
         return _average_of_records(chain, problem, values, key, n_samples, outcomes)
     if key is None:
-        return _exact(kernel, chain, outcomes, values, chain.dimension**4)
+        return _exact(kernel, chain, _rows(chain, outcomes), values, chain.dimension**4)
     draws = _draws(chain, key, n_samples, outcomes, problem.time, problem.offsets, problem.strengths, problem.shared)
     return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**4), draws, values)
 
@@ -192,7 +192,7 @@ def average_decoded_fidelity(
     time, offsets = sampling.checked(chain, time, phase_offset)
     kernel = (decoding.fidelity_of, chain, levels, numerator)
     if key is None:
-        return _exact(kernel, chain, outcomes, (time, offsets))
+        return _exact(kernel, chain, _rows(chain, outcomes), (time, offsets))
     draws = _draws(chain, key, n_samples, outcomes, time, offsets)
     return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**2), draws, (time, offsets))
 
@@ -253,13 +253,12 @@ def _log_negativity(static, outcomes, time, strengths, shared, offsets):
     return density_matrix.rounded_log_negativity(static, time, strengths, shared, outcomes, offsets)
 
 
-def _log_negativity_of_records(static, row, time, strengths, shared, offsets, records):
-    """Compute the log negativity of one row: records, and the logarithm of the width that each stands for."""
-    counts, log_width = row[:-1], row[-1]
+def _log_negativity_of_records(static, counts, time, strengths, shared, offsets, records):
+    """Compute the log negativity of one row of records, and their density."""
     here = dataclasses.replace(records, counts=counts)
     value, log_p, lost = density_matrix.rounded_log_negativity(static, time, strengths, shared, here, offsets)
     ratios = jnp.where(records.resolutions > 0, jax.vmap(densities)(here), 1.0)
-    return value, log_p + jnp.sum(jnp.log(ratios)) + log_width, lost
+    return value, log_p + jnp.sum(jnp.log(ratios)), lost
 
 
 # ------------------------------------------------------------------ averages
@@ -289,25 +288,24 @@ def _average_of_records(chain, problem, values, key, n_samples, outcomes) -> Out
     if key is None:
         if outcomes is not None:
             return _exact(kernel, chain, _chosen_records(chain, outcomes), values, chain.dimension**4)
-        rows, coarse = _all_records(chain, records)
+        rows, coarse, width = _all_records(chain, records)
         some = _exact(kernel, chain, rows[coarse], values, chain.dimension**4)
         if coarse.all():
             return some
         others = _exact(kernel, chain, rows[~coarse], values, chain.dimension**4)
-        probability = some.probability + others.probability
-        value = (some.probability * some.value + others.probability * others.value) / probability
-        return OutcomeAverage(value, jax.lax.stop_gradient(jnp.abs(value - some.value)), probability)
+        density = some.probability + others.probability
+        value = (some.probability * some.value + others.probability * others.value) / density
+        return OutcomeAverage(value, jax.lax.stop_gradient(jnp.abs(value - some.value)), width * density)
     if records.counted:
         raise ValueError("Argument `measurement` must have lost = None with a `key`: the draws decide.")
     draws = _draws(
         chain, key, n_samples, outcomes, problem.time, problem.offsets, problem.strengths, problem.shared, records
     )
-    rows = jnp.concatenate([draws, jnp.zeros((len(draws), 1))], axis=1)
-    return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**4), rows, values)
+    return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**4), draws, values)
 
 
-def _all_records(chain: Chain, records: Records) -> tuple[np.ndarray, np.ndarray]:
-    """List the records that are integrated over, and the logarithm of their width: rows (M-2 counts, log width).
+def _all_records(chain: Chain, records: Records) -> tuple[np.ndarray, np.ndarray, float]:
+    """List the records that are integrated over, rows of M-2 counts, and the width that each stands for.
 
     Eigenvalues of the partial transpose that vanish between records make kinks, at which a sum of equal steps converges
     as their square only: the records of a rule of twice the step are told apart, to estimate that error.
@@ -336,7 +334,7 @@ def _all_records(chain: Chain, records: Records) -> tuple[np.ndarray, np.ndarray
             f"{_MOST_EXACT_OUTCOMES}; pass a `key` for a sampled average."
         )
     counts = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
-    return np.concatenate([counts, np.full((count, 1), math.log(width))], axis=1), coarse
+    return counts, coarse, width
 
 
 def _chosen_records(chain: Chain, outcomes: Chosen) -> jax.Array:
@@ -348,13 +346,15 @@ def _chosen_records(chain: Chain, outcomes: Chosen) -> jax.Array:
             f"Argument `outcomes` must have the shape (n, {inner}), one row of records each, but has "
             f"{shown(rows.shape)}."
         )
-    return jnp.concatenate([rows.astype(float), jnp.zeros((len(rows), 1))], axis=1)
+    return rows.astype(float)
 
 
-def _exact(kernel, chain, outcomes, values, entries: int | None = None) -> OutcomeAverage:
-    grid = outcomes
-    if kernel[0] is not _log_negativity_of_records:
-        grid = all_outcomes(chain) if outcomes is None else _chosen(chain, outcomes)
+def _rows(chain: Chain, outcomes: Chosen | None):
+    """Return the outcomes that are summed, all of them or those chosen."""
+    return all_outcomes(chain) if outcomes is None else _chosen(chain, outcomes)
+
+
+def _exact(kernel, chain, grid, values, entries: int | None = None) -> OutcomeAverage:
     tile = outcomes_at_once(entries or chain.dimension**2)
     value, probability = sampling.within_memory(chain, _weighted_sum, kernel, tile, grid, values)
     host = arguments.concrete(probability)

@@ -23,15 +23,25 @@ from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import averages, sampling
 from jaxent.protocol import dispatch, ends, sizes, window_error
 
-__all__ = ["IMPOSSIBLE", "QUANTITIES", "Point", "Quantity", "Settings", "Variable", "is_many_with_noise", "is_planned"]
+__all__ = [
+    "IMPOSSIBLE",
+    "MEASUREMENT",
+    "QUANTITIES",
+    "Point",
+    "Quantity",
+    "Settings",
+    "Variable",
+    "is_many_with_noise",
+    "is_planned",
+]
 
 IMPOSSIBLE = "impossible"
 _NOISE_FREE = frozenset({"time", "outcomes", "phase_offset"})
 _BAND_BYTES = 2**27  # of the band engine's tiles, roughly
 _MOST_DENSE_SECONDS = 60.0  # of a point with noise, of about 170 Dicke states; it takes 16 GiB
 _BLOCH_SECONDS = 1.0  # of a point of many atoms with noise
-_IMPERFECT = frozenset({"resolution", "atom_dephasing_rate", "atom_loss_rate"})
-_NOISY = _NOISE_FREE | _IMPERFECT | {"dephasing_rate", "collective_rate"}
+MEASUREMENT = ("resolution", "atom_dephasing_rate", "atom_loss_rate")
+_NOISY = _NOISE_FREE | {*MEASUREMENT, "dephasing_rate", "collective_rate"}
 
 
 class Point(NamedTuple):

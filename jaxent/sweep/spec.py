@@ -26,7 +26,7 @@ from jaxent.measurement import Measurement, records_of
 from jaxent.messages import shown
 from jaxent.noise.log_negativity import DEFAULT_TOLERANCE
 from jaxent.outcome_texts import outcome_of
-from jaxent.sweep.quantities import QUANTITIES, Settings, is_many_with_noise
+from jaxent.sweep.quantities import MEASUREMENT, QUANTITIES, Settings, is_many_with_noise
 from jaxent.sweep.validation import (
     CANONICAL,
     QuestionError,
@@ -45,7 +45,6 @@ from jaxent.times import BondTimes, PiFraction
 __all__ = ["AXES", "CHAIN_AXES", "FORMAT", "PARAMETERS", "Sweep", "asked", "differences", "format_of", "key_of"]
 
 CHAIN_AXES = ("n_ensembles", "n_atoms", "window")
-MEASUREMENT = ("resolution", "atom_dephasing_rate", "atom_loss_rate")
 PARAMETERS = ("outcomes", "phase_offset", "dephasing_rate", "collective_rate", *MEASUREMENT, "time")
 AXES = CHAIN_AXES + PARAMETERS
 FORMAT = 1  # format of stored questions, and of the files of their results
