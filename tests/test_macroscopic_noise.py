@@ -145,7 +145,7 @@ def best_time(beyond: float = 0.0, disorder: float = 0.0) -> dict[str, xr.Datase
     variables |= {"few": ("few_rate", short / 2), "few_time": ("few_rate", [2 * math.pi / 9, 1.0, 1.5])}
     variables |= {"many": ("many_rate", short[1:]), "many_time": ("many_rate", [1e-3, math.pi / 6])}
     coordinates = {"levels": levels, "dephasing_rate": rates, "few_rate": rates, "many_rate": rates[1:]}
-    about = {"few_atoms": 30, "many_atoms": 10**6, "tolerance_bits": 5e-3}
+    about = {"few_atoms": 30, "many_atoms": 10**6, "tolerance_bits": 5e-3, "crossing": 0.45}
     return {"best-time": xr.Dataset(variables, coordinates, about)}
 
 

@@ -229,6 +229,7 @@ QUICK_BEST_RATES = (1e-2, 0.1)
 LEVELS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 QUICK_LEVELS = (3, 12)
 MANY_LEVELS = (12, 32)  # computed for many atoms, too
+CROSSING = 0.45  # γtr² at which log2 r = -½ log2 γt - 0.57, the law of generic times
 FEWEST_LEVELS = 12  # of the paper's scale: magic times of at most so many levels
 _BESIDE = 2 - 2 * GOLDEN - GOLDEN**2  # 0.382: 2π/(r + 0.382) is as far from 2π/r and 2π/(r + 1) as is irrational
 
@@ -322,7 +323,7 @@ def figure_best_time(quick: bool = False, report: Report = silent) -> xr.Dataset
             "many_rate": ("many_rate", list(MANY_RATES), units.attributes("dephasing_rate")),
         },
         attrs=attributes("Beyond the paper: which time has the most entanglement at which dephasing rate")
-        | {"few_atoms": FEW, "many_atoms": MANY, "tolerance_bits": TOLERANCE},
+        | {"few_atoms": FEW, "many_atoms": MANY, "tolerance_bits": TOLERANCE, "crossing": CROSSING},
     )
 
 
@@ -441,8 +442,6 @@ def _about_three(data: xr.Dataset) -> list[Finding]:
 
 
 _BOTTOM, _ASIDE = 0.05, 0.3  # bits, and how far from 2π/3 it may be
-
-CROSSING = 0.45  # γtr² at which log2 r = -½ log2 γt - 0.57, the law of generic times
 
 
 def _about_best_times(data: xr.Dataset) -> list[Finding]:

@@ -337,15 +337,13 @@ def _map_of_times(axes, data: xr.Dataset) -> None:
     )
     for chosen, mark, style, colour, words in kinds:
         axes.loglog(rates[chosen], times[chosen], mark, ms=4, ls="none", color=colour, label=words, **style)
+    crossing = data.attrs["crossing"]
     scale = np.geomspace(data.dephasing_rate.values[0] / 1.3, data.dephasing_rate.values[-1] * 1.3, 2)
-    axes.loglog(scale, 4 * np.pi**2 * scale / _CROSSING, "--", color="0.3", lw=0.8, label=f"γtr² = {_CROSSING:g}")
+    axes.loglog(scale, 4 * np.pi**2 * scale / crossing, "--", color="0.3", lw=0.8, label=f"γtr² = {crossing:g}")
     axes.set(ylabel="time t (1/coupling)", xlim=scale[[0, -1]], ylim=(times.min() / 1.3, times.max() * 1.3))
     axes.set_yticks(times[:, 0], [f"2π/{r}" for r in data.levels.values], minor=False)
     axes.minorticks_off()
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=2, fontsize=7)
-
-
-_CROSSING = 0.45
 
 
 def draw_saturation(data: xr.Dataset) -> Figure:
