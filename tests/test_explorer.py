@@ -468,6 +468,26 @@ def seen(named):
     return plot.title.text, list(plot.renderers[2].data_source.data["x"]), plot.renderers[2].glyph.line_alpha
 
 
+def test_what_is_drawn_arrives_before_the_title_that_names_it(tab):
+    page, named = tab
+    told = []
+    drawn = {page._plot.figure: page._plot.curve, page._looks.spectrum: page._looks.levels}
+    drawn[page._looks.outcome] = page._looks.bins
+
+    def remember(event):
+        told.append((getattr(event, "model", None), getattr(event, "attr", getattr(event, "column", None))))
+
+    named["curve"].document.on_change(remember)
+    named["n_atoms"].value = "4"
+    page._looks.draw(look_at(Question(n_atoms=4), WHOLE, 1.0), "t = 1")
+    for plot, source in drawn.items():
+        titles = [k for k, (model, attr) in enumerate(told) if model is plot.title and attr == "text"]
+        data = [k for k, (model, _) in enumerate(told) if model is source]
+        assert titles
+        assert data
+        assert max(data) < max(titles)
+
+
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("No."), RuntimeError("broken"), KeyError("x")])
 def test_a_computation_that_fails_leaves_a_sentence_and_no_curve(tab, monkeypatch, error):
     _, named = tab

@@ -90,11 +90,14 @@ class CurvePlot:
         self.figure.xaxis.axis_label = view.label
 
     def draw(self, drawing: Drawing) -> None:
-        """Draw a curve at its full height, with its parameters as title."""
+        """Draw a curve at its full height, with its parameters as title.
+
+        Each change reaches the browser by itself: data come before the title that says what they are.
+        """
+        self.curve.data, self.marks.data = drawing.points, drawing.marks
+        self.figure.y_range.update(start=drawing.low, end=drawing.high)
         self.figure.yaxis.axis_label = drawing.label
         self.figure.title.text = drawing.title
-        self.figure.y_range.update(start=drawing.low, end=drawing.high)
-        self.curve.data, self.marks.data = drawing.points, drawing.marks
         self._line.line_alpha = 1.0
 
     def fade(self) -> None:
@@ -151,15 +154,15 @@ class LookPlots:
         )
 
     def draw(self, look: Look, time: str = " ") -> None:
-        """Draw the spectrum and the distribution at a time, which is given as a text."""
-        self.spectrum.title.text = _titled(look.spectrum_note, time)
-        self.outcome.title.text = _titled(look.outcome_note, time)
+        """Draw the spectrum and the distribution at a time, which is given as a text; data come before their titles."""
         self.spectrum.x_range.update(start=0.0, end=max(4, len(look.spectrum)) + 1.0)
         if look.probabilities.size:
             self.outcome.x_range.update(start=look.edges[0] - 1.0, end=look.edges[-1])
             self.outcome.y_range.update(end=1.08 * float(look.probabilities.max()))
         self.levels.data = {"i": np.arange(1, len(look.spectrum) + 1), "p": look.spectrum}
         self.bins.data = {"left": look.edges[:-1] - 0.5, "right": look.edges[1:] - 0.5, "p": look.probabilities}
+        self.spectrum.title.text = _titled(look.spectrum_note, time)
+        self.outcome.title.text = _titled(look.outcome_note, time)
 
 
 def _titled(note: str, time: str) -> str:
