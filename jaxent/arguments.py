@@ -63,8 +63,10 @@ def concrete(value: Any) -> np.ndarray | None:
     return None if isinstance(value, Tracer) else np.asarray(value)
 
 
-def is_known(value: Any, number: int) -> bool:
+def is_known(value: Any, number: Any) -> bool:
     """Whether an outcome, an offset or a rate, or each of several, is known to be a number whose symmetry serves.
+
+    The number may also be one of each, an array of the host.
 
     Known is every value that is not traced: a Python number, an array of NumPy or of JAX. Where values vary in a sweep
     and one program shall serve them all, trace them (`jax.vmap`, or an argument of a jitted function).
@@ -78,15 +80,25 @@ def is_zero(value: Offsets) -> bool:
     return is_known(value, 0)
 
 
-def check_chain(chain: Any) -> None:
+def check_chain(chain: Any, *, unequal: bool = False) -> None:
     """Refuse what is no `Chain`, or stands in its place.
 
+    Args:
+        chain: the chain.
+        unequal: whether its ensembles may have different numbers of atoms.
+
     Raises:
-        ValueError: when it has no ensembles and atoms.
+        ValueError: when it has no ensembles and atoms, or ensembles of different numbers of atoms.
     """
     if not (hasattr(chain, "n_ensembles") and hasattr(chain, "n_atoms")):
         raise ValueError(
             f"Argument `chain` must be a jaxent.Chain, such as jaxent.Chain(3, 100), but is {shown(chain)}."
+        )
+    if not unequal and isinstance(chain.n_atoms, tuple):
+        raise ValueError(
+            f"Argument `chain` must have one n_atoms for all ensembles here, but has {shown(chain.n_atoms)}; different "
+            "ones are possible in jaxent.chain, end_to_end_amplitudes, end_to_end_entropy, end_to_end_state, "
+            "end_to_end_log_negativity without a tolerance, and the functions beside these."
         )
 
 
@@ -255,8 +267,8 @@ def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " i
     return _in_default_precision(np.broadcast_to(angles.reduced_angles(values), (inner,)))
 
 
-def nan_unless_possible(tree: Any, outcomes: jax.Array, n_atoms: ArrayLike) -> Any:
-    """Replace all results by NaN if a traced outcome lies outside 0…N."""
+def nan_unless_possible(tree: Any, outcomes: jax.Array, n_atoms: Any) -> Any:
+    """Replace all results by NaN if a traced outcome lies outside 0…N, N one number or one of each."""
     possible = jnp.all((outcomes >= 0) & (outcomes <= n_atoms))
     return jax.tree.map(lambda x: x * jnp.where(possible, 1.0, jnp.nan), tree)  # a factor: derivatives are NaN too
 
@@ -319,8 +331,13 @@ def refuse_negative(name: str, time: Time) -> None:
         raise ValueError(f"Argument `{name}` must be at least 0 with dephasing, but holds {values.min()}.")
 
 
-def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) -> Int[Array, " inner"]:
+def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: Any) -> Int[Array, " inner"]:
     """Outcomes of the inner ensembles as an integer array of shape (M-2,); None stands for all N.
+
+    Args:
+        outcomes: as users give them.
+        n_ensembles: M.
+        n_atoms: N of all ensembles, or of each measured one, host integers of shape (M-2,).
 
     Raises:
         ValueError: on a wrong length, values that are not integers, values outside 0…N, and any without an inner
@@ -329,7 +346,7 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
     inner = n_ensembles - 2
     dtype = jnp.result_type(int)
     if outcomes is None:
-        return jnp.asarray(np.full((inner,), n_atoms, dtype))
+        return jnp.asarray(np.broadcast_to(np.asarray(n_atoms, dtype), (inner,)))
     array = as_whole_numbers("outcomes", outcomes, "be integers, or None for all N")
     if not inner and array.size:
         raise ValueError(
@@ -346,6 +363,7 @@ def checked_outcomes(outcomes: Outcomes | None, n_ensembles: int, n_atoms: int) 
         return jnp.broadcast_to(jnp.asarray(array, dtype), (inner,))
     outside = (values < 0) | (values > n_atoms)
     if outside.any():
-        bad = shown(values[outside].ravel().tolist()[0])
-        raise ValueError(f"Argument `outcomes` must lie in 0…{n_atoms} (n_atoms), but holds {bad}.")
+        bad = shown(np.broadcast_to(values, outside.shape)[outside].ravel().tolist()[0])
+        most = n_atoms if np.ndim(n_atoms) == 0 else shown(np.asarray(n_atoms).tolist())
+        raise ValueError(f"Argument `outcomes` must lie in 0…{most} (n_atoms), but holds {bad}.")
     return jnp.asarray(np.broadcast_to(values.astype(np.int64), (inner,)), dtype)

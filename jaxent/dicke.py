@@ -8,6 +8,7 @@ K = ⌊c√N/2⌋ (equations 30 and 31), so c counts standard deviations of the 
 [-2.0, 0.0, 2.0]
 """
 
+import dataclasses
 import functools
 import math
 from typing import Any
@@ -27,8 +28,10 @@ from jaxent.runtime import execution, memory
 from jaxent.times import cos_sin_turns, turns
 
 __all__ = [
+    "Ensemble",
     "coherent_state",
     "cos_power",
+    "differences",
     "log_weights",
     "number_operator",
     "spin_raising",
@@ -42,6 +45,45 @@ __all__ = [
 ]
 
 MOST_ATOMS = 2**53  # the largest k is then exact in float64
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """One ensemble of a chain: its atoms, and which of its Dicke states are kept.
+
+    Attributes:
+        n_atoms: N.
+        window: c of the window, or None for all k.
+    """
+
+    n_atoms: int
+    window: float | None = None
+
+    @property
+    def states(self) -> np.ndarray:
+        """Dicke indices k of the window, host integers of shape (D,)."""
+        return window_states(self.n_atoms, self.window)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """First and last of the states."""
+        return window_ends(self.n_atoms, self.window)
+
+    @property
+    def dimension(self) -> int:
+        """D, the number of Dicke states kept."""
+        first, last = self.ends
+        return last - first + 1
+
+    @property
+    def doubled(self) -> np.ndarray:
+        """2m = 2k - N of the states."""
+        return 2 * self.states - self.n_atoms
+
+
+def differences(left: Ensemble, right: Ensemble) -> np.ndarray:
+    """List the differences k - k' of the states of two ensembles, increasing, without gaps."""
+    return np.arange(left.ends[0] - right.ends[1], left.ends[1] - right.ends[0] + 1)
 
 
 def window_half_width(n_atoms: int, window: float) -> int:

@@ -77,6 +77,8 @@ def worth_planning(chain: Chain, facts: Facts, tolerance: float) -> bool:
         facts: what is known of times, outcomes and offsets.
         tolerance: largest allowed error, in bits.
     """
+    if not chain.is_uniform:
+        return False
     large = _n_dense_states(chain, facts.all_outcomes_n and facts.no_offset) >= _LEAST_STATES
     return large and tolerance > 0 and obstacle(chain, facts, tolerance) is None
 
@@ -85,6 +87,8 @@ def obstacle(chain: Chain, facts: Facts, tolerance: float) -> str | None:
     """Return the reason why the band engine does not apply, or None; arguments as `worth_planning`."""
     if jnp.result_type(float) != jnp.float64:
         return "it needs float64"
+    if not chain.is_uniform:
+        return f"its ensembles have different numbers of atoms, {chain.n_atoms}"
     if chain.n_atoms > _MOST_ATOMS:
         return f"phases of n_atoms = {chain.n_atoms:.3g} lose too many digits in float64 (beyond {_MOST_ATOMS:.0e})"
     if not facts.uniform:

@@ -86,7 +86,7 @@ class Records:
         """Return the same records, known to be of ensembles that lose no atoms, as odd ones are."""
         return dataclasses.replace(self, lossy=False, counted=False)
 
-    def possible(self, n_atoms: int) -> Bool[Array, ""]:
+    def possible(self, n_atoms: Any) -> Bool[Array, ""]:
         """Tell whether all records and imperfections are in their range."""
         reach = REACH * self.resolutions + 0.5
         inside = (self.counts >= -reach) & (self.counts <= n_atoms - self.lost + reach)
@@ -94,8 +94,8 @@ class Records:
         return jnp.all(inside & signs)
 
 
-def records_of(measurement: Measurement | None, outcomes: Any, n_ensembles: int, n_atoms: int) -> Records | None:
-    """Check a measurement and its records; None if it is perfect.
+def records_of(measurement: Measurement | None, outcomes: Any, n_ensembles: int, n_atoms: Any) -> Records | None:
+    """Check a measurement and its records; None if it is perfect. N is one number, or (M-2,) integers of the host.
 
     Raises:
         ValueError: on a value that is not real, negative, out of range or of a wrong shape, on lost atoms of odd
@@ -125,7 +125,7 @@ def records_of(measurement: Measurement | None, outcomes: Any, n_ensembles: int,
     lost = _lost(measurement, inner, n_atoms)
     is_sharp = known_sigma is not None and not known_sigma.any()
     counts = _counts(outcomes, sigma, lost, inner, n_atoms, is_sharp)
-    n_terms, lossy = _n_terms(known_sigma, n_atoms), known_loss is None or bool(known_loss.any())
+    n_terms, lossy = _n_terms(known_sigma, int(np.max(n_atoms))), known_loss is None or bool(known_loss.any())
     sigma, dephasing, loss = (jnp.broadcast_to(one, (inner,)) for one in (sigma, dephasing, loss))
     return Records(counts, sigma, dephasing, loss, lost, n_terms, lossy, measurement.lost is not None)
 
@@ -155,14 +155,14 @@ def _of_each(name: str, value: Any, inner: int) -> jax.Array:
     return values
 
 
-def _lost(measurement: Measurement, inner: int, n_atoms: int) -> jax.Array:
+def _lost(measurement: Measurement, inner: int, n_atoms: Any) -> jax.Array:
     if measurement.lost is None:
         return jnp.zeros((inner,))
     try:
         lost = arguments.checked_outcomes(measurement.lost, inner + 2, n_atoms)
     except ValueError:
         raise ValueError(
-            f"Argument `measurement` must have lost = None, or integers in 0…{n_atoms} (n_atoms), but it is "
+            f"Argument `measurement` must have lost = None, or integers in 0…{_atoms(n_atoms)} (n_atoms), but it is "
             f"{shown(measurement.lost)}."
         ) from None
     if arguments.is_zero(measurement.atom_loss_rate) and not arguments.is_zero(measurement.lost):
@@ -172,7 +172,7 @@ def _lost(measurement: Measurement, inner: int, n_atoms: int) -> jax.Array:
     return lost.astype(float)
 
 
-def _counts(outcomes: Any, sigma: jax.Array, lost: jax.Array, inner: int, n_atoms: int, is_sharp: bool) -> jax.Array:
+def _counts(outcomes: Any, sigma: jax.Array, lost: jax.Array, inner: int, n_atoms: Any, is_sharp: bool) -> jax.Array:
     """Return the records as floats: whole numbers where the detector is perfect."""
     if is_sharp:
         counts = arguments.checked_outcomes(outcomes, inner + 2, n_atoms).astype(float)
@@ -192,12 +192,16 @@ def _counts(outcomes: Any, sigma: jax.Array, lost: jax.Array, inner: int, n_atom
     holds = f"but holds {shown(values.tolist())}."
     if ((values < -reach) | (values > n_atoms - missing + reach)).any():
         raise ValueError(
-            f"Argument `outcomes` must lie in 0…{n_atoms} (n_atoms), less those that are lost, within {REACH:.0f} "
-            f"resolutions, {holds}"
+            f"Argument `outcomes` must lie in 0…{_atoms(n_atoms)} (n_atoms), less those that are lost, "
+            f"within {REACH:.0f} resolutions, {holds}"
         )
     if ((resolutions == 0) & (values != np.round(values))).any():
         raise ValueError(f"Argument `outcomes` must be whole where the resolution is 0, {holds}")
     return counts
+
+
+def _atoms(n_atoms: Any) -> str:
+    return shown(np.asarray(n_atoms).tolist())
 
 
 def _n_terms(known: np.ndarray | None, n_atoms: int) -> int:

@@ -66,6 +66,9 @@ def log_probability(static, time, strengths, shared, outcomes, offsets):
         log_p, lost = _over_hops_of_record(static, time, strengths, shared, outcomes, offsets)
         return _guarded(log_p, lost, time, strengths, shared, offsets)
     arguments = _arguments(static, time, strengths, shared, outcomes, offsets)
+    if not static.chain.is_uniform:
+        log_p, lost = over_pairs(*arguments)
+        return _guarded(log_p, lost, time, strengths, shared, offsets)
     log_p, lost = over_hops(*arguments)
     if pairs_are_few(static.chain):
         enough = lost < dense.most_lost(lost.dtype)
@@ -125,10 +128,11 @@ def over_pairs(chain, time, strength, outcome, offset, all_outcomes_n):
     """Compute `over_hops` by the sum over pairs k, k' of the measured ensemble, for each difference of the ends."""
     differences, weights = sizes.pair_weights(chain)
     weights = jnp.asarray(weights, offset.dtype)
-    values = measured_ensemble.even_diagonal(chain, time, strength, outcome, offset, all_outcomes_n, differences)
+    n_atoms = chain.ensemble(2).n_atoms
+    values = measured_ensemble.even_diagonal(n_atoms, differences, time, strength, outcome, offset, all_outcomes_n)
     total = jnp.sum(weights * values)
     known = jax.lax.stop_gradient((time, strength, outcome, offset))
-    wrong = measured_ensemble.even_diagonal(chain, *known, all_outcomes_n, differences, wrong=True)
+    wrong = measured_ensemble.even_diagonal(n_atoms, differences, *known, all_outcomes_n, wrong=True)
     return _log_and_lost(total, jnp.sum(weights * jnp.abs(values - wrong)))
 
 

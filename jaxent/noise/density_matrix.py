@@ -36,12 +36,11 @@ from jaxent.numerics.algebra import (
     complex_type,
     matmul,
     multiply,
-    pairwise_differences,
     scaled_columns,
 )
 from jaxent.protocol import dense, matrix_product, sizes
 from jaxent.runtime import execution
-from jaxent.times import time_value, turns_of_products, unit
+from jaxent.times import time_value, turns, turns_of_products, unit
 
 __all__ = [
     "Static",
@@ -101,7 +100,7 @@ def rounded_log_negativity(static, time, strengths, shared, outcomes, offsets):
 def coherent_information(static, time, strengths, shared, outcomes, offsets):
     """Compute the coherent information in bits and log p, NaN as in `log_negativity`."""
     found = _entries(static, time, strengths, shared, outcomes, offsets)
-    difference = functools.partial(entropy_difference, static.chain.dimension)
+    difference = functools.partial(entropy_difference, _ends_dimensions(static.chain)[1])
     bits = spectral.of_eigenvalues(difference, [found.last(), *_blocks(static, found.entry)])
     return dense.guarded(bits, found.log_trace, found.lost)
 
@@ -112,12 +111,20 @@ def _blocks(static, entry):
     The parity of all ensembles together is a symmetry of every chain without offsets. The exchange of the ends is a
     symmetry where the matrices are real: for three ensembles with independent dephasing of equal rate. With offsets,
     only its product with the parity is one. Atoms that are lost leave none, as they turn the ends by how long they
-    stayed.
+    stayed, and so do ensembles of different numbers of atoms.
     """
-    alike = static.chain.n_ensembles == 3 and static.equal and not static.shared and not static.lossy
-    size, no_offset = static.chain.dimension, static.no_offset and not static.lossy
-    found = pair_symmetry.sectors(size, parity=no_offset, exchange=no_offset and alike, mirror=alike)
+    symmetric = static.chain.is_uniform and not static.lossy
+    alike = static.chain.n_ensembles == 3 and static.equal and not static.shared and symmetric
+    no_offset = static.no_offset and symmetric
+    found = pair_symmetry.sectors(
+        _ends_dimensions(static.chain), parity=no_offset, exchange=no_offset and alike, mirror=alike
+    )
     return [pair_symmetry.block(sector, entry) for sector in found]
+
+
+def _ends_dimensions(chain) -> tuple[int, int]:
+    first, last = chain.ends
+    return first.dimension, last.dimension
 
 
 class _Entries(NamedTuple):
@@ -135,20 +142,24 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     if chain.n_ensembles != 3 or static.shared:
         state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
         return _Entries(lambda a, b, c, d: state[a, c, b, d], log_trace, lost, lambda: jnp.einsum("aabd->bd", state))
-    table = measured_ensemble.even_table(chain, time, strengths[1], outcomes[0], offsets[0], static.all_outcomes_n)
-    size = chain.dimension
-    weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
-    index = jax.lax.iota(int, size)
-    pairs = pairwise_differences(index)
-    difference = pairs + (size - 1)  # k_1 - k_3, as an index into the table
+    table = measured_ensemble.even_table(
+        *(chain.ensemble(2).n_atoms, dicke.differences(*chain.ends), time, strengths[1], outcomes[0], offsets[0]),
+        static.all_outcomes_n,
+    )
+    weights, last_weights = (jnp.exp(dicke.log_weights(end.n_atoms, end.window)) for end in chain.ends)
+    first, third = (
+        _damped(end, jnp.sqrt(weight), strengths[j])
+        for end, weight, j in zip(chain.ends, (weights, last_weights), (0, 2), strict=True)
+    )
+    index, last_index = jax.lax.iota(int, len(weights)), jax.lax.iota(int, len(last_weights))
+    middle = len(last_weights) - 1
+    difference = index[:, None] - last_index[None, :] + middle  # k_1 - k_3, as an index into the table
     diagonal = jnp.diagonal(table).real[difference]
-    trace = jnp.einsum("a,b,ab->", weights, weights, diagonal)
+    trace = jnp.einsum("a,b,ab->", weights, last_weights, diagonal)
     safe = jnp.where(trace > 0, trace, 1.0)
-    root = jnp.sqrt(weights)
-    first, third = (between_diagonals(root, measured_ensemble.damping(pairs, strengths[j]), root) for j in (0, 2))
 
     def entry(a, b, c, d):
-        return table[a - b + (size - 1), c - d + (size - 1)] * first[a, c] * third[b, d] / safe
+        return table[a - b + middle, c - d + middle] * first[a, c] * third[b, d] / safe
 
     def last():
         mixed = jnp.einsum("a,abd->bd", weights, table[difference[:, :, None], difference[:, None, :]])
@@ -158,11 +169,20 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     return _Entries(entry, jnp.where(trace > 0, jnp.log(safe), -jnp.inf), lost, last)
 
 
+def _damped(ensemble, root, strength):
+    """Compute √w √w' e^(-2γt(k-k')²) of an end, over (k, k')."""
+    pairs = np.subtract.outer(ensemble.states, ensemble.states)
+    return between_diagonals(root, measured_ensemble.damping(pairs, strength), root)
+
+
 def lost_of_table(chain, table, time, strength, outcome, offset, all_outcomes_n):
     """Estimate the relative rounding error of the state of three ensembles from the `even_table` of the middle one."""
     time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
-    wrong = measured_ensemble.even_table(chain, time, strength, outcome, offset, all_outcomes_n, wrong=True)
-    _, pairs = sizes.pair_weights(chain)
+    differences, pairs = sizes.pair_weights(chain)
+    n_atoms = chain.ensemble(2).n_atoms
+    wrong = measured_ensemble.even_table(
+        n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong=True
+    )
     weights = jnp.asarray(pairs, table.dtype)
     return jnp.maximum(
         matrix_product.lost_by_values(jnp.diagonal(table), jnp.diagonal(wrong), weights),
@@ -176,22 +196,26 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
     if not static.shared:
         state, log_trace, lost = local_state(chain, time, strengths, outcomes, offsets, static.all_outcomes_n)
     else:
-        states = chain.states
+        first_states, last_states = (end.states for end in chain.ends)
 
         def at(angle):
             state, log_trace, lost = local_state(
                 chain, time, strengths, outcomes, offsets + angle, static.all_outcomes_n
             )
-            phase = unit(jnp.asarray(np.subtract.outer(states, states), angle.dtype) * (angle / (2 * jnp.pi)))
+            phase, last_phase = (
+                unit(jnp.asarray(np.subtract.outer(states, states), angle.dtype) * (angle / (2 * jnp.pi)))
+                for states in (first_states, last_states)
+            )
             trace = jnp.exp(log_trace)
             error = trace * jnp.minimum(lost, 1.0)
             first = multiply(multiply(state, trace), phase[:, :, None, None])
-            return {"state": first * phase[None, None, :, :], "error": error}
+            return {"state": first * last_phase[None, None, :, :], "error": error}
 
         found = shared_average(chain, shared, at)
         state, log_trace = normalized(found["state"])
         lost = jax.lax.stop_gradient(found["error"] * jnp.exp(-log_trace))
-    if static.no_offset and chain.n_ensembles % 2 and not static.shared and not static.lossy:
+    is_real = chain.n_ensembles == 3 or (chain.n_ensembles % 2 and chain.is_uniform)
+    if static.no_offset and is_real and not static.shared and not static.lossy:
         state = state.real
     return state, log_trace, lost
 
@@ -217,47 +241,53 @@ class _Factors:
             time, strengths = jax.lax.stop_gradient((time, strengths))
         self.chain, self.time, self.strengths = chain, time, strengths
         self.all_outcomes_n, self.wrong = all_outcomes_n, wrong
-        self.doubled = 2 * chain.states - chain.n_atoms
-        self.root = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
-        self.pairs = np.subtract.outer(chain.states, chain.states)
+
+    def _root(self, ensemble):
+        return jnp.exp(dicke.log_weights(ensemble.n_atoms, ensemble.window) / 2)
 
     def _changed(self, values):
         return matrix_product.roundings(values) if self.wrong else values
 
-    def end(self, ensemble):
+    def end(self, number):
         """Compute √w √w' with its damping, over (k, k')."""
-        return self._changed(
-            between_diagonals(self.root, measured_ensemble.damping(self.pairs, self.strengths[ensemble - 1]), self.root)
-        )
+        ensemble = self.chain.ensemble(number)
+        return self._changed(_damped(ensemble, self._root(ensemble), self.strengths[number - 1]))
 
-    def even(self, strength, outcome, offset):
+    def even(self, number, strength, outcome, offset):
         """Compute g(k - l, k' - l') over (k, k', l, l')."""
+        left, own, right = matrix_product.around(self.chain, number)
         table = measured_ensemble.even_table(
-            self.chain, self.time, strength, outcome, offset, self.all_outcomes_n, self.wrong
+            *(own.n_atoms, dicke.differences(left, right), self.time, strength, outcome, offset),
+            *(self.all_outcomes_n, self.wrong),
         )
-        index = jax.lax.iota(int, self.chain.dimension)
-        difference = pairwise_differences(index) + (self.chain.dimension - 1)
+        index, right_index = jax.lax.iota(int, left.dimension), jax.lax.iota(int, right.dimension)
+        difference = index[:, None] - right_index[None, :] + (right.dimension - 1)
         return table[difference[:, None, :, None], difference[None, :, None, :]]
 
-    def odd(self, strength, outcome, offset):
+    def odd(self, number, strength, outcome, offset):
         """Compute √w ⟨q|k⟩ e^(i m φ) times its adjoint at k', with its damping, over (k, k')."""
-        chain = self.chain
-        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
+        left, own, right = matrix_product.around(self.chain, number)
+        phase = jnp.asarray(own.doubled, offset.dtype) * (offset / (4 * jnp.pi))
+        if left.n_atoms != right.n_atoms:
+            phase = phase + turns(own.doubled * (right.n_atoms - left.n_atoms), self.time, 2)
+        decay = measured_ensemble.damping(np.subtract.outer(own.states, own.states), strength)
         if isinstance(outcome, Records):
-            matrix = fourier_matrix(chain.n_atoms, outcome, self.time, chain.states)
+            matrix = fourier_matrix(own.n_atoms, outcome, self.time, own.states)
             if self.wrong:
-                matrix = matrix + matrix_product.row_error(chain.n_atoms, matrix)
-            matrix = matrix * measured_ensemble.damping(self.pairs, strength)
-            return self._changed(between_diagonals(unit(phase), matrix.astype(complex), unit(-phase)))
-        basis = self.root if self.all_outcomes_n else dicke.x_basis(chain.n_atoms, outcome, chain.window)
+                matrix = matrix + matrix_product.row_error(own.n_atoms, matrix)
+            return self._changed(between_diagonals(unit(phase), (matrix * decay).astype(complex), unit(-phase)))
+        root = self._root(own)
+        basis = root if self.all_outcomes_n else dicke.x_basis(own.n_atoms, outcome, own.window)
         if self.wrong and not self.all_outcomes_n:
-            basis = basis + matrix_product.row_error(chain.n_atoms, basis)
-        vector = multiply(self.root * basis, unit(phase))
-        return self._changed(between_diagonals(vector, measured_ensemble.damping(self.pairs, strength), vector.conj()))
+            basis = basis + matrix_product.row_error(own.n_atoms, basis)
+        vector = multiply(root * basis, unit(phase))
+        return self._changed(between_diagonals(vector, decay, vector.conj()))
 
     def last_bond(self):
         """Compute e^(i m_k m_l t - i m_k' m_l' t) over (k, k', l, l')."""
-        bond = unit(turns_of_products(self.doubled, self.doubled, self.time, 2))
+        number = self.chain.n_ensembles
+        left, right = (self.chain.ensemble(one).doubled for one in (number - 1, number))
+        bond = unit(turns_of_products(left, right, self.time, 2))
         return self._changed(bond[:, None, :, None] * bond.conj()[None, :, None, :])
 
 
@@ -277,10 +307,10 @@ def local_state(chain, time, strengths, outcomes, offsets, all_outcomes_n):
         all_outcomes_n: whether all outcomes are known to be N.
 
     Returns:
-        array of shape (D, D, D, D) in the order (k_1, k_1', k_M, k_M'), trace one, the logarithm of its trace, and its
-        relative error by rounding.
+        array of shape (D_1, D_1, D_M, D_M) in the order (k_1, k_1', k_M, k_M'), trace one, the logarithm of its
+        trace, and its relative error by rounding.
     """
-    n_ensembles, dimension = chain.n_ensembles, chain.dimension
+    n_ensembles = chain.n_ensembles
     both = [_Factors(chain, time, strengths, all_outcomes_n, wrong) for wrong in (False, True)]
     true = both[0]
     if n_ensembles == 2:
@@ -291,7 +321,7 @@ def local_state(chain, time, strengths, outcomes, offsets, all_outcomes_n):
     odd = (strengths[2 : n_ensembles - 1 : 2], of_odd[1::2], offsets[1::2])
 
     def flat(factor):
-        return factor.reshape(dimension**2, dimension**2)
+        return factor.reshape(factor.shape[0] ** 2, factor.shape[-1] ** 2)
 
     def along(carry, diagonals, following):
         """Multiply the carry by a diagonal over (k, k') and a factor, both the true and the perturbed ones."""
@@ -301,26 +331,33 @@ def local_state(chain, time, strengths, outcomes, offsets, all_outcomes_n):
             (matrix, twin, log_norm), *(flat(factor).astype(matrix.dtype) for factor in following)
         )
 
-    signs = jnp.asarray(matrix_product.signs_of((matrix_product.N_SIGNS, dimension**2)), true.root.dtype)
-    starts = [flat(one.end(1)[:, :, None, None] * one.even(*(x[0] for x in even))) for one in both]
+    first_dimension, last_dimension = _ends_dimensions(chain)
+    signs = jnp.asarray(matrix_product.signs_of((matrix_product.N_SIGNS, first_dimension**2)), offsets.dtype)
+    starts = [flat(one.end(1)[:, :, None, None] * one.even(2, *(x[0] for x in even))) for one in both]
     kind = starts[0].dtype if n_ensembles == 3 else complex_type(starts[0].dtype)
     matrix, log_norm = matrix_product.normalized(starts[0].astype(kind))
     carry = matrix, matrix_product.divided(matmul(signs, starts[1]).astype(kind), log_norm), log_norm
 
-    def step(carry, factors):
+    def step(carry, factors, number=3):
         odd_here, even_next = factors
-        return along(carry, [one.odd(*odd_here) for one in both], [one.even(*even_next) for one in both]), None
+        diagonals = [one.odd(number, *odd_here) for one in both]
+        return along(carry, diagonals, [one.even(number + 1, *even_next) for one in both]), None
 
     following = jax.tree.map(lambda x: x[1:], even)
     count = following[0].shape[0]
-    carry, _ = execution.scan(step, carry, (jax.tree.map(lambda x: x[:count], odd), following))
+    steps = jax.tree.map(lambda x: x[:count], odd), following
+    if chain.is_uniform:
+        carry, _ = execution.scan(step, carry, steps)
+    else:  # the factors of each step have shapes of their own
+        for index in range(count):
+            carry, _ = step(carry, jax.tree.map(lambda x, index=index: x[index], steps), 3 + 2 * index)
     if n_ensembles % 2 == 0:
-        diagonals = [one.odd(*(x[-1] for x in odd)) for one in both]
+        diagonals = [one.odd(n_ensembles - 1, *(x[-1] for x in odd)) for one in both]
         carry = along(carry, diagonals, [one.last_bond() for one in both])
     matrix, twin, log_norm = carry
     ends = [one.end(n_ensembles).reshape(-1) for one in both]
     matrix, twin = (scaled_columns(part, end) for part, end in zip((matrix, twin), ends, strict=True))
-    state, log_trace = normalized(matrix.reshape((dimension,) * 4))
+    state, log_trace = normalized(matrix.reshape((first_dimension,) * 2 + (last_dimension,) * 2))
     # the matrix was divided by the root of e^log_norm
     return state, log_trace + log_norm / 2, matrix_product.apart(matrix, twin, signs)
 
@@ -363,7 +400,9 @@ def shared_average(chain, strength, kernel):
 
 def _shared_degree(chain: Chain) -> int:
     """Compute the largest |Σ_j (k_j - k_j')| over states kept (ends, odd ensembles) or summed (even measured ones)."""
-    n_even = (chain.n_ensembles - 1) // 2
-    return n_even * (len(measured_ensemble.summed_states(chain.n_atoms)[0]) - 1) + (chain.n_ensembles - n_even) * (
-        chain.dimension - 1
-    )
+    total = 0
+    for number in range(1, chain.n_ensembles + 1):
+        ensemble = chain.ensemble(number)
+        summed = number % 2 == 0 and number < chain.n_ensembles
+        total += (measured_ensemble.n_summed_states(ensemble.n_atoms) if summed else ensemble.dimension) - 1
+    return total

@@ -73,7 +73,7 @@ def end_to_end_state(
     collective_rate: ArrayLike = 0.0,
     *,
     measurement: Measurement | None = None,
-) -> Complex[Array, "D D D D"]:
+) -> Complex[Array, "D_1 D_M D_1 D_M"]:
     """Compute the density matrix of the two ends after dephasing and all measurements, with all phases.
 
     Args:
@@ -172,9 +172,9 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
         if static.all_outcomes_n:
             return result
         if isinstance(outcomes, Records | coherence_sum.RecordWithNodes):
-            possible = jnp.where(outcomes.possible(static.chain.n_atoms), 1.0, jnp.nan)
+            possible = jnp.where(outcomes.possible(static.chain.measured_atoms), 1.0, jnp.nan)
             return jax.tree.map(lambda x: x * possible, result)
-        return arguments.nan_unless_possible(result, outcomes, static.chain.n_atoms)
+        return arguments.nan_unless_possible(result, outcomes, static.chain.measured_atoms)
 
     return execution.over_batch(single, (time, strengths, shared), batch_shape(time), tile)
 
@@ -203,13 +203,13 @@ class Problem:
         *,
         dense: bool = True,
     ) -> "Problem":
-        arguments.check_chain(chain)
+        arguments.check_chain(chain, unequal=True)
         if isinstance(time, BondTimes):
             raise ValueError(
                 "Argument `time` must be one time for all bonds here, but is BondTimes: how long each ensemble "
                 "dephases would be undefined; use jaxent.evolve_density."
             )
-        arguments.check_precision(chain.n_atoms, time)
+        arguments.check_precision(chain.most_atoms, time)
         time = arguments.checked_time(time, chain.n_ensembles)
         offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
         equal = not isinstance(dephasing_rate, EnsembleRates)
@@ -232,11 +232,11 @@ class Problem:
                 "ensemble."
             ) from None
         duration = jnp.broadcast_to(jnp.asarray(time_value(time), rates.dtype), shape)
-        values: Any = records_of(measurement, outcomes, chain.n_ensembles, chain.n_atoms)
-        all_outcomes_n = values is None and (outcomes is None or arguments.is_known(outcomes, chain.n_atoms))
+        values: Any = records_of(measurement, outcomes, chain.n_ensembles, chain.measured_atoms)
+        all_outcomes_n = values is None and (outcomes is None or arguments.is_known(outcomes, chain.measured_atoms))
         lossy = values is not None and values.lossy
         if values is None:
-            values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
+            values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.measured_atoms)
         problem = cls(
             density_matrix.Static(
                 chain, all_outcomes_n, arguments.is_zero(phase_offset), equal, not shared_known_zero, lossy
@@ -259,9 +259,11 @@ class Problem:
         chain = self.static.chain
         if isinstance(self.outcomes, Records):
             words = (f"The kernel of a record of n_atoms = {chain.n_atoms}", "use fewer atoms")
-            if chain.n_atoms <= _FEW_ATOMS or execution.is_traced((self.time, self.outcomes)):
+            if not chain.is_uniform or chain.n_atoms <= _FEW_ATOMS or execution.is_traced((self.time, self.outcomes)):
                 return self.run(coherence_sum.log_probability, words)
             return self._log_probability_of_many(words)
+        if not chain.is_uniform:
+            return self.run(coherence_sum.log_probability)
         what = f"The probability of an outcome of n_atoms = {chain.n_atoms} with window = {chain.window}"
         instead = "use fewer atoms" if chain.window is None else "use a smaller window, or none"
         memory.check_memory(coherence_sum.host_bytes(chain), what, "use fewer atoms", on_host=True)
@@ -325,7 +327,9 @@ class Problem:
     @property
     def _n_blocks(self) -> int:
         static = self.static
-        return 1 if static.lossy else (2 if static.no_offset else 1) * (2 if static.equal else 1)
+        if static.lossy or not static.chain.is_uniform:
+            return 1
+        return (2 if static.no_offset else 1) * (2 if static.equal else 1)
 
     def _state(self) -> tuple[str, str]:
         """Return the words of a memory error: what needs the memory, and what to use instead."""

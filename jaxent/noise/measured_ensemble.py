@@ -34,11 +34,12 @@ __all__ = ["REACH", "coefficients", "damping", "even_diagonal", "even_table", "n
 REACH = 13.0  # standard deviations that are summed; √w beyond them is below 5e-19
 
 
-def even_table(chain, time, strength, outcome, offset, all_outcomes_n, wrong=False):
-    """Compute g(d t + φ, d' t + φ) of a measured even ensemble, for the differences d, d' = -(D-1)…D-1.
+def even_table(n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong=False):
+    """Compute g(d t + φ, d' t + φ) of a measured even ensemble for differences d, d' of its neighbours' states.
 
     Args:
-        chain: the chain.
+        n_atoms: N of the ensemble.
+        differences: d, consecutive integers of the host.
         time: one time, checked.
         strength: γ t of this ensemble, scalar.
         outcome: q, integer scalar, or `Records` of one imperfect measurement.
@@ -47,31 +48,29 @@ def even_table(chain, time, strength, outcome, offset, all_outcomes_n, wrong=Fal
         wrong: whether to perturb the table by its rounding errors (see `protocol.matrix_product`).
 
     Returns:
-        array of shape (2D-1, 2D-1): real symmetric, or Hermitian if atoms are lost.
+        array over (d, d'): real symmetric, or Hermitian if atoms are lost.
     """
     if isinstance(outcome, Records):
-        return _imperfect_table(chain, time, strength, outcome, offset, wrong)
-    differences = np.arange(1 - chain.dimension, chain.dimension)
-    waves, damped = _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
+        return _imperfect_table(n_atoms, differences, time, strength, outcome, offset, wrong)
+    waves, damped = _waves(n_atoms, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
     return jnp.einsum("xkd,xke->de", waves, damped, precision="highest")
 
 
-def even_diagonal(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong=False):
+def even_diagonal(n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong=False):
     """Compute g(d t + φ, d t + φ), the diagonal of `even_table`, for the differences d."""
     if isinstance(outcome, Records):
-        harmonics = _harmonics(chain.n_atoms, time, strength, outcome, np.zeros(1, int), wrong)[0].real
-        return jnp.matmul(harmonics, _cosines(chain.n_atoms, 2 * differences, time, offset), precision="highest")
-    waves, damped = _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
+        harmonics = _harmonics(n_atoms, time, strength, outcome, np.zeros(1, int), wrong)[0].real
+        return jnp.matmul(harmonics, _cosines(n_atoms, 2 * differences, time, offset), precision="highest")
+    waves, damped = _waves(n_atoms, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
     return jnp.sum(waves * damped, axis=(0, 1))
 
 
-def _imperfect_table(chain, time, strength, record, offset, wrong):
+def _imperfect_table(n_atoms, differences, time, strength, record, offset, wrong):
     """Compute `even_table` from the coefficients T_ν(δ), which are formed for δ ≥ 0 and each sum d + d'."""
-    size = chain.dimension
-    harmonics = _harmonics(chain.n_atoms, time, strength, record, np.arange(2 * size - 1), wrong)
-    sums = np.arange(2 - 2 * size, 2 * size - 1)
-    by_sum = jnp.matmul(harmonics, _cosines(chain.n_atoms, sums, time, offset), precision="highest")
-    index = np.arange(2 * size - 1)
+    index = np.arange(len(differences))
+    harmonics = _harmonics(n_atoms, time, strength, record, index, wrong)
+    sums = np.arange(2 * differences[0], 2 * differences[-1] + 1)
+    by_sum = jnp.matmul(harmonics, _cosines(n_atoms, sums, time, offset), precision="highest")
     difference, both = np.subtract.outer(index, index), np.add.outer(index, index)
     table = by_sum[abs(difference), both]
     return jnp.where(difference < 0, table.conj(), table) if record.lossy else table
@@ -101,11 +100,11 @@ def _harmonics(n_atoms, time, strength, record, differences, wrong):
     return found * (jnp.asarray(norms) * damping(orders, strength))
 
 
-def _waves(chain, time, strength, outcome, offset, all_outcomes_n, differences, wrong):
+def _waves(n_atoms, time, strength, outcome, offset, all_outcomes_n, differences, wrong):
     """Compute real and imaginary parts of c_m e^(im(dt + φ)) over (m, d), without and with damping."""
-    states, _ = summed_states(chain.n_atoms)
-    values = coefficients(chain.n_atoms, outcome, all_outcomes_n, offset.dtype, wrong)
-    doubled = 2 * states - chain.n_atoms
+    states, _ = summed_states(n_atoms)
+    values = coefficients(n_atoms, outcome, all_outcomes_n, offset.dtype, wrong)
+    doubled = 2 * states - n_atoms
     phase = jnp.asarray(doubled, offset.dtype)[:, None] * (offset / (4 * jnp.pi))
     phase = turns_of_products(doubled, differences, time, 1) + phase
     decay = damping(np.subtract.outer(states, states), strength)

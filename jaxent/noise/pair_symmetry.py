@@ -49,24 +49,27 @@ class Sector:
 
 
 @functools.lru_cache(maxsize=8)
-def sectors(dimension: int, parity: bool = False, exchange: bool = False, mirror: bool = False) -> tuple[Sector, ...]:
-    """List all sectors of the pairs of D × D states.
+def sectors(
+    dimension: int | tuple[int, int], parity: bool = False, exchange: bool = False, mirror: bool = False
+) -> tuple[Sector, ...]:
+    """List all sectors of the pairs of states of both ends.
 
     Args:
-        dimension: D; states are indexed 0…D-1, and parity takes a to D-1-a.
+        dimension: D of both ends, or of each; states are indexed 0…D-1, and parity takes a to D-1-a.
         parity: whether P is a symmetry.
         exchange: whether S is a symmetry.
         mirror: whether the product PS is a symmetry, even if neither P nor S is.
 
     Returns:
-        tuple of Sector; their sizes add up to D². Empty sectors are left out.
+        tuple of Sector; their sizes add up to the number of pairs. Empty sectors are left out.
     """
-    first, second = (axis.ravel() for axis in np.indices((dimension, dimension)))
-    last = dimension - 1
+    rows, columns = dimension if isinstance(dimension, tuple) else (dimension, dimension)
+    first, second = (axis.ravel() for axis in np.indices((rows, columns)))
+    last = columns - 1
     images = [(first, second)]
     tables = [[1]]
     if parity:
-        images += [(last - first, last - second)]
+        images += [(rows - 1 - first, last - second)]
         tables = [[*row, sign * row[0]] for row in tables for sign in (1, -1)]
     if exchange:
         images += [(b, a) for a, b in images]
@@ -75,7 +78,7 @@ def sectors(dimension: int, parity: bool = False, exchange: bool = False, mirror
         images += [(last - second, last - first)]
         tables = [[1, 1], [1, -1]]
     pairs = np.stack([np.stack(image, axis=-1) for image in images])  # (h, D², 2)
-    numbers = pairs[..., 0] * dimension + pairs[..., 1]
+    numbers = pairs[..., 0] * columns + pairs[..., 1]
     chosen = np.flatnonzero(numbers.min(axis=0) == numbers[0])
     pairs, fixed = pairs[:, chosen], numbers[:, chosen] == numbers[0, chosen]
     found = []

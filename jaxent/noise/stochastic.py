@@ -218,7 +218,10 @@ def _mean_inverse(weights, basis, kept):
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _samples(chain, all_outcomes_n, n_probes, depth, key, time, strengths, outcomes, offsets):
     size = chain.dimension
-    table = measured_ensemble.even_table(chain, time, strengths[1], outcomes[0], offsets[0], all_outcomes_n)
+    differences = dicke.differences(*chain.ends)
+    table = measured_ensemble.even_table(
+        chain.n_atoms, differences, time, strengths[1], outcomes[0], offsets[0], all_outcomes_n
+    )
     weights = jnp.exp(dicke.log_weights(chain.n_atoms, chain.window))
     index = np.arange(size)
     difference = np.subtract.outer(index, index)

@@ -84,12 +84,12 @@ class Problem:
     @classmethod
     def of(cls, chain, time, outcomes, phase_offset) -> "Problem":
         """Check the arguments; ValueError where one is out of range."""
-        arguments.check_chain(chain)
-        arguments.check_precision(chain.n_atoms, time, phases_on_device=False)
+        arguments.check_chain(chain, unequal=True)
+        arguments.check_precision(chain.most_atoms, time, phases_on_device=False)
         time = arguments.checked_time(time, chain.n_ensembles)
         offsets = arguments.checked_offsets(phase_offset, chain.n_ensembles)
-        checked = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.n_atoms)
-        all_outcomes_n = outcomes is None or arguments.is_known(outcomes, chain.n_atoms)
+        checked = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.measured_atoms)
+        all_outcomes_n = outcomes is None or arguments.is_known(outcomes, chain.measured_atoms)
         return cls(chain, time, checked, offsets, all_outcomes_n, arguments.is_zero(phase_offset))
 
     @classmethod
@@ -108,7 +108,7 @@ class Problem:
             n_bytes: that the kernel holds at once for each entry of its matrix.
         """
         chain = self.chain
-        arguments.check_precision(chain.n_atoms, self.time)
+        arguments.check_precision(chain.most_atoms, self.time)
         what = (
             f"The end-to-end matrix of n_atoms = {chain.n_atoms} with window = {chain.window} "
             f"({chain.dimension} states per end)"
@@ -241,7 +241,7 @@ class Problem:
     def schmidt(self) -> tuple[jax.Array, jax.Array]:
         """Schmidt coefficients and log probability for each time."""
         coefficients, log_probability = self.over_times(dense.schmidt, form=sizes.of_matrices)
-        coefficients = _of_length(coefficients, self.chain.dimension)
+        coefficients = _of_length(coefficients, min(end.dimension for end in self.chain.ends))
         return self.settled(coefficients, log_probability, _schmidt)
 
     def log_probability(self) -> jax.Array:
@@ -300,7 +300,7 @@ class Problem:
     def _refuse_many(self, lost: np.ndarray) -> None:
         """Refuse what would take too long in extended precision."""
         needed = extended_precision.operations(self.chain) * int(lost.sum())
-        if self.chain.n_atoms <= extended_precision.MOST_ATOMS and needed <= _MOST_OPERATIONS:
+        if self.chain.most_atoms <= extended_precision.MOST_ATOMS and needed <= _MOST_OPERATIONS:
             return
         raise HardlyPossible(
             f"Argument `outcomes` = {self._shown()} can hardly occur at {_nth_time(self.time, lost)}: its amplitudes "
@@ -324,7 +324,7 @@ class Problem:
     def refuse_impossible(self, log_probability: jax.Array) -> None:
         """Raise `ImpossibleOutcomes` where the outcomes are `impossible`."""
         uniform, odd = not isinstance(self.time, BondTimes), self.chain.n_ensembles % 2
-        if self.all_outcomes_n and self.no_offset and uniform and odd:
+        if self.all_outcomes_n and self.no_offset and uniform and odd and self.chain.is_uniform:
             return  # a power of a positive matrix, which is not zero
         host = arguments.concrete(log_probability)
         if host is None or not self.is_known:

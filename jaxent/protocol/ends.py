@@ -42,7 +42,7 @@ __all__ = [
 
 def end_to_end_amplitudes(
     chain: Chain, time: Time, outcomes: arguments.Outcomes | None = None, phase_offset: arguments.Offsets = 0.0
-) -> Complex[Array, "*times D D"]:
+) -> Complex[Array, "*times D_1 D_M"]:
     """Unnormalized end-to-end amplitudes A[k_1, k_M] after all measurements, equations (20) to (24), with all phases.
 
     Σ|A|² is the probability of the outcomes; it underflows where that is below 1e-308 (chains of hundreds of
@@ -59,7 +59,7 @@ def end_to_end_amplitudes(
         phase_offset: φ in radians, a scalar or (M-2,) values for ensembles 2…M-1.
 
     Returns:
-        complex array of shape (..., D, D), `...` the shape of `time`.
+        complex array of shape (..., D_1, D_M), `...` the shape of `time`.
 
     Raises:
         ValueError: on any argument out of range, and where the matrix does not fit in memory.

@@ -15,6 +15,7 @@ import numpy as np
 from mpmath import mp
 
 from jaxent.chain import Chain
+from jaxent.protocol import matrix_product
 from jaxent.times import BondTimes, PiFraction, Time
 
 __all__ = ["MOST_ATOMS", "operations", "reduced_matrix"]
@@ -27,7 +28,8 @@ MOST_ATOMS = 20_000  # beyond, the binomials have too many digits
 
 def operations(chain: Chain) -> int:
     """Products of two integers that `reduced_matrix` takes at the first number of bits."""
-    per_factor = chain.dimension**2 * (4 * chain.dimension + (20 + chain.n_atoms // 50) * chain.n_atoms.bit_length())
+    n_atoms = chain.most_atoms
+    per_factor = chain.dimension**2 * (4 * chain.dimension + (20 + n_atoms // 50) * n_atoms.bit_length())
     return per_factor * (chain.n_ensembles // 2)
 
 
@@ -41,7 +43,8 @@ def reduced_matrix(chain: Chain, time: Time, outcomes: np.ndarray, offsets: np.n
         offsets: φ in radians, host floats of shape (M-2,).
 
     Returns:
-        complex array of shape (D, D), right to 1e-15 of its norm, and log p; zeros and -inf where p is below 10^-800.
+        complex array of shape (D_1, D_M), right to 1e-15 of its norm, and log p; zeros and -inf where p is below
+        10^-800.
     """
     for bits in _BITS:
         real, imaginary = _Fixed(chain, bits).product(time, outcomes, offsets)
@@ -72,27 +75,25 @@ class _Fixed:
 
     def __init__(self, chain: Chain, bits: int):
         self.chain, self.bits = chain, bits
-        self.states = [int(k) for k in chain.states]
 
     def product(self, time: Time, outcomes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Real and imaginary parts of the reduced matrix."""
-        n_atoms = self.chain.n_atoms
-        weights = [math.comb(n_atoms, k) for k in self.states]
-        root = np.array([math.isqrt((w << 2 * self.bits) >> n_atoms) for w in weights], object)
-        with mp.workprec(self.bits + n_atoms + _GUARD_BITS):
+        root, last_root = (self._root(end) for end in self.chain.ends)
+        with mp.workprec(self.bits + self.chain.most_atoms + _GUARD_BITS):
             times = self._times(time)
             phases = [mp.mpf(float(phi)) for phi in offsets]
             matrix = np.diag(root), np.diag(root) * 0
             for j in range(2, self.chain.n_ensembles):
                 q, before, after, phi = int(outcomes[j - 2]), times[j - 2], times[j - 1], phases[j - 2]
+                around = matrix_product.around(self.chain, j)
                 if j % 2 == 0:
-                    factor = self._overlap(q, before, after, phi)
+                    factor = self._overlap(around, q, before, after, phi)
                     matrix = tuple(self._times_matrix(part, factor) for part in matrix)
                 else:
-                    matrix = self._complex_product(matrix, self._odd_diagonal(q, before, after, phi))
+                    matrix = self._complex_product(matrix, self._odd_diagonal(around, q, before, after, phi))
             if self.chain.n_ensembles % 2 == 0:
                 matrix = self._complex_matmul(matrix, self._last_bond(times[-1]))
-            real, imaginary = ((part * root) >> self.bits for part in matrix)
+            real, imaginary = ((part * last_root) >> self.bits for part in matrix)
             return real, imaginary
 
     # ------------------------------------------------------------- arithmetic
@@ -128,6 +129,12 @@ class _Fixed:
 
     # ---------------------------------------------------------------- factors
 
+    def _root(self, ensemble):
+        """√w_k of an ensemble."""
+        n_atoms = ensemble.n_atoms
+        weights = [math.comb(n_atoms, int(k)) for k in ensemble.states]
+        return np.array([math.isqrt((w << 2 * self.bits) >> n_atoms) for w in weights], object)
+
     def _times(self, time: Time) -> list:
         """List the time of each bond as a number of many digits."""
         inner = time.times if isinstance(time, BondTimes) else time
@@ -138,36 +145,39 @@ class _Fixed:
             found = [mp.mpf(float(t)) for t in np.asarray(inner, float).ravel()]
         return found if isinstance(time, BondTimes) else found * (self.chain.n_ensembles - 1)
 
-    def _overlap(self, q, before, after, phi):
+    def _overlap(self, around, q, before, after, phi):
         """f_q(k t_(j-1) - k' t_j + φ), real, over (k, k')."""
-        n_atoms = self.chain.n_atoms
+        left, own, right = around
+        n_atoms = own.n_atoms
         count = math.comb(n_atoms, q)
         # √C(N,q) cos^q sin^(N-q) is at most 1, but √C multiplies the error of the powers: they take that many more bits
         wide = _Fixed(self.chain, self.bits + count.bit_length() + n_atoms.bit_length())
-        rows = wide._units([k * before / 2 + phi / 2 for k in self.states])
-        columns = wide._units([-k * after / 2 for k in self.states])
+        rows = wide._units([int(k) * before / 2 + phi / 2 for k in left.states])
+        columns = wide._units([-int(k) * after / 2 for k in right.states])
         cos, sin = wide._complex_product([part[:, None] for part in rows], [part[None, :] for part in columns])
         powers = (wide._power(cos, q) * wide._power(sin, n_atoms - q)) >> wide.bits
         return (powers * math.isqrt(count << (2 * self.bits))) >> wide.bits
 
-    def _odd_diagonal(self, q, before, after, phi):
-        """√w_k ⟨q|k⟩ e^(i m φ + i N m (t_j - t_(j-1))/2), over k."""
-        n_atoms = self.chain.n_atoms
+    def _odd_diagonal(self, around, q, before, after, phi):
+        """√w_k ⟨q|k⟩ e^(i m φ + i m (N_(j+1) t_j - N_(j-1) t_(j-1))/2), over k."""
+        left, own, right = around
+        n_atoms = own.n_atoms
         row = _krawtchouk(n_atoms, q)
         count = math.comb(n_atoms, q)
         # √w_k ⟨q|k⟩ = √C(N,q) K_k / 2^N with the coefficients K_k of (1+z)^q (z-1)^(N-q)
         root = math.isqrt(count << 2 * (self.bits + n_atoms))
-        basis = np.array([(root * row[k]) >> 2 * n_atoms for k in self.states], object)
-        shift = n_atoms * (after - before) / 2
-        cos, sin = self._units([(k - mp.mpf(n_atoms) / 2) * (phi + shift) for k in self.states])
+        basis = np.array([(root * row[k]) >> 2 * n_atoms for k in own.states], object)
+        shift = (right.n_atoms * after - left.n_atoms * before) / 2
+        cos, sin = self._units([(int(k) - mp.mpf(n_atoms) / 2) * (phi + shift) for k in own.states])
         return (basis * cos) >> self.bits, (basis * sin) >> self.bits
 
     def _last_bond(self, time):
         """e^(i m m' t), over (m, m')."""
-        doubled = [2 * k - self.chain.n_atoms for k in self.states]
-        reach = sorted({a * b for a in doubled for b in doubled})
-        cos, sin = self._units([n * time / 4 for n in reach])
-        index = np.searchsorted(reach, np.multiply.outer(doubled, doubled))
+        left, right = (self.chain.ensemble(self.chain.n_ensembles - step).doubled for step in (1, 0))
+        products = np.multiply.outer(left, right)
+        reach = np.unique(products)
+        cos, sin = self._units([int(n) * time / 4 for n in reach])
+        index = np.searchsorted(reach, products)
         return cos[index], sin[index]
 
 

@@ -2,7 +2,8 @@
 
     A[k_1, k_M] = diag(√w) Ω_2 diag(√w ω_3) Ω_4 diag(√w ω_5) …
 
-as `protocol.dense` explains, without its local phases. The sum over an odd ensemble may cancel: for an outcome that can
+as `protocol.dense` explains, without its local phases. Ensembles of different numbers of atoms make the factors
+rectangular. The sum over an odd ensemble may cancel: for an outcome that can
 hardly occur all terms together leave 10^-16 of each, which is rounding. So beside the product runs a *twin*: the same
 chain, applied to a few rows of signs only, with every factor changed by its rounding error. The distance of both is
 the relative error of the product in the Frobenius norm, to a factor of about two, at a cost of O(M D²).
@@ -20,7 +21,7 @@ import numpy as np
 
 from jaxent import arguments, dicke
 from jaxent.numerics import rounding
-from jaxent.numerics.algebra import log_magnitude, matmul, multiply, pairwise_differences, scaled_columns
+from jaxent.numerics.algebra import complex_type, log_magnitude, matmul, multiply, scaled_columns
 from jaxent.runtime import execution
 from jaxent.times import BondTimes, PiFraction, cos_sin_turns, turns, turns_of_products, unit
 
@@ -29,6 +30,7 @@ __all__ = [
     "Reduced",
     "angle_error",
     "apart",
+    "around",
     "divided",
     "even_values",
     "local_phases",
@@ -37,7 +39,6 @@ __all__ = [
     "onwards",
     "overlap",
     "reduced_matrix",
-    "root_weights",
     "roundings",
     "row_error",
     "signs_of",
@@ -65,33 +66,64 @@ def reduced_matrix(chain, time, outcomes, offsets, all_outcomes_n, no_offset) ->
     true, other = (
         _Factors(chain, time, outcomes, offsets, all_outcomes_n, no_offset, wrong) for wrong in (False, True)
     )
+    root, other_root = true.root(1), other.root(1)
     if chain.n_ensembles == 2:
-        return Reduced(*normalized(multiply(true.root[:, None], true.last_bond())), jnp.zeros(()))
+        return Reduced(*normalized(multiply(root[:, None], true.last_bond())), jnp.zeros(()))
     first, even = jax.tree.map(lambda x: x[0], true.even), jax.tree.map(lambda x: x[1:], true.even)
-    signs = jnp.asarray(signs_of((N_SIGNS, chain.dimension)), true.root.dtype)
-    start = true.root[:, None] * true.even_factor(first)
-    twin = matmul(scaled_columns(signs, other.root), other.even_factor(first))
+    signs = jnp.asarray(signs_of((N_SIGNS, len(root))), root.dtype)
+    start = root[:, None] * true.even_factor(first, 2)
+    twin = matmul(scaled_columns(signs, other_root), other.even_factor(first, 2))
+    last_root, other_last_root = (factors.root(chain.n_ensembles) for factors in (true, other))
     if chain.n_ensembles == 3:
-        return compared(scaled_columns(start, true.root), scaled_columns(twin, other.root), signs, jnp.zeros(()))
-    diagonals, other_diagonals = (jax.vmap(factors.odd_diagonal)(factors.odd) for factors in (true, other))
+        return compared(scaled_columns(start, last_root), scaled_columns(twin, other_last_root), signs, jnp.zeros(()))
+    onward = _equal_steps if chain.is_uniform else _different_steps
+    carry, diagonals = onward(true, other, start, twin, even)
+    matrix, twin, log_norm = carry
+    if chain.n_ensembles % 2:
+        return compared(scaled_columns(matrix, last_root), scaled_columns(twin, other_last_root), signs, log_norm)
+    matrix, twin = (scaled_columns(part, diagonal) for part, diagonal in zip((matrix, twin), diagonals, strict=True))
+    matrix, twin, log_norm = onwards((matrix, twin, log_norm), true.last_bond(), other.last_bond())
+    return Reduced(matrix, log_norm, apart(matrix, twin, signs))
+
+
+def _equal_steps(true, other, start, twin, even):
+    """Go along the measured ensembles after the second by a scan, whose factors all have one shape.
+
+    Returns:
+        carry before the last ensemble, and for even M the diagonals of the last measured one.
+    """
+    diagonals, other_diagonals = (
+        jax.vmap(functools.partial(factors.odd_diagonal, number=3))(factors.odd) for factors in (true, other)
+    )
 
     def step(carry, factors):
         matrix, twin, log_norm = carry
         diagonal, other_diagonal, following = factors
         carry = scaled_columns(matrix, diagonal), scaled_columns(twin, other_diagonal), log_norm
-        return onwards(carry, true.even_factor(following), other.even_factor(following)), None
+        return onwards(carry, true.even_factor(following, 2), other.even_factor(following, 2)), None
 
     matrix, log_norm = normalized(start.astype(diagonals.dtype))
     carry = matrix, divided(twin.astype(diagonals.dtype), log_norm), log_norm
     count = even[0].shape[0]
     carry, _ = execution.scan(step, carry, (diagonals[:count], other_diagonals[:count], even))
-    if chain.n_ensembles % 2:
+    return carry, (diagonals[-1], other_diagonals[-1])
+
+
+def _different_steps(true, other, start, twin, even):
+    """Do the same one by one, where ensembles have different numbers of atoms."""
+    matrix, log_norm = normalized(start.astype(complex_type(start.dtype)))
+    carry = matrix, divided(twin.astype(matrix.dtype), log_norm), log_norm
+    diagonals = ()
+    for index in range(len(true.odd[0])):
+        chosen = jax.tree.map(lambda x, index=index: x[index], true.odd)
+        diagonals = tuple(factors.odd_diagonal(chosen, 3 + 2 * index) for factors in (true, other))
+        if index == len(even[0]):  # the last measured ensemble of an even chain
+            break
+        following = jax.tree.map(lambda x, index=index: x[index], even)
         matrix, twin, log_norm = carry
-        return compared(scaled_columns(matrix, true.root), scaled_columns(twin, other.root), signs, log_norm)
-    matrix, twin, log_norm = carry
-    carry = scaled_columns(matrix, diagonals[-1]), scaled_columns(twin, other_diagonals[-1]), log_norm
-    matrix, twin, log_norm = onwards(carry, true.last_bond(), other.last_bond())
-    return Reduced(matrix, log_norm, apart(matrix, twin, signs))
+        carry = scaled_columns(matrix, diagonals[0]), scaled_columns(twin, diagonals[1]), log_norm
+        carry = onwards(carry, *(factors.even_factor(following, 4 + 2 * index) for factors in (true, other)))
+    return carry, diagonals
 
 
 def onwards(carry, factor, other_factor):
@@ -137,9 +169,16 @@ class _Factors:
         self.chain, self.time, self.wrong = chain, time, wrong
         self.all_outcomes_n, self.no_offset = all_outcomes_n, no_offset
         self.uniform = not isinstance(time, BondTimes)
-        self.doubled = 2 * chain.states - chain.n_atoms  # 2m = 2k - N
-        self.root = self._changed(root_weights(chain))
+        self._roots = {}
         self.even, self.odd = (self._parameters(outcomes, offsets, first) for first in (0, 1))
+
+    def root(self, number):
+        """√w_k of an ensemble."""
+        ensemble = self.chain.ensemble(number)
+        if ensemble not in self._roots:
+            log_weights = dicke.log_weights(ensemble.n_atoms, ensemble.window)
+            self._roots[ensemble] = self._changed(jnp.exp(log_weights / 2))
+        return self._roots[ensemble]
 
     def _parameters(self, outcomes, offsets, first):
         """Select, for every second ensemble, outcome, offset and, if bond times differ, the times of both its bonds."""
@@ -148,41 +187,47 @@ class _Factors:
             return chosen
         return *chosen, *(_bonds(self.time, bond, len(chosen[0])) for bond in (first, first + 1))
 
-    def even_factor(self, parameters):
-        outcome, offset, *around = parameters
+    def even_factor(self, parameters, number):
+        outcome, offset, *bonds = parameters
+        left, own, right = around(self.chain, number)
         if self.uniform:
-            differences = np.arange(1 - self.chain.dimension, self.chain.dimension)
-            n_atoms = self.chain.n_atoms
-            return toeplitz(
-                even_values(n_atoms, self.time, outcome, offset, self.all_outcomes_n, differences, wrong=self.wrong)
+            values = even_values(
+                *(own.n_atoms, self.time, outcome, offset, self.all_outcomes_n),
+                dicke.differences(left, right),
+                wrong=self.wrong,
             )
-        before, after = around
-        states = self.chain.states
-        half_angle = turns(states, before, 1)[:, None] - turns(states, after, 1)[None, :] + offset / (4 * jnp.pi)
+            return toeplitz(values, left.dimension)
+        before, after = bonds
+        half_angle = turns(left.states, before, 1)[:, None] - turns(right.states, after, 1)[None, :]
+        half_angle = half_angle + offset / (4 * jnp.pi)
         if self.wrong:
-            sizes = [turns_size(states, time) for time in around]
+            sizes = [turns_size(end.states, time) for end, time in zip((left, right), bonds, strict=True)]
             half_angle = half_angle + angle_error(half_angle, sum(sizes), offset)
-        return self._changed(overlap(self.chain.n_atoms, outcome, half_angle, self.all_outcomes_n))
+        return self._changed(overlap(own.n_atoms, outcome, half_angle, self.all_outcomes_n))
 
-    def odd_diagonal(self, parameters):
-        outcome, offset, *around = parameters
-        chain = self.chain
-        basis = self.root if self.all_outcomes_n else dicke.x_basis(chain.n_atoms, outcome, chain.window)
+    def odd_diagonal(self, parameters, number):
+        outcome, offset, *bonds = parameters
+        left, own, right = around(self.chain, number)
+        root = self.root(number)
+        basis = root if self.all_outcomes_n else dicke.x_basis(own.n_atoms, outcome, own.window)
         if self.wrong and not self.all_outcomes_n:
-            basis = basis + row_error(chain.n_atoms, basis)
-        if self.no_offset and self.uniform:
-            return self._changed(self.root * basis)
-        phase = jnp.asarray(self.doubled, offset.dtype) * (offset / (4 * jnp.pi))
+            basis = basis + row_error(own.n_atoms, basis)
+        if self.no_offset and self.uniform and left.n_atoms == right.n_atoms:
+            return self._changed(root * basis)
+        phase = jnp.asarray(own.doubled, offset.dtype) * (offset / (4 * jnp.pi))
         if not self.uniform:
-            before, after = around
-            multiples = self.doubled * chain.n_atoms
-            phase = phase + turns(multiples, after, 2) - turns(multiples, before, 2)
-        return self._changed(multiply(self.root * basis, unit(phase)))
+            before, after = bonds
+            phase = phase + turns(own.doubled * right.n_atoms, after, 2) - turns(own.doubled * left.n_atoms, before, 2)
+        elif left.n_atoms != right.n_atoms:
+            phase = phase + turns(own.doubled * (right.n_atoms - left.n_atoms), self.time, 2)
+        return self._changed(multiply(root * basis, unit(phase)))
 
     def last_bond(self):
         """e^(i m m' t) √w_m' of an even chain."""
-        bond = arguments.bond_time(self.time, self.chain.n_ensembles - 2)
-        return self._changed(scaled_columns(unit(turns_of_products(self.doubled, self.doubled, bond, 2)), self.root))
+        number = self.chain.n_ensembles
+        left, right = (self.chain.ensemble(one).doubled for one in (number - 1, number))
+        bond = arguments.bond_time(self.time, number - 2)
+        return self._changed(scaled_columns(unit(turns_of_products(left, right, bond, 2)), self.root(number)))
 
     def _changed(self, values):
         """Return the values; if `wrong`, change each by its rounding error."""
@@ -232,25 +277,38 @@ def _bonds(time, first, count):
 def local_phases(chain, time, outcomes, offsets):
     """Compute the phases that `reduced_matrix` leaves out, in turns: of k_1, of k_M, and of the whole matrix.
 
-    With m = k - N/2: e^(i N m_1 t_1/2), e^(∓ i N m_M t_(M-1)/2) (minus for odd M), and
-    Σ_j N φ_j/2 + Σ_(even j) (N - q_j) π/2 + (N²/4) Σ_b (-1)^(b+1) t_b.
+    With m = k - N/2: e^(i N_2 m_1 t_1/2), e^(∓ i N_(M-1) m_M t_(M-1)/2) (minus for odd M), and
+    Σ_j N_j φ_j/2 + Σ_(even j) (N_j - q_j) π/2 + ¼ Σ_b (-1)^(b+1) N_b N_(b+1) t_b.
     """
-    n_ensembles, n_atoms = chain.n_ensembles, chain.n_atoms
-    multiples = n_atoms * (2 * chain.states - n_atoms)
-    left = turns(multiples, arguments.bond_time(time, 0), 2)
-    right = turns(multiples, arguments.bond_time(time, n_ensembles - 2), 2)
+    n_ensembles, n_atoms = chain.n_ensembles, np.asarray(chain.measured_atoms)
+    first, last = chain.ends
+    left = turns(chain.ensemble(2).n_atoms * first.doubled, arguments.bond_time(time, 0), 2)
+    beside_last = chain.ensemble(n_ensembles - 1).n_atoms
+    right = turns(beside_last * last.doubled, arguments.bond_time(time, n_ensembles - 2), 2)
     if n_ensembles % 2:
         right = -right
-    square = np.array([n_atoms**2], dtype=object if n_atoms > 10**9 else int)
-    if isinstance(time, BondTimes):
-        bonds = [turns(square, arguments.bond_time(time, bond), 2)[0] for bond in range(n_ensembles - 1)]
+    if isinstance(time, BondTimes) or not chain.is_uniform:
+        products = [
+            chain.ensemble(bond + 1).n_atoms * chain.ensemble(bond + 2).n_atoms for bond in range(n_ensembles - 1)
+        ]
+        bonds = [turns(_whole(x), arguments.bond_time(time, bond), 2)[0] for bond, x in enumerate(products)]
         interaction = sum(bonds[0::2]) - sum(bonds[1::2])
     else:
-        interaction = turns(square, time, 2)[0] if n_ensembles % 2 == 0 else 0.0
-    quarter_turns = jnp.sum((n_atoms - outcomes[0::2]) % 4) % 4
-    offset = n_atoms * jnp.sum(offsets) / (4 * jnp.pi)
+        interaction = turns(_whole(chain.n_atoms**2), time, 2)[0] if n_ensembles % 2 == 0 else 0.0
+    quarter_turns = jnp.sum((n_atoms - outcomes)[0::2] % 4) % 4
+    offset = jnp.sum(n_atoms * offsets) / (4 * jnp.pi)
     overall = quarter_turns / 4 + offset + interaction
     return left, right, overall - jnp.round(overall)
+
+
+def around(chain, number) -> tuple[dicke.Ensemble, ...]:
+    """Return a measured ensemble between its neighbours."""
+    return tuple(chain.ensemble(number + step) for step in (-1, 0, 1))
+
+
+def _whole(number: int) -> np.ndarray:
+    """Return an integer as an array of the host, of any size."""
+    return np.array([number], dtype=object if number > 10**18 else int)
 
 
 # ------------------------------------------------ one time, Toeplitz factors
@@ -292,19 +350,14 @@ def overlap(n_atoms, outcome, half_angle, all_outcomes_n):
     return arguments.nan_unless_possible(dicke.overlap(n_atoms, outcome, half_angle), outcome, n_atoms)
 
 
-def toeplitz(values):
-    """Build the matrix T[i, j] = values[i - j + D - 1]."""
-    size = (values.shape[0] + 1) // 2
-    row = jax.lax.iota(int, size)
-    return values[pairwise_differences(row) + (size - 1)]
+def toeplitz(values, n_rows):
+    """Build the matrix T[i, j] = values[i - j + C - 1] of C columns."""
+    last = values.shape[0] - n_rows
+    differences = jax.lax.iota(int, n_rows)[:, None] - jax.lax.iota(int, last + 1)[None, :]
+    return values[differences + last]
 
 
 # ------------------------------------------------------------------ helpers
-
-
-def root_weights(chain):
-    """√w_k of the window."""
-    return jnp.exp(dicke.log_weights(chain.n_atoms, chain.window) / 2)
 
 
 def normalized(tree):

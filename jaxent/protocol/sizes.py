@@ -136,9 +136,9 @@ class Whole:
     chain: Chain = dataclasses.field(metadata={"static": True})
 
     @property
-    def n_atoms(self) -> int:
-        """Return N."""
-        return self.chain.n_atoms
+    def n_atoms(self) -> Any:
+        """Return N of the measured ensembles."""
+        return self.chain.measured_atoms
 
     @property
     def n_rows(self) -> int:
@@ -175,7 +175,11 @@ def of_matrices(
         no_offset: whether all offsets are known to be zero.
         check: called with about the numbers that a matrix holds, before anything is allocated.
     """
-    if isinstance(time, BondTimes) or not ((all_outcomes_n and no_offset) or chain.n_ensembles == 3):
+    if (
+        isinstance(time, BondTimes)
+        or not chain.is_uniform
+        or not ((all_outcomes_n and no_offset) or chain.n_ensembles == 3)
+    ):
         return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
     if all_outcomes_n and no_offset:
         check(min(chain.dimension // 2 + 1, dicke.window_half_width(chain.n_atoms, _FARTHEST) + 1) ** 2)
@@ -186,7 +190,7 @@ def of_matrices(
 
 def of_sums(chain: Chain, time: Time, all_outcomes_n: bool, no_offset: bool, check: Callable[[int], None] = _no_check):
     """Return the form that probabilities of outcomes are made of, `Differences` or `Whole`; arguments as above."""
-    if isinstance(time, BondTimes) or chain.n_ensembles != 3:
+    if isinstance(time, BondTimes) or chain.n_ensembles != 3 or not chain.is_uniform:
         return of_amplitudes(chain, time, all_outcomes_n, no_offset, check)
     check(largest_difference(chain))
     return in_default_precision(_differences(chain))
@@ -283,10 +287,13 @@ def _weights(n_atoms: int, states: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=8)
 @np.errstate(under="ignore")
 def pair_weights(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
-    """Return differences d and W_d = Σ_k w_k w_(k+d) in the window: for M = 3, p = Σ_d W_d f(d t + φ)².
+    """Return differences d and W_d = Σ_k w_k w_(k-d) of the ends in the window: for M = 3, p = Σ_d W_d f(d t + φ)².
 
     In the full basis W_d is a binomial of 2N trials; of many atoms only what exceeds 1e-32 of it is summed.
     """
+    if not chain.is_uniform:
+        first, last = (_weights(end.n_atoms, end.states) for end in chain.ends)
+        return dicke.differences(*chain.ends), np.convolve(first, last[::-1])
     differences = np.arange(-largest_difference(chain), largest_difference(chain) + 1)
     if chain.dimension == chain.n_atoms + 1:
         return differences, np.exp(dicke.log_weights_host(2 * chain.n_atoms, chain.n_atoms + differences))
