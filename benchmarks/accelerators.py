@@ -101,6 +101,7 @@ def programs() -> dict[str, Program]:
     import jaxent
     from jaxent import Chain, bloch, dicke
     from jaxent import chain as steps
+    from jaxent.noise.atom_numbers import averaged_block
 
     key = jax.random.key(0)
     found: dict[str, Program] = {}
@@ -256,6 +257,20 @@ def programs() -> dict[str, Program]:
         lambda x: negativity(Chain(3, 8), 0.7, 0.01, x[0], 0.1, measurement=jaxent.Measurement(x[1], x[2], x[3])),
         (4,),
         public="end_to_end_log_negativity Measurement",
+    )
+    add(
+        "log negativity, jitter of each bond, N = 4",
+        lambda x: negativity(Chain(3, 4), 0.7, 0.01, 3, 0.1, jitter=jaxent.Jitter(x[0], x[1])),
+        (2,),
+        public="end_to_end_log_negativity Jitter",
+    )
+    numbers, ones = np.arange(5, 9), np.ones((9, 9))
+    add(
+        "log negativity, numbers unknown, N = 8",
+        lambda t, g: averaged_block(17, "number", 0, numbers, np.full(4, 0.25), -16, ones, ones, t, g, 0.1)[0],
+        (),
+        (3,),
+        public="fluctuating_log_negativity AtomNumbers",
     )
     for name, at, public in (
         ("by a band", 1.0, "log_negativity_with_errors end_to_end_log_negativity"),

@@ -141,6 +141,12 @@ def cases_of_chains() -> dict:
                 lambda n: jaxent.log_negativity_with_errors(Chain(3, n), time, 0.001).value,
                 (10**6,),
             ),
+            "fluctuating_log_negativity": (
+                lambda n: jaxent.fluctuating_log_negativity(
+                    jaxent.AtomNumbers.normal(n, 1.0), time, rate, known="none"
+                ),
+                (40,),
+            ),
             "macroscopic_log_negativity": (lambda n: jaxent.macroscopic_log_negativity(time, 1 / n), (1000,)),
             "end_to_end_coherent_information": (
                 lambda n: jaxent.end_to_end_coherent_information(Chain(3, n), time, rate),

@@ -29,12 +29,14 @@ from .entanglement import (
 )
 from .interop import LabelledState, from_qutip, from_xarray, to_qutip, to_xarray
 from .measurement import Measurement
+from .noise.atom_numbers import AtomNumbers, FluctuatingLogNegativity, fluctuating_log_negativity
 from .noise.dephasing import (
     EnsembleRates,
     dephased_log_probability,
     end_to_end_coherent_information,
     end_to_end_state,
 )
+from .noise.jitter import Jitter
 from .noise.log_negativity import (
     LogNegativityWithErrors,
     end_to_end_log_negativity,
@@ -78,6 +80,7 @@ from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractio
 __version__: str
 
 __all__ = [
+    "AtomNumbers",
     "BandPlan",
     "BondTimes",
     "Chain",
@@ -86,6 +89,8 @@ __all__ = [
     "EntropyWithErrors",
     "EstimatedLogNegativity",
     "Extrema",
+    "FluctuatingLogNegativity",
+    "Jitter",
     "LabelledState",
     "LogNegativityWithErrors",
     "MagicTimes",
@@ -128,6 +133,7 @@ __all__ = [
     "estimate_log_negativity",
     "evolve_density",
     "find_extrema",
+    "fluctuating_log_negativity",
     "from_qutip",
     "from_xarray",
     "half_width",

@@ -31,7 +31,6 @@ __all__ = [
     "Ensemble",
     "coherent_state",
     "cos_power",
-    "differences",
     "log_weights",
     "number_operator",
     "spin_raising",

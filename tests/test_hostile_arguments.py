@@ -30,9 +30,14 @@ CODE = """if True:
         measurement = jaxent.Measurement(**imperfections)
         return jaxent.end_to_end_log_negativity(TINY, 0.7, 0.1, outcomes, measurement=measurement)
 
+    def jittered(shared, bonds, coupling):
+        jitter = jaxent.Jitter(shared, bonds, coupling)
+        return jaxent.end_to_end_log_negativity(TINY, 0.7, 0.1, jitter=jitter)
+
     CALLS = {
         jaxent.Chain: dict(n_ensembles=3, n_atoms=9, window=2.0),
         jaxent.PiFraction: dict(numerator=1, denominator=3),
+        jaxent.AtomNumbers: dict(values=(2, 3), probabilities=(0.5, 0.5)),
         jaxent.average_decoded_fidelity: AVERAGE | dict(levels=2, numerator=1),
         jaxent.average_entropy: AVERAGE,
         jaxent.average_log_negativity: AVERAGE | dict(chain=TINY, dephasing_rate=0.1, collective_rate=0.01),
@@ -64,6 +69,9 @@ CODE = """if True:
             chain=TINY, time=0.1, dephasing_rate=0.1, collective_rate=0.1, drive=0.1, decay_rate=0.1, jump_x_rate=0.1,
             jump_y_rate=0.1, initial=WHOLE, n_steps=2, rtol=1e-3, atol=1e-3, max_steps=9,
         ),
+        jaxent.fluctuating_log_negativity: dict(
+            numbers=3, time=0.7, dephasing_rate=0.1, missing=1, phase_offset=0.3, known="all", key=KEY, n_samples=4
+        ),
         jaxent.find_extrema: dict(
             chain=CHAIN, start=0.5, stop=0.6, outcomes=3, phase_offset=0.3, min_prominence=0.1, points_per_dip=5.0
         ),
@@ -90,6 +98,7 @@ CODE = """if True:
         jaxent.outcome_probability: DENSE,
         jaxent.pi_fraction: dict(numerator=1, denominator=3),
         jaxent.pi_fractions_up_to: dict(max_denominator=3),
+        jittered: dict(shared=0.01, bonds=0.01, coupling="spin"),
         measured: dict(resolution=1.5, atom_dephasing_rate=0.1, atom_loss_rate=0.1, lost=0, outcomes=1.5),
         jaxent.plan_entropy: DENSE | dict(tolerance=1e-8),
         jaxent.planned_entropy: dict(plan=PLAN, time=0.7, phase_offset=0.3, alpha=1.0),
@@ -141,7 +150,7 @@ CODE = """if True:
                     said.append((f"{function.__name__}({name} = {kind})", type(error).__name__, str(error)[:1000]))
     print(json.dumps([tried, said]))
     """
-RECORDS = {"BandPlan", "BondTimes", "EnsembleRates", "EntropyCurve", "Measurement", "OptimizationError"}
+RECORDS = {"BandPlan", "BondTimes", "EnsembleRates", "EntropyCurve", "Jitter", "Measurement", "OptimizationError"}
 # what works on files has tests of its own
 FILES = {"Span", "Sweep", "check_sweep", "keep_compiled_programs", "open_sweep", "read_sweep", "run_sweep"}
 MOST = 400

@@ -31,6 +31,7 @@ from jaxent.chain import Chain
 from jaxent.entanglement.measures import beyond_rounding, entropy_difference
 from jaxent.measurement import Records, fourier_matrix
 from jaxent.noise import measured_ensemble, pair_symmetry
+from jaxent.noise.jitter import Jittered, bond_kernel, jittered_table
 from jaxent.numerics.algebra import (
     between_diagonals,
     complex_type,
@@ -63,12 +64,13 @@ class Static(NamedTuple):
     no_offset: bool  # all offsets are known to be zero
     equal: bool  # one rate for all ensembles
     shared: bool  # there is a collective noise
-    lossy: bool = False  # measured ensembles may lose atoms, which breaks the symmetries and makes the state complex
+    asymmetric: bool = False  # lost atoms, or a jitter, break the symmetries and make the state complex
 
 
 def log_probability(static, time, strengths, shared, outcomes, offsets):
     """Compute log p of the outcomes, NaN where the digits of the state are lost; for M = 3 use `coherence_sum`."""
-    _, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+    found = _entries(static, time, strengths, shared, outcomes, offsets)
+    log_trace, lost = found.log_trace, found.lost
     log_p = dense.without_slope_at_zero(log_trace, log_trace, time, strengths, shared, offsets)
     return dense.guarded(log_p, log_p, lost)[1]
 
@@ -111,9 +113,9 @@ def _blocks(static, entry):
     The parity of all ensembles together is a symmetry of every chain without offsets. The exchange of the ends is a
     symmetry where the matrices are real: for three ensembles with independent dephasing of equal rate. With offsets,
     only its product with the parity is one. Atoms that are lost leave none, as they turn the ends by how long they
-    stayed, and so do ensembles of different numbers of atoms.
+    stayed, and neither do ensembles of different numbers of atoms, or a jitter that turns the ends.
     """
-    symmetric = static.chain.is_uniform and not static.lossy
+    symmetric = static.chain.is_uniform and not static.asymmetric
     alike = static.chain.n_ensembles == 3 and static.equal and not static.shared and symmetric
     no_offset = static.no_offset and symmetric
     found = pair_symmetry.sectors(
@@ -139,34 +141,51 @@ class _Entries(NamedTuple):
 def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     """Prepare the state without local phases; for M = 3 without collective noise no array of D^4 elements is formed."""
     chain = static.chain
-    if chain.n_ensembles != 3 or static.shared:
+    if (chain.n_ensembles != 3 or static.shared) and not isinstance(outcomes, Jittered):
         state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
         return _Entries(lambda a, b, c, d: state[a, c, b, d], log_trace, lost, lambda: jnp.einsum("aabd->bd", state))
-    table = measured_ensemble.even_table(
+    middle = chain.ends[1].dimension - 1
+    table = even_table(
         *(chain.ensemble(2).n_atoms, dicke.differences(*chain.ends), time, strengths[1], outcomes[0], offsets[0]),
         static.all_outcomes_n,
     )
+    if isinstance(outcomes, Jittered) and outcomes.by_bonds:
+        whole = bond_kernel(chain, time, strengths[1], outcomes[0], offsets[0], static.all_outcomes_n)
+
+        def kernel(a, b, c, d):
+            return whole[a, b, c, d]
+    else:
+
+        def kernel(a, b, c, d):
+            return table[a - b + middle, c - d + middle]
+
     weights, last_weights = (jnp.exp(dicke.log_weights(end.n_atoms, end.window)) for end in chain.ends)
     first, third = (
         _damped(end, jnp.sqrt(weight), strengths[j])
         for end, weight, j in zip(chain.ends, (weights, last_weights), (0, 2), strict=True)
     )
     index, last_index = jax.lax.iota(int, len(weights)), jax.lax.iota(int, len(last_weights))
-    middle = len(last_weights) - 1
-    difference = index[:, None] - last_index[None, :] + middle  # k_1 - k_3, as an index into the table
-    diagonal = jnp.diagonal(table).real[difference]
+    ends = index[:, None], last_index[None, :]
+    diagonal = kernel(*ends, *ends).real
     trace = jnp.einsum("a,b,ab->", weights, last_weights, diagonal)
     safe = jnp.where(trace > 0, trace, 1.0)
 
     def entry(a, b, c, d):
-        return table[a - b + middle, c - d + middle] * first[a, c] * third[b, d] / safe
+        return kernel(a, b, c, d) * first[a, c] * third[b, d] / safe
 
     def last():
-        mixed = jnp.einsum("a,abd->bd", weights, table[difference[:, :, None], difference[:, None, :]])
+        each, one, other = index[:, None, None], last_index[None, :, None], last_index[None, None, :]
+        mixed = jnp.einsum("a,abd->bd", weights.astype(table.dtype), kernel(each, one, each, other))
         return mixed * third / safe
 
     lost = lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], static.all_outcomes_n)
     return _Entries(entry, jnp.where(trace > 0, jnp.log(safe), -jnp.inf), lost, last)
+
+
+def even_table(n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong=False):
+    """Compute `measured_ensemble.even_table`, or its average over a jitter."""
+    of = jittered_table if isinstance(outcome, Jittered) else measured_ensemble.even_table
+    return of(n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong)
 
 
 def _damped(ensemble, root, strength):
@@ -180,9 +199,7 @@ def lost_of_table(chain, table, time, strength, outcome, offset, all_outcomes_n)
     time, strength, offset = jax.lax.stop_gradient((time, strength, offset))
     differences, pairs = sizes.pair_weights(chain)
     n_atoms = chain.ensemble(2).n_atoms
-    wrong = measured_ensemble.even_table(
-        n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong=True
-    )
+    wrong = even_table(n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong=True)
     weights = jnp.asarray(pairs, table.dtype)
     return jnp.maximum(
         matrix_product.lost_by_values(jnp.diagonal(table), jnp.diagonal(wrong), weights),
@@ -215,16 +232,26 @@ def _reduced_state(static, time, strengths, shared, outcomes, offsets):
         state, log_trace = normalized(found["state"])
         lost = jax.lax.stop_gradient(found["error"] * jnp.exp(-log_trace))
     is_real = chain.n_ensembles == 3 or (chain.n_ensembles % 2 and chain.is_uniform)
-    if static.no_offset and is_real and not static.shared and not static.lossy:
+    if static.no_offset and is_real and not static.shared and not static.asymmetric:
         state = state.real
     return state, log_trace, lost
 
 
 def whole_state(static, time, strengths, shared, outcomes, offsets):
     """Compute the state with all phases, index order (k_1, k_M, k_1', k_M'), and log p, NaN as in `log_negativity`."""
-    state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
+    if isinstance(outcomes, Jittered):
+        found = _entries(static, time, strengths, shared, outcomes, offsets)
+        first, last = (jax.lax.iota(int, size) for size in _ends_dimensions(static.chain))
+        a, c = first[:, None, None, None], first[None, :, None, None]
+        b, d = last[None, None, :, None], last[None, None, None, :]
+        state = found.entry(a, b, c, d)
+        state, log_trace, lost = state.astype(complex_type(state.dtype)), found.log_trace, found.lost
+    else:
+        state, log_trace, lost = _reduced_state(static, time, strengths, shared, outcomes, offsets)
     whole = jnp.zeros(offsets.shape, int)  # outcomes turn the phase of the whole state alone
     left, right, _ = matrix_product.local_phases(static.chain, time, whole, offsets)
+    if isinstance(outcomes, Jittered) and not outcomes.of_numbers:
+        left, right = jnp.zeros_like(left), jnp.zeros_like(right)
     frame = unit(left)[:, None] * unit(right)[None, :]
     state = multiply(jnp.transpose(state, (0, 2, 1, 3)), frame[:, :, None, None]) * frame.conj()[None, None, :, :]
     return dense.guarded(state, log_trace, lost)

@@ -32,6 +32,8 @@ from jaxent.chain import Chain
 from jaxent.measurement import Measurement, Records, records_of
 from jaxent.messages import shown
 from jaxent.noise import coherence_sum, density_matrix
+from jaxent.noise.jitter import Jitter, Jittered
+from jaxent.noise.jitter import checked as checked_jitter
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 from jaxent.runtime import execution, memory
 from jaxent.times import BondTimes, Time, batch_shape, time_value
@@ -73,6 +75,7 @@ def end_to_end_state(
     collective_rate: ArrayLike = 0.0,
     *,
     measurement: Measurement | None = None,
+    jitter: Jitter | None = None,
 ) -> Complex[Array, "D_1 D_M D_1 D_M"]:
     """Compute the density matrix of the two ends after dephasing and all measurements, with all phases.
 
@@ -85,6 +88,8 @@ def end_to_end_state(
         collective_rate: Γ of a noise that all ensembles share, a scalar.
         measurement: how the inner ensembles are measured; None: perfectly. Outcomes are then records, real where the
             resolution is not 0.
+        jitter: how far strength times time of the interaction varies, M = 3; None: not at all. With coupling "spin"
+            the ends are without the local phases that n_a n_a adds.
 
     Returns:
         array ρ[k_1, k_M, k_1', k_M'], trace one. For the probability of the outcomes see
@@ -95,7 +100,7 @@ def end_to_end_state(
     """
     if not isinstance(dephasing_rate, EnsembleRates) and np.ndim(dephasing_rate) == 1:
         dephasing_rate = EnsembleRates(dephasing_rate)
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, jitter)
     problem.refuse_batch()
     problem.refuse_large_state()
     state, log_probability = problem.run(density_matrix.whole_state)
@@ -112,6 +117,7 @@ def dephased_log_probability(
     collective_rate: ArrayLike = 0.0,
     *,
     measurement: Measurement | None = None,
+    jitter: Jitter | None = None,
 ) -> Float[Array, "*batch"]:
     """Compute the natural logarithm of the probability of the outcomes under dephasing.
 
@@ -126,7 +132,9 @@ def dephased_log_probability(
             outcomes cannot occur or the sum cancels to less than eight digits (as estimated with it). Under a
             transformation it is NaN instead.
     """
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, dense=False)
+    problem = Problem.of(
+        chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, jitter, dense=False
+    )
     log_probability = problem.log_probability()
     problem.refuse_unlikely(
         log_probability,
@@ -144,6 +152,7 @@ def end_to_end_coherent_information(
     collective_rate: ArrayLike = 0.0,
     *,
     measurement: Measurement | None = None,
+    jitter: Jitter | None = None,
 ) -> Float[Array, "*batch"]:
     """Compute the coherent information S(ρ_M) - S(ρ) of the ends, in bits: a lower bound on distillable entanglement.
 
@@ -154,7 +163,7 @@ def end_to_end_coherent_information(
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
     """
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, jitter)
     value, log_probability = problem.run(density_matrix.coherent_information)
     problem.refuse_unlikely(log_probability)
     return value
@@ -169,12 +178,13 @@ def _over_batch(kernel, static, tile, time, strengths, shared, outcomes, offsets
 
     def single(point):
         result = kernel(static, *point, outcomes, offsets)
+        read = outcomes.outcomes if isinstance(outcomes, Jittered) else outcomes
         if static.all_outcomes_n:
             return result
-        if isinstance(outcomes, Records | coherence_sum.RecordWithNodes):
-            possible = jnp.where(outcomes.possible(static.chain.measured_atoms), 1.0, jnp.nan)
+        if isinstance(read, Records | coherence_sum.RecordWithNodes):
+            possible = jnp.where(read.possible(static.chain.measured_atoms), 1.0, jnp.nan)
             return jax.tree.map(lambda x: x * possible, result)
-        return arguments.nan_unless_possible(result, outcomes, static.chain.measured_atoms)
+        return arguments.nan_unless_possible(result, read, static.chain.measured_atoms)
 
     return execution.over_batch(single, (time, strengths, shared), batch_shape(time), tile)
 
@@ -200,6 +210,7 @@ class Problem:
         phase_offset,
         collective_rate,
         measurement: Measurement | None = None,
+        jitter: Jitter | None = None,
         *,
         dense: bool = True,
     ) -> "Problem":
@@ -234,12 +245,20 @@ class Problem:
         duration = jnp.broadcast_to(jnp.asarray(time_value(time), rates.dtype), shape)
         values: Any = records_of(measurement, outcomes, chain.n_ensembles, chain.measured_atoms)
         all_outcomes_n = values is None and (outcomes is None or arguments.is_known(outcomes, chain.measured_atoms))
-        lossy = values is not None and values.lossy
+        asymmetric = values is not None and values.lossy
         if values is None:
             values = arguments.checked_outcomes(outcomes, chain.n_ensembles, chain.measured_atoms)
+        values = checked_jitter(jitter, chain, values)
+        if isinstance(values, Jittered):
+            if not shared_known_zero:
+                raise ValueError(
+                    "Argument `collective_rate` must be 0 with a jitter, whose kernel has one noise for each ensemble, "
+                    f"but is {shown(collective_rate)}."
+                )
+            asymmetric = values.of_numbers
         problem = cls(
             density_matrix.Static(
-                chain, all_outcomes_n, arguments.is_zero(phase_offset), equal, not shared_known_zero, lossy
+                chain, all_outcomes_n, arguments.is_zero(phase_offset), equal, not shared_known_zero, asymmetric
             ),
             jax.tree.map(lambda x: jnp.broadcast_to(x, shape), time),
             jnp.broadcast_to(rates, (*shape, chain.n_ensembles)) * duration[..., None],
@@ -253,7 +272,7 @@ class Problem:
 
     def log_probability(self) -> jax.Array:
         """Compute log p of the outcomes for each time and rate, NaN where its digits are lost."""
-        if self.static.chain.n_ensembles != 3:
+        if self.static.chain.n_ensembles != 3 or isinstance(self.outcomes, Jittered):
             self.refuse_large_state()
             return self.run(density_matrix.log_probability)
         chain = self.static.chain
@@ -311,7 +330,7 @@ class Problem:
         if not self._by_blocks:
             self.refuse_large_state()
             return
-        each = (32 if self.static.lossy else 16) * self._largest_block**2  # real, or complex
+        each = (32 if self.static.asymmetric else 16) * self._largest_block**2  # real, or complex
         memory.check_memory(self._n_blocks * each, *self._blocks())
 
     @property
@@ -327,7 +346,7 @@ class Problem:
     @property
     def _n_blocks(self) -> int:
         static = self.static
-        if static.lossy or not static.chain.is_uniform:
+        if static.asymmetric or not static.chain.is_uniform:
             return 1
         return (2 if static.no_offset else 1) * (2 if static.equal else 1)
 
@@ -363,7 +382,8 @@ class Problem:
             return
         unlikely = np.asarray(~(host > -np.inf))
         if unlikely.any():
-            read = self.outcomes.counts if isinstance(self.outcomes, Records) else self.outcomes
+            read = self.outcomes.outcomes if isinstance(self.outcomes, Jittered) else self.outcomes
+            read = read.counts if isinstance(read, Records) else read
             raise ImpossibleOutcomes(
                 f"Argument `outcomes` = {shown(np.asarray(read).tolist())} cannot occur at one of the times, "
                 f"{reason}; choose outcomes that can occur (jaxent.sample_outcomes draws some).",

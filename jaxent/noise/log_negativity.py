@@ -28,6 +28,7 @@ from jaxent.measurement import Measurement, Records
 from jaxent.messages import shown
 from jaxent.noise import density_matrix
 from jaxent.noise.dephasing import Problem, Rate
+from jaxent.noise.jitter import Jitter
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 from jaxent.protocol.ends import end_to_end_renyi_entropy
 from jaxent.runtime import execution, memory
@@ -88,6 +89,7 @@ def end_to_end_log_negativity(
     *,
     tolerance: float | None = None,
     measurement: Measurement | None = None,
+    jitter: Jitter | None = None,
 ) -> Float[Array, "*batch"]:
     """Compute the logarithmic negativity log2 ‖ρ^(T_1)‖_1 of the two ends under dephasing, in bits.
 
@@ -111,6 +113,7 @@ def end_to_end_log_negativity(
         collective_rate: Γ ≥ 0 of a noise that all ensembles share; broadcasts likewise.
         tolerance: largest error in bits, for M = 3 and Γ = 0; None: dense matrices, right to rounding.
         measurement: how the inner ensembles are measured; None: perfectly.
+        jitter: how far strength times time of the interaction varies, M = 3, without a tolerance; None: not at all.
 
     Returns:
         real array of the broadcast shape of times and rates.
@@ -121,10 +124,14 @@ def end_to_end_log_negativity(
             a transformation their log negativity is NaN instead.
     """
     if tolerance is not None:
+        if jitter is not None:
+            raise ValueError(
+                f"Argument `jitter` must be None with a tolerance, but is {shown(jitter)}; leave `tolerance` out."
+            )
         return _within_tolerance(
             chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, tolerance, measurement
         )
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, jitter)
     value, log_probability = problem.run(density_matrix.log_negativity)
     problem.refuse_unlikely(log_probability)
     return value
@@ -322,8 +329,8 @@ class _Point:
                     chain, error = dataclasses.replace(chain, window=float(window)), least
                     break
         static = self.spec.static
-        blocks = 1 if static.lossy else (2 if static.no_offset else 1) * (2 if static.equal else 1)
-        return chain, error, (4 if static.lossy else 1) * blocks * 4e-10 * (chain.dimension**2 / blocks) ** 3
+        blocks = 1 if static.asymmetric else (2 if static.no_offset else 1) * (2 if static.equal else 1)
+        return chain, error, (4 if static.asymmetric else 1) * blocks * 4e-10 * (chain.dimension**2 / blocks) ** 3
 
     def route(self, with_slopes: bool = False) -> tuple[str, Any]:
         """Choose the method; with it the answer of `jaxent.bloch`, where that is the method."""

@@ -111,7 +111,7 @@ def estimate_log_negativity(
     what = f"{n_probes} probes of depth {depth} for {chain.dimension} Dicke states per end"
     memory.check_memory(8 * _GRIDS * chain.dimension**2, what, "use a smaller window")
     problem = dephasing.Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
-    if problem.static.lossy:
+    if problem.static.asymmetric:
         raise ValueError("Argument `measurement` must have atom_loss_rate = 0 here: the vectors are real.")
     problem.refuse_batch()
     stencil = _cheaper_stencil(problem, key)

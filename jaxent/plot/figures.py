@@ -14,6 +14,7 @@ from jaxent.protocol.curve import EntropyCurve
 __all__ = [
     "DOUBLE_COLUMN",
     "STYLE",
+    "draw_atom_numbers",
     "draw_best_time",
     "draw_curves",
     "draw_figure_four",
@@ -453,6 +454,38 @@ def draw_resolution(data: xr.Dataset) -> Figure:
         ]
         for axes, title in zip(panels, [*titles, "(d)"], strict=True):
             axes.set_title(title, loc="left", fontsize=8, fontweight="bold")
+        return figure
+
+
+def draw_atom_numbers(data: xr.Dataset) -> Figure:
+    """Draw the log negativity against the spread of the numbers of atoms, for each coupling, and for unknown ones."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 2.7), layout="constrained")
+        panels = figure.subplots(1, 3, sharey=True)
+        lines = dict(zip(data.n_atoms.values, (":", "--", "-"), strict=False))
+        for axes, coupling in zip(panels, data.coupling.values, strict=False):
+            for name, colour in zip(data.time_name.values, _SAFE, strict=False):
+                for n_atoms, line in lines.items():
+                    one = data.sel(coupling=coupling, time_name=name, n_atoms=n_atoms)
+                    error = one.standard_error
+                    axes.errorbar(one.share, one.known, error, fmt=line, color=colour, marker="o", ms=2.5, lw=1)
+        for coupling, line in zip(data.coupling.values, ("-", "--"), strict=False):
+            for name, colour in zip(data.time_name.values, _SAFE, strict=False):
+                values = data.unknown.sel(coupling=coupling, time_name=name)
+                panels[2].plot(data.few_share, values, line, color=colour, marker="s", ms=2.5, lw=1)
+        for name, colour in zip(data.time_name.values, _SAFE, strict=False):
+            panels[0].plot([], [], color=colour, label=f"t = {_time_words(name)}")
+        for n_atoms, line in lines.items():
+            panels[0].plot([], [], line, color="0.3", label=f"N = {n_atoms}")
+        for name, line in (("$n_a n_a$", "-"), ("$S_z S_z$", "--")):
+            panels[2].plot([], [], line, color="0.3", label=name)
+        titles = ("(a)  $n_a n_a$, numbers known", "(b)  $S_z S_z$, numbers known")
+        for axes, title in zip(panels, [*titles, f"(c)  numbers unknown, N = {int(data.few_atoms)}"], strict=True):
+            axes.set(xlabel="spread of the numbers of atoms / √N", ylim=(0, None))
+            axes.set_title(title, loc="left", fontsize=8, fontweight="bold")
+        panels[0].set_ylabel("log negativity (bits)")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize=7)
+        panels[2].legend(loc="lower left", fontsize=7)
         return figure
 
 
