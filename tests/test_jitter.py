@@ -1,5 +1,6 @@
 """A jitter of the interaction: against averages over full states of all ensembles, by quadrature and by drawing."""
 
+import json
 import math
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 from oracles_full import along, projected, row_of
 
 import jaxent
+from jaxent.cli.main import main
 
 RATES = np.array([0.02, 0.05, 0.03])
 
@@ -174,3 +176,19 @@ def test_a_bad_jitter_is_one_sentence(arguments, words):
     given = {"chain": jaxent.Chain(3, 3), "time": 1.0, "dephasing_rate": 0.01} | arguments
     with pytest.raises(ValueError, match=words):
         jaxent.end_to_end_log_negativity(**given)
+
+
+def test_the_command_prints_what_the_library_returns(capsys):
+    asked = "negativity 1.0 -n 5 -g 0.01 --outcomes 4 --jitter 0.05"
+    with pytest.raises(SystemExit):
+        main(f"{asked} --bond-jitter 0.02 --coupling spin --json".split())
+    found = json.loads(capsys.readouterr().out)
+    arguments = (jaxent.Chain(3, 5), 1.0, 0.01, 4)
+    jitter = jaxent.Jitter(0.05, 0.02, "spin")
+    assert found["log_negativity_bits"] == float(jaxent.end_to_end_log_negativity(*arguments, jitter=jitter))
+    log_p = float(jaxent.dephased_log_probability(*arguments, jitter=jitter))
+    assert found["log10_probability"] == pytest.approx(log_p / math.log(10), rel=1e-14)
+    assert (found["jitter"], found["bond_jitter"], found["coupling"]) == (0.05, 0.02, "spin")
+    with pytest.raises(SystemExit):
+        main(f"{asked} --tolerance 0.001".split())
+    assert "`tolerance` = 0.001 must be left out with a jitter" in " ".join(capsys.readouterr().err.split())

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_N",
     "PERFECT",
+    "STEADY",
     "AsJson",
     "ChainOptions",
     "DetectorOptions",
     "Ensembles",
+    "JitterOptions",
     "MeasurementOptions",
     "Number",
     "Offsets",
@@ -239,6 +241,32 @@ class DetectorOptions(MeasurementOptions):
         return {name: alone(name, getattr(self, name)) for name in names if getattr(self, name) is not None}
 
 
+@Parameter(name="*")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JitterOptions:
+    """Options that say how far the interaction varies from run to run.
+
+    Parameters
+    ----------
+    jitter
+        Standard deviation of strength times time of the interaction, which both bonds share, in units of times.
+    bond_jitter
+        The same of each bond by itself.
+    coupling
+        What couples: "number" for n_a n_a, or "spin" for S_z S_z, which is told apart by a jitter.
+    """
+
+    jitter: Number = 0.0
+    bond_jitter: Number = 0.0
+    coupling: Literal["number", "spin"] = "number"
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was typed, by name; nothing without a jitter."""
+        return dataclasses.asdict(self) if self.jitter or self.bond_jitter else {}
+
+
+STEADY = JitterOptions()  # every interaction the same
 PERFECT = DetectorOptions()  # outcomes N, no offset, perfect detectors
 
 

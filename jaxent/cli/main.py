@@ -128,6 +128,7 @@ def negativity(
     collective_rate: console.Number = 0.0,
     tolerance: console.Number | None = None,
     measurement: console.DetectorOptions = console.PERFECT,
+    interaction: console.JitterOptions = console.STEADY,
     as_json: console.AsJson = False,
 ) -> None:
     """Logarithmic negativity of the two ends under dephasing, at one time.
@@ -156,7 +157,13 @@ def negativity(
         raise ValueError("Argument `tolerance` must come with n_ensembles = 3 and without `collective_rate`.")
     asked: dict = {} if tolerance is None else {"tolerance": tolerance}
     detectors: dict = {"measurement": jaxent.Measurement(**measurement.given)} if measurement.given else {}
-    if tolerance is None and not (many and chain.n_ensembles == 3 and not collective_rate):
+    if interaction.given:
+        detectors["jitter"] = jaxent.Jitter(interaction.jitter, interaction.bond_jitter, interaction.coupling)
+        if tolerance is not None:
+            raise ValueError(
+                f"Argument `tolerance` = {tolerance} must be left out with a jitter, which is known for dense matrices."
+            )
+    if tolerance is None and (interaction.given or not (many and chain.n_ensembles == 3 and not collective_rate)):
         value = float(jaxent.end_to_end_log_negativity(*arguments, collective_rate, **detectors))
         error, method = 0.0, "dense"
     else:
@@ -177,6 +184,7 @@ def negativity(
         "dimension": chain.dimension,
         "time": time,
         **measurement.given,
+        **interaction.given,
         "dephasing_rate": console.alone("dephasing_rate", dephasing_rate),
         "collective_rate": collective_rate,
     }
