@@ -231,3 +231,16 @@ def test_equal_numbers_are_one_number():
 def test_what_is_not_possible_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_strict_types_and_ranks_are_kept():
+    chain = jaxent.Chain(3, (3, 4, 2))
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        jaxent.end_to_end_amplitudes(jaxent.Chain(5, (2, 3, 4, 3, 2)), 0.7, [2, 3, 3], [0.1, 0.2, 0.3])
+        jaxent.end_to_end_state(chain, 0.7, 0.1, 3, 0.2)
+        jaxent.end_to_end_log_negativity(chain, 0.7, 0.1, 3, 0.2)
+        for jitter in (jaxent.Jitter(0.1), jaxent.Jitter(0.1, 0.1)):
+            jaxent.end_to_end_state(chain, 0.7, 0.1, 3, 0.2, jitter=jitter)
+        jaxent.dephased_log_probability(jaxent.Chain(4, (2, 3, 2, 3)), 0.7, 0.1, [2, 1], 0.2)
+        for known in ("all", "none"):
+            jaxent.fluctuating_log_negativity((2, 3, 2), 0.7, 0.1, 1, 0.2, known=known)

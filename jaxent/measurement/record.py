@@ -89,7 +89,8 @@ class Records:
     def possible(self, n_atoms: Any) -> Bool[Array, ""]:
         """Tell whether all records and imperfections are in their range."""
         reach = REACH * self.resolutions + 0.5
-        inside = (self.counts >= -reach) & (self.counts <= n_atoms - self.lost + reach)
+        most = jnp.asarray(n_atoms, self.counts.dtype) - self.lost
+        inside = (self.counts >= -reach) & (self.counts <= most + reach)
         signs = (self.resolutions >= 0) & (self.dephasing_rates >= 0) & (self.loss_rates >= 0) & (self.lost >= 0)
         return jnp.all(inside & signs)
 

@@ -31,6 +31,7 @@ from jaxent.conversion import as_given, positive, real_number, whole_number
 from jaxent.messages import shown
 from jaxent.noise.dephasing import EnsembleRates, Rate
 from jaxent.noise.measured_ensemble import damping
+from jaxent.numerics.algebra import between_diagonals, multiply
 from jaxent.numerics.binomials import log_binomial
 from jaxent.runtime import execution, memory
 from jaxent.times import Time, time_value, turns, unit
@@ -341,7 +342,7 @@ def _norm_and_trace(table, first, last, strengths):
     trace = jnp.sum(jnp.diagonal(table).real[place] * jnp.diagonal(first)[:, None] * jnp.diagonal(last)[None, :])
     # X[(a, b), (a', b')] = ρ[a', b; a, b']
     crossed = table[place.T[None, :, :, None], place[:, None, None, :]]  # (a, b, a', b'): g(a' - b, a - b')
-    matrix = crossed * first.T[:, None, :, None] * last[None, :, None, :]
+    matrix = multiply(crossed, first.T[:, None, :, None] * last[None, :, None, :])
     return spectral.trace_norm([matrix.reshape(rows * columns, rows * columns)]), trace
 
 
@@ -399,8 +400,8 @@ def averaged_block(longest, coupling, missing, numbers, shares, lowest, first, l
         table = _table(n_atoms, n_atoms - missing, half, strengths[1], longest)
         if coupling == "number":
             phase = unit(turns(n_atoms * doubled, time, 2, 4 * (count + longest) * longest))
-            table = table * phase[:, None] * phase.conj()[None, :]
-        return total + share * table, None
+            table = between_diagonals(phase, table, phase.conj())
+        return total + multiply(share, table), None
 
     kind = complex if coupling == "number" else float
     table, _ = jax.lax.scan(step, jnp.zeros((count, count), kind), (numbers, shares))

@@ -171,12 +171,12 @@ def _entries(static, time, strengths, shared, outcomes, offsets) -> _Entries:
     safe = jnp.where(trace > 0, trace, 1.0)
 
     def entry(a, b, c, d):
-        return kernel(a, b, c, d) * first[a, c] * third[b, d] / safe
+        return multiply(kernel(a, b, c, d), first[a, c] * third[b, d] / safe)
 
     def last():
         each, one, other = index[:, None, None], last_index[None, :, None], last_index[None, None, :]
         mixed = jnp.einsum("a,abd->bd", weights.astype(table.dtype), kernel(each, one, each, other))
-        return mixed * third / safe
+        return multiply(mixed, third / safe)
 
     lost = lost_of_table(chain, table, time, strengths[1], outcomes[0], offsets[0], static.all_outcomes_n)
     return _Entries(entry, jnp.where(trace > 0, jnp.log(safe), -jnp.inf), lost, last)
@@ -200,7 +200,7 @@ def lost_of_table(chain, table, time, strength, outcome, offset, all_outcomes_n)
     differences, pairs = sizes.pair_weights(chain)
     n_atoms = chain.ensemble(2).n_atoms
     wrong = even_table(n_atoms, differences, time, strength, outcome, offset, all_outcomes_n, wrong=True)
-    weights = jnp.asarray(pairs, table.dtype)
+    weights = jnp.asarray(pairs, offset.dtype)
     return jnp.maximum(
         matrix_product.lost_by_values(jnp.diagonal(table), jnp.diagonal(wrong), weights),
         matrix_product.lost_by_values(table, wrong, weights[:, None] * weights[None, :]),

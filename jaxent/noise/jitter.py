@@ -25,6 +25,7 @@ from jaxent import arguments
 from jaxent.measurement import Records, fourier_matrix
 from jaxent.messages import shown
 from jaxent.noise import measured_ensemble
+from jaxent.numerics.algebra import multiply
 from jaxent.protocol import matrix_product
 from jaxent.times import turns_of_products, unit
 
@@ -154,7 +155,7 @@ def jittered_table(n_atoms, differences, time, strength, read: Jittered, offset,
     def term(one, other, weight):
         apart = labels[one] * places[:, None] - labels[other] * places[None, :]
         phases = waves[one][:, None] * waves[other].conj()[None, :]
-        return weight * jnp.exp(-jitter * apart**2 / 2) * phases
+        return multiply(weight * jnp.exp(-jitter * apart**2 / 2), phases)
 
     total = _summed(term, (len(differences),) * 2, pairs, weights, waves.dtype)
     total = total + total.conj().T
@@ -178,7 +179,7 @@ def bond_kernel(chain, time, strength, read: Jittered, offset, all_outcomes_n):
         exponent = read.bonds**2 * (a**2 + b**2) + read.shared**2 * (a - b) ** 2
         turned = first_waves[one][:, None] * last_waves[one].conj()[None, :]
         turned_back = (first_waves[other][:, None] * last_waves[other].conj()[None, :]).conj()
-        return weight * jnp.exp(-exponent / 2) * turned[:, :, None, None] * turned_back[None, None, :, :]
+        return multiply(weight * jnp.exp(-exponent / 2), turned[:, :, None, None] * turned_back[None, None, :, :])
 
     shape = tuple(end.dimension for end in chain.ends) * 2
     total = _summed(term, shape, pairs, weights, first_waves.dtype)

@@ -86,7 +86,7 @@ def _cosines(n_atoms, sums, time, offset):
 def _harmonics(n_atoms, time, strength, record, differences, wrong):
     """Compute T_ν(δ) e^(-2γtν²) over (δ, ν) for differences δ ≥ 0 of the host, in units of t."""
     count = n_atoms + 1
-    half_mean = jnp.asarray((2 * np.arange(count) + 1) / (8 * count))  # ᾱ/2 in turns; ᾱ = π(n + ½)/(N + 1)
+    half_mean = jnp.asarray((2 * np.arange(count) + 1) / (8 * count))[None, :]  # ᾱ/2 in turns; ᾱ = π(n + ½)/(N + 1)
     quarter = turns(differences, time, 2)[:, None]
     loss = loss_amplitudes(record, time, differences)[:, None] if record.lossy else None
     values = joint_amplitudes(n_atoms, record, time, half_mean + quarter, half_mean - quarter, loss)

@@ -280,7 +280,7 @@ def local_phases(chain, time, outcomes, offsets):
     With m = k - N/2: e^(i N_2 m_1 t_1/2), e^(∓ i N_(M-1) m_M t_(M-1)/2) (minus for odd M), and
     Σ_j N_j φ_j/2 + Σ_(even j) (N_j - q_j) π/2 + ¼ Σ_b (-1)^(b+1) N_b N_(b+1) t_b.
     """
-    n_ensembles, n_atoms = chain.n_ensembles, np.asarray(chain.measured_atoms)
+    n_ensembles = chain.n_ensembles
     first, last = chain.ends
     left = turns(chain.ensemble(2).n_atoms * first.doubled, arguments.bond_time(time, 0), 2)
     beside_last = chain.ensemble(n_ensembles - 1).n_atoms
@@ -295,8 +295,8 @@ def local_phases(chain, time, outcomes, offsets):
         interaction = sum(bonds[0::2]) - sum(bonds[1::2])
     else:
         interaction = turns(_whole(chain.n_atoms**2), time, 2)[0] if n_ensembles % 2 == 0 else 0.0
-    quarter_turns = jnp.sum((n_atoms - outcomes)[0::2] % 4) % 4
-    offset = jnp.sum(n_atoms * offsets) / (4 * jnp.pi)
+    quarter_turns = jnp.sum((jnp.asarray(chain.measured_atoms, outcomes.dtype) - outcomes)[0::2] % 4) % 4
+    offset = jnp.sum(jnp.asarray(chain.measured_atoms, offsets.dtype) * offsets) / (4 * jnp.pi)
     overall = quarter_turns / 4 + offset + interaction
     return left, right, overall - jnp.round(overall)
 
@@ -337,8 +337,8 @@ def lost_by_values(values, wrong_values, weights):
     """Relative error of a matrix whose elements are values, each as often as its weight says."""
     scale = jnp.max(jnp.abs(values))
     scale = jnp.where(scale > 0, scale, 1.0)
-    total = jnp.sum(weights * jnp.abs(values / scale) ** 2)
-    apart = jnp.sum(weights * jnp.abs((values - wrong_values) / scale) ** 2) / jnp.where(total > 0, total, 1.0)
+    total = jnp.sum(weights * (jnp.abs(values) / scale) ** 2)
+    apart = jnp.sum(weights * (jnp.abs(values - wrong_values) / scale) ** 2) / jnp.where(total > 0, total, 1.0)
     # values that vanish whatever is rounded, such as those of q < N at t = 0, have lost nothing
     return jax.lax.stop_gradient(jnp.where((total > 0) | (apart == 0), jnp.sqrt(apart), 1.0))
 
