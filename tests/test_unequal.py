@@ -61,9 +61,9 @@ def test_bonds_of_different_times():
 
 
 def test_an_outcome_that_hardly_occurs_is_computed_in_more_digits():
-    numbers, time, outcomes = (12, 14, 10, 13, 11), 0.05, [14, 1, 13]
+    numbers, time, outcomes, offsets = (12, 16, 10, 13, 11), 0.05, [16, 1, 13], [0.0, 0.02, 0.0]
     chain, n = jaxent.Chain(5, numbers), numbers[2]
-    assert math.isnan(jax.jit(lambda t: jaxent.log_outcome_probability(chain, t, outcomes, 0.0))(time))
+    assert math.isnan(jax.jit(lambda t: jaxent.log_outcome_probability(chain, t, outcomes, offsets))(time))
     with mpmath.workdps(60):
         step = mpmath.mpf(time)
 
@@ -76,12 +76,13 @@ def test_an_outcome_that_hardly_occurs_is_computed_in_more_digits():
         row = [1]
         for sign in [1] * outcomes[1] + [-1] * (n - outcomes[1]):
             row = [sign * a + b for a, b in zip([*row, 0], [0, *row], strict=True)]
+        row = [x * mpmath.expj(k * mpmath.mpf(offsets[1])) for k, x in enumerate(row)]
         middle = [x * mpmath.sqrt(mpmath.mpf(math.comb(n, outcomes[1]))) / 2**n for x in row]
         states = range(n + 1)
         left = [[w * overlap(numbers[1], a - b) * middle[b] for b in states] for a, w in enumerate(weights(numbers[0]))]
         right = [[w * overlap(numbers[3], b - c) for b in states] for c, w in enumerate(weights(numbers[4]))]
         expected = mpmath.log(sum(abs(mpmath.fdot(x, y)) ** 2 for x in left for y in right))
-    assert jaxent.log_outcome_probability(chain, time, outcomes, 0.0) == pytest.approx(float(expected), rel=1e-12)
+    assert jaxent.log_outcome_probability(chain, time, outcomes, offsets) == pytest.approx(float(expected), rel=1e-12)
 
 
 def dephased(numbers, time, rates, shared=0.0):
