@@ -53,6 +53,10 @@ from .outcomes.averages import (
 )
 from .outcomes.decoding import decode_outcomes, decoded_fidelity, decoded_target
 from .outcomes.sampling import sample_outcomes
+from .phase_space.directions import tangent_plane
+from .phase_space.ends import end_to_end_husimi
+from .phase_space.husimi import husimi
+from .phase_space.wigner import spin_wigner
 from .protocol.curve import EntropyCurve, entropy_curve
 from .protocol.ends import (
     end_to_end_amplitudes,
@@ -115,6 +119,7 @@ __all__ = [
     "end_to_end_amplitudes",
     "end_to_end_coherent_information",
     "end_to_end_entropy",
+    "end_to_end_husimi",
     "end_to_end_log_negativity",
     "end_to_end_renyi_entropy",
     "end_to_end_schmidt_coefficients",
@@ -131,6 +136,7 @@ __all__ = [
     "from_qutip",
     "from_xarray",
     "half_width",
+    "husimi",
     "keep_compiled_programs",
     "log_negativity",
     "log_negativity_dm",
@@ -159,10 +165,12 @@ __all__ = [
     "schmidt_coefficients",
     "sensitivities",
     "spectral",
+    "spin_wigner",
     "state_fidelity",
     "state_negativity",
     "state_renyi_entropy",
     "sweep",
+    "tangent_plane",
     "textbook_offset",
     "times",
     "to_qutip",

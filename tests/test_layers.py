@@ -28,6 +28,7 @@ LAYERS = [
     "protocol",
     "bloch",
     "noise",
+    "phase_space",
     "outcomes",
     "interop",
     "analysis",
@@ -67,6 +68,7 @@ PACKAGES = {
         "stochastic",
         "master_equation",
     ],
+    "phase_space": ["directions", "husimi", "wigner", "ends"],
     "outcomes": ["sampling", "decoding", "averages"],
     "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize"],
     "sweep": [
