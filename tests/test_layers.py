@@ -102,6 +102,7 @@ PACKAGES = {
         "single_atoms",
         "resolution",
         "best_offsets",
+        "pictures",
         "registry",
     ],
     "explorer": [

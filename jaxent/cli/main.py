@@ -326,6 +326,7 @@ def reproduce(
                 "single-atom",
                 "resolution",
                 "offsets",
+                "husimi",
             ],
             ...,
         ],

@@ -15,6 +15,7 @@ from jaxent.paper import (
     claims_four,
     large_n,
     macroscopic_noise,
+    pictures,
     resolution,
     section_five,
     section_four,
@@ -49,6 +50,7 @@ FIGURES = {
     "single-atom": Figure(single_atoms.figure_single_atom, figures.draw_single_atom),
     "resolution": Figure(resolution.figure_resolution, figures.draw_resolution),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
+    "husimi": Figure(pictures.figure_husimi, figures.draw_husimi),
 }
 
 
@@ -63,6 +65,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
         single_atoms,
         resolution,
         best_offsets,
+        pictures,
     )
     return sum(part.seconds(numbers, quick) for part in parts)
 
@@ -84,5 +87,5 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
     Args:
         datasets: results of `FIGURES`, by figure number.
     """
-    parts = (claims_four, large_n, claims_five, macroscopic_noise, single_atoms, resolution, best_offsets)
+    parts = (claims_four, large_n, claims_five, macroscopic_noise, single_atoms, resolution, best_offsets, pictures)
     return [one for part in parts for one in part.findings(datasets)]
