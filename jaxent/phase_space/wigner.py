@@ -29,7 +29,7 @@ from jaxent.chain import Chain
 from jaxent.numerics.algebra import between_diagonals, matmul, multiply, multiply_each, scaled_columns
 from jaxent.phase_space.directions import Directions, diagonal_sums, harmonic_sum, values_over
 from jaxent.phase_space.husimi import checked_end
-from jaxent.runtime import execution
+from jaxent.runtime import execution, memory
 from jaxent.times import turns, unit
 
 __all__ = ["spin_wigner"]
@@ -68,10 +68,12 @@ def spin_wigner(
             f"Argument `state` must be of at most {_MOST_ATOMS} atoms, but is of {n_atoms}: beyond, W oscillates "
             "faster than one can draw; use jaxent.husimi at directions of jaxent.tangent_plane."
         )
-    checked, n_atoms, first = checked_end(state, chain)
-    size = checked.shape[0]
-    around = (first, n_atoms + 1 - first - size)
-    whole = jnp.pad(checked, [around] * checked.ndim)  # rotations leave the window
+    what, instead = f"The Wigner function of n_atoms = {n_atoms}", "use fewer atoms or directions, or jaxent.husimi"
+    memory.check_memory((40 if len(shape) < 2 else 100) * (n_atoms + 1) ** 2, what, instead)
+    whole, n_atoms, first = checked_end(state, chain)
+    above = n_atoms + 1 - first - whole.shape[0]
+    if first or above:  # rotations leave the window
+        whole = jnp.pad(whole, [(first, above)] * whole.ndim)
     directions = Directions.of(theta, phi)
     kernel, vectors = _kernel(n_atoms), _eigenvectors(n_atoms)
     dtype = jnp.result_type(float)
@@ -79,8 +81,8 @@ def spin_wigner(
         _values,
         *(directions.grid, jnp.asarray(kernel, dtype), jnp.asarray(vectors, dtype), whole),
         *(directions.theta, directions.phi),
-        what=f"The Wigner function of n_atoms = {n_atoms} at {directions.theta.size} polar angles",
-        instead="use fewer directions",
+        what=f"{what} at {directions.theta.size} polar angles",
+        instead=instead,
     )
     return directions.shaped(values)
 
