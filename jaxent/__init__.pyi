@@ -6,6 +6,7 @@ from . import entanglement as entanglement
 from . import spectral as spectral
 from . import sweep as sweep
 from . import times as times
+from .analysis.experiment import Experiment, ReachedTimes, reached_times
 from .analysis.extrema import Extrema, find_extrema
 from .analysis.magic_times import MagicTimes, half_width, magic_times, robustness_table
 from .analysis.optimize import OptimizationError, Optimum, maximize, textbook_offset
@@ -89,6 +90,7 @@ __all__ = [
     "EntropyCurve",
     "EntropyWithErrors",
     "EstimatedLogNegativity",
+    "Experiment",
     "Extrema",
     "LabelledState",
     "LogNegativityWithErrors",
@@ -99,6 +101,7 @@ __all__ = [
     "Optimum",
     "OutcomeAverage",
     "PiFraction",
+    "ReachedTimes",
     "Sensitivities",
     "Span",
     "Sweep",
@@ -157,6 +160,7 @@ __all__ = [
     "plan_entropy",
     "planned_entropy",
     "purity",
+    "reached_times",
     "read_sweep",
     "renyi_entropy",
     "robustness_table",

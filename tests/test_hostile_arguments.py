@@ -35,6 +35,10 @@ CODE = """if True:
 
     CALLS = {
         jaxent.Chain: dict(n_ensembles=3, n_atoms=9, window=2.0),
+        jaxent.Experiment: dict(
+            coupling="2kHz", n_atoms=4, t2="5ms", atom_t2="1s", loss="0.1/s", resolution=0.5, n_ensembles=3
+        ),
+        jaxent.reached_times: dict(experiment=jaxent.Experiment("2kHz", 4), levels=[2], tolerance=0.1),
         jaxent.PiFraction: dict(numerator=1, denominator=3),
         jaxent.average_decoded_fidelity: AVERAGE | dict(levels=2, numerator=1),
         jaxent.average_entropy: AVERAGE,

@@ -17,6 +17,7 @@ LAYERS = [
     "times",
     "time_texts",
     "outcome_texts",
+    "unit_texts",
     "numerics",
     "arguments",
     "measurement",
@@ -70,7 +71,7 @@ PACKAGES = {
     ],
     "phase_space": ["directions", "husimi", "wigner", "ends"],
     "outcomes": ["sampling", "decoding", "averages"],
-    "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize"],
+    "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize", "experiment"],
     "sweep": [
         "devices",
         "owners",
@@ -122,7 +123,7 @@ PACKAGES = {
         "gate",
         "server",
     ],
-    "cli": ["console", "errors", "search", "grid", "main"],
+    "cli": ["console", "errors", "search", "experiment", "grid", "main"],
 }
 FOLDER = Path(jaxent.__file__).parent
 

@@ -473,7 +473,7 @@ def draw_husimi(data: xr.Dataset) -> Figure:
             "coherent state": "last end found coherent",
             "Dicke state, dephasing": f"$S_z = 0$, γ = {data.attrs['dephasing_rate']:g}",
         }
-        mesh = None
+        mesh: Any = None
         for number, axes in enumerate(panels.ravel()):
             row, column = divmod(number, columns)
             values = data.husimi[row, column].values
