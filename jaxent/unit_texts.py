@@ -48,9 +48,8 @@ def rate(name: str, value: Any) -> float:
         ValueError: when it is none, or has another unit.
     """
     must = "be a rate of at least 0 like 0.1/s or 0.1Hz (events per second)"
-    return _quantity(
-        name, value, _RATES | _CYCLES, must, lambda number: 0 <= number < math.inf, turned=_RATES | _CYCLES
-    )
+    units = _RATES | _CYCLES
+    return _quantity(name, value, units, must, lambda number: 0 <= number < math.inf, turned=units)
 
 
 def duration(name: str, value: Any) -> float:

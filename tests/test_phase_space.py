@@ -268,6 +268,21 @@ def test_a_traced_result_is_the_known_one_and_nan_outside():
     assert np.isnan(found[2])
 
 
+def test_what_cancels_to_noise_is_refused_and_nan_under_a_transformation():
+    """The last end opposite to where it is: amplitudes of 1e-30 as sums of terms of order one."""
+    for rate in (0.0, 1e-6):
+
+        def value(phi, rate=rate):
+            return jaxent.end_to_end_husimi(Chain(3, 100), 1e-3, 1.0, 0.0, rate, last_direction=(math.pi / 2, phi))
+
+        opposite = 0.05 + math.pi
+        with pytest.raises(ValueError, match=r"`last_direction` = \(1.57.*\) cannot occur at this time, or so seldom"):
+            value(opposite)
+        found = jax.jit(jax.vmap(value))(np.array([0.05, opposite]))
+        assert np.isfinite(found[0])
+        assert np.isnan(found[1])
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
