@@ -89,18 +89,18 @@ def of_state(state: jax.Array, n_atoms: int, first: int, directions: Directions)
     """Compute the Husimi function of a checked state over the Dicke states from `first` on."""
     values = execution.call(
         _values,
-        *(directions.grid, n_atoms, first, state, directions.theta, directions.phi),
+        *(directions.grid, *jnp.asarray([n_atoms, first], jnp.result_type(int)), state),  # data: N shares a program
+        *(directions.theta, directions.phi),
         what=f"The Husimi function of {state.shape[0]} Dicke states at {directions.theta.size} polar angles",
         instead="use fewer directions, or a smaller window",
     )
     return directions.shaped(values)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _values(grid: bool, n_atoms: int, first: int, state: Any, theta: Any, phi: Any):
+@functools.partial(jax.jit, static_argnums=0)
+def _values(grid: bool, n_atoms: Any, first: Any, state: Any, theta: Any, phi: Any):
     size = state.shape[0]
-    index = np.arange(first, first + size)
-    states_k = jnp.asarray(index, jnp.result_type(int))
+    states_k = first + jax.lax.iota(jnp.result_type(int), size)
 
     def of_vector(angle, waves):
         amplitudes = multiply(dicke.overlap(n_atoms, states_k, angle / (4 * jnp.pi)), state)
@@ -113,4 +113,4 @@ def _values(grid: bool, n_atoms: int, first: int, state: Any, theta: Any, phi: A
 
     row, row_size = (of_vector, size) if state.ndim == 1 else (of_matrix, 2 * size**2)
     found = values_over(grid, theta, phi, size, row, row_size + (phi.size if grid else 1))
-    return found * ((n_atoms + 1) / (4 * np.pi))
+    return found * ((jnp.asarray(n_atoms, found.dtype) + 1) / (4 * np.pi))
