@@ -98,7 +98,7 @@ class Experiment:
 
     @property
     def time_unit(self) -> float:
-        """Seconds that t = 1 lasts: 1/g."""
+        """How long t = 1 lasts, 1/g, in seconds."""
         return 1 / self.coupling
 
     @property
