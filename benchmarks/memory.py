@@ -167,8 +167,8 @@ def cases_of_chains() -> dict:
                 (1500,),
             ),
             "end_to_end_husimi: noisy": (
-                lambda n: jaxent.end_to_end_husimi(Chain(3, n), time, np.ones(2), np.ones(2), rate, last_state=n // 2),
-                (1000,),
+                lambda n: jaxent.end_to_end_husimi(Chain(3, n, 6.0), time, np.ones(2), np.ones(2), rate / 100),
+                (10**6,),
             ),
             "estimate_log_negativity": (
                 lambda n: jaxent.estimate_log_negativity(key, Chain(3, n), time, rate, n_probes=8, depth=40),

@@ -69,7 +69,7 @@ PACKAGES = {
         "stochastic",
         "master_equation",
     ],
-    "phase_space": ["directions", "husimi", "wigner", "ends"],
+    "phase_space": ["directions", "husimi", "wigner", "banded", "ends"],
     "outcomes": ["sampling", "decoding", "averages"],
     "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize", "experiment"],
     "sweep": [

@@ -13,6 +13,7 @@ from scipy.special import comb, eval_legendre, gammaln
 
 import jaxent
 from jaxent import Chain, dicke
+from jaxent.phase_space import ends
 
 rng = np.random.default_rng(11)
 THETA, PHI = np.linspace(0.0, math.pi, 6), np.linspace(-2.0, 5.0, 5)
@@ -207,6 +208,41 @@ def test_the_first_end_is_that_of_the_whole_chain(result, rates):
     rate = jaxent.EnsembleRates(np.array(rates)) if any(rates) else 0.0
     found = jaxent.end_to_end_husimi(Chain(3, n_atoms), time, *GRID, rate, outcome, offset, **result)
     np.testing.assert_allclose(found, husimi_of(rho), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("result", ["traced out", "Dicke state"])
+@pytest.mark.parametrize("n_atoms", [5, 6])
+def test_a_band_of_coherences_is_all_of_them(result, n_atoms, monkeypatch):
+    monkeypatch.setattr(ends, "_BANDED_FROM", 1)
+    rates = (0.03, 0.1, 0.06)
+    rho = first_end(noisy_ends(n_atoms, 0.8, rates, 3, 0.3), RESULTS[result])
+    given = (jaxent.EnsembleRates(np.array(rates)), 3, 0.3)
+    found = jaxent.end_to_end_husimi(Chain(3, n_atoms), 0.8, *GRID, *given, **RESULTS[result])
+    np.testing.assert_allclose(found, husimi_of(rho), rtol=0, atol=1e-13)
+    with pytest.raises(ValueError, match="`outcomes` cannot occur at this time"):
+        jaxent.end_to_end_husimi(Chain(3, 40), 1e-6, *GRID, 1e-3, 0)
+
+
+def test_noise_of_ten_thousand_atoms_is_the_average_over_random_phases():
+    """Pure states of NumPy, turned by ξ_1 and measured at offsets with ξ_2, by a Gauss-Hermite rule."""
+    n_atoms, time, last, rate = 10**4, 1.0, 5020, 2e-4
+    chain = Chain(3, n_atoms, 6.0)
+    k = chain.states
+    weights = np.exp((gammaln(n_atoms + 1) - gammaln(k + 1) - gammaln(n_atoms - k + 1)) - n_atoms * math.log(2))
+    nodes, shares = np.polynomial.hermite_e.hermegauss(90)
+    width = 2 * math.sqrt(rate * time)
+    theta, phi = math.pi / 2 + 5e-3, -n_atoms * time / 2 % (2 * math.pi) + np.array([0.0, 0.02, -0.05])
+    cos, sin = math.sqrt(2) * math.cos(theta / 2), math.sqrt(2) * math.sin(theta / 2)
+    amplitudes = weights * np.exp(k * math.log(cos) + (n_atoms - k) * math.log(sin))
+    # √w_k √C(N,k) cos^k sin^(N-k) = w_k (√2 cos)^k (√2 sin)^(N-k)
+    kernels = np.cos(((k - last) * time + width * nodes[:, None]) / 2) ** n_atoms
+    azimuths = phi[:, None] + width * nodes
+    waves = np.exp(1j * (k - k[0]) * (azimuths[..., None] + n_atoms * time / 2))
+    overlaps = np.einsum("k,nk,pak->pan", amplitudes, kernels, waves)
+    norm = np.sum(shares * np.sum(weights * kernels**2, axis=1))
+    expected = np.einsum("a,n,pan->p", shares, shares, abs(overlaps) ** 2) / norm / shares.sum()
+    found = jaxent.end_to_end_husimi(chain, time, theta, phi, rate, last_state=last)
+    np.testing.assert_allclose(found, (n_atoms + 1) / (4 * math.pi) * expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
