@@ -43,6 +43,7 @@ QUICK = (
 ON_THE_HOST = (
     *("check_sweep", "keep_compiled_programs", "open_sweep", "read_sweep", "run_sweep"),
     *("from_qutip", "from_xarray", "to_qutip", "to_xarray"),
+    *("Experiment", "reached_times"),
     *("crevasse_grid", "magic_times", "pi_fraction", "pi_fractions_up_to", "uniform_grid", "normalized_entropy"),
 )
 # published figures: https://www.nvidia.com/en-us/data-center/h100/ (SXM); launch and iteration as commonly measured
@@ -301,6 +302,32 @@ def programs() -> dict[str, Program]:
         (),
         (),
         public="evolve_density measure_density",
+    )
+    # ---- one end on its sphere
+    angles = np.linspace(0.1, 3.0, 8)
+    grid = angles[:, None], angles[None, :]
+    add(
+        "Husimi function of an end, N = 20",
+        lambda t: jaxent.end_to_end_husimi(Chain(3, 20), t, *grid, last_state=9),
+        (),
+        public="end_to_end_husimi",
+    )
+    add(
+        "Husimi function of a noisy end, N = 20",
+        lambda t, g: jaxent.end_to_end_husimi(Chain(3, 20), t, *grid, g, last_state=9),
+        (),
+        (),
+        public="end_to_end_husimi",
+    )
+    add(
+        "Husimi and Wigner functions, N = 20",
+        lambda a: (
+            jaxent.husimi(a @ a.T, *grid),
+            jaxent.spin_wigner(a[0], *grid),
+            jaxent.spin_wigner(a @ a.T, *jaxent.tangent_plane(20, a[0] / 10, a[1])),
+        ),
+        (21, 21),
+        public="husimi spin_wigner tangent_plane",
     )
     # ---- states and matrices
     size = 24

@@ -40,8 +40,10 @@ WITHOUT_ROWS = {
     "keep_compiled_programs": "sets options",
     "open_sweep": "opens files, whose values are read when they are asked for",
     "pi_fraction": "keeps the arrays that it is given",
+    "reached_times": "calls end_to_end_log_negativity, one time after the other",
     "read_sweep": "a file of at most 64 MiB",
     "textbook_offset": "a number",
+    "tangent_plane": "elementwise, of arrays that it is given",
     "to_xarray": "keeps the array that it is given",
 }
 
@@ -166,6 +168,14 @@ def cases_of_chains() -> dict:
             ),
             "end_to_end_state: M = 3": (lambda n: jaxent.end_to_end_state(Chain(3, n), time, rate), (50,)),
             "end_to_end_state: M = 4": (lambda n: jaxent.end_to_end_state(Chain(4, n), time, rate), (40,)),
+            "end_to_end_husimi: marginal": (
+                lambda n: jaxent.end_to_end_husimi(Chain(3, n), time, np.ones(2), np.ones(2)),
+                (1500,),
+            ),
+            "end_to_end_husimi: noisy": (
+                lambda n: jaxent.end_to_end_husimi(Chain(3, n, 6.0), time, np.ones(2), np.ones(2), rate / 100),
+                (10**6,),
+            ),
             "estimate_log_negativity": (
                 lambda n: jaxent.estimate_log_negativity(key, Chain(3, n), time, rate, n_probes=8, depth=40),
                 (100,),
@@ -303,6 +313,8 @@ def cases_of_arrays() -> dict:
     for name in ("log_negativity_dm", "state_negativity", "coherent_information"):
         found[name] = (given(state, getattr(jaxent, name)), (38,))
     found["state_fidelity"] = (given(state, lambda rho: jaxent.state_fidelity(rho, jnp.ones(rho.shape[:2]))), (45,))
+    found["husimi"] = (given(density, lambda rho: jaxent.husimi(rho, jnp.ones(2), jnp.ones(2))), (1500,))
+    found["spin_wigner"] = (given(density, lambda rho: jaxent.spin_wigner(rho, jnp.ones(2), jnp.ones(2))), (1000,))
     return found | {
         "normalized_entropy": (given(angles, lambda x: jaxent.normalized_entropy(x, 10)), (2 * 10**7,)),
         "dicke.x_overlap": (given(angles, lambda x: dicke.x_overlap(100, 40, x)), (2 * 10**6,)),

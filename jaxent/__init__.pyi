@@ -6,6 +6,7 @@ from . import entanglement as entanglement
 from . import spectral as spectral
 from . import sweep as sweep
 from . import times as times
+from .analysis.experiment import Experiment, ReachedTimes, reached_times
 from .analysis.extrema import Extrema, find_extrema
 from .analysis.magic_times import MagicTimes, half_width, magic_times, robustness_table
 from .analysis.optimize import OptimizationError, Optimum, maximize, textbook_offset
@@ -55,6 +56,10 @@ from .outcomes.averages import (
 )
 from .outcomes.decoding import decode_outcomes, decoded_fidelity, decoded_target
 from .outcomes.sampling import sample_outcomes
+from .phase_space.directions import tangent_plane
+from .phase_space.ends import end_to_end_husimi
+from .phase_space.husimi import husimi
+from .phase_space.wigner import spin_wigner
 from .protocol.curve import EntropyCurve, entropy_curve
 from .protocol.ends import (
     end_to_end_amplitudes,
@@ -88,6 +93,7 @@ __all__ = [
     "EntropyCurve",
     "EntropyWithErrors",
     "EstimatedLogNegativity",
+    "Experiment",
     "Extrema",
     "FluctuatingLogNegativity",
     "Jitter",
@@ -100,6 +106,7 @@ __all__ = [
     "Optimum",
     "OutcomeAverage",
     "PiFraction",
+    "ReachedTimes",
     "Sensitivities",
     "Span",
     "Sweep",
@@ -120,6 +127,7 @@ __all__ = [
     "end_to_end_amplitudes",
     "end_to_end_coherent_information",
     "end_to_end_entropy",
+    "end_to_end_husimi",
     "end_to_end_log_negativity",
     "end_to_end_renyi_entropy",
     "end_to_end_schmidt_coefficients",
@@ -137,6 +145,7 @@ __all__ = [
     "from_qutip",
     "from_xarray",
     "half_width",
+    "husimi",
     "keep_compiled_programs",
     "log_negativity",
     "log_negativity_dm",
@@ -157,6 +166,7 @@ __all__ = [
     "plan_entropy",
     "planned_entropy",
     "purity",
+    "reached_times",
     "read_sweep",
     "renyi_entropy",
     "robustness_table",
@@ -165,10 +175,12 @@ __all__ = [
     "schmidt_coefficients",
     "sensitivities",
     "spectral",
+    "spin_wigner",
     "state_fidelity",
     "state_negativity",
     "state_renyi_entropy",
     "sweep",
+    "tangent_plane",
     "textbook_offset",
     "times",
     "to_qutip",

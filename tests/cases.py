@@ -56,6 +56,18 @@ FUNCTIONS = {
     "coherent state": lambda t, x, q: dicke.coherent_state(
         9, jnp.cos(t), multiply(jnp.sin(t), unit(jnp.asarray(x) / (2 * jnp.pi)))
     ),
+    "Husimi function of an end": lambda t, x, q: jaxent.end_to_end_husimi(
+        SHORT, t, np.array([1.1, 0.4]), np.array([0.3, 2.0]), 0.0, q, x, last_state=2
+    ),
+    "Husimi function of a noisy end": lambda t, x, q: jaxent.end_to_end_husimi(
+        SHORT, t, 1.1, 0.3, 0.05, q, x, last_direction=(1.0, 0.7)
+    ),
+    "functions on the sphere": lambda t, x, q: (
+        jaxent.husimi(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1), t, 0.3),
+        jaxent.spin_wigner(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1), t, 0.3),
+        jaxent.spin_wigner(on_tensor(t, x, q)[0], 0.3, t),
+        *jaxent.tangent_plane(9, t, 0.2, 0.1),
+    ),
     "x basis": lambda t, x, q: dicke.x_basis(9, q),
 }
 TIMES, OFFSETS, OUTCOMES = np.array([0.7, 1.9]), np.array([0.3, -0.2]), np.array([3, 1])

@@ -179,6 +179,18 @@ KNOBS = {
         ),
         np.array([0.3]),
     ),
+    "Husimi function of an end: time, offset, angles": (
+        lambda x: jaxent.end_to_end_husimi(SHORT, x[0], x[2], x[3], 0.0, 4, x[1], last_state=2),
+        np.array([0.7, 0.3, 1.1, 0.4]),
+    ),
+    "Husimi function of a noisy end: time, rates, offset, direction": (
+        lambda x: jaxent.end_to_end_husimi(TINY, x[0], 1.1, 0.4, rates(x[1:4]), 1, x[4], last_direction=(x[5], x[6])),
+        np.array([0.7, 0.08, 0.05, 0.06, 0.3, 1.0, 0.7]),
+    ),
+    "Wigner function: state, angles": (
+        lambda x: jaxent.spin_wigner(along(x[:1].repeat(2))[0], x[1], x[2]) + jaxent.husimi(STATES[0], x[1], x[2]),
+        np.array([0.3, 1.1, 0.4]),
+    ),
     "coherent state: angles": (
         lambda x: dicke.coherent_state(9, jnp.cos(x[0]), multiply(jnp.sin(x[0]), unit(x[1] / (2 * jnp.pi)))),
         np.array([0.8, 0.3]),

@@ -121,6 +121,8 @@ LONG = {"digits": "9" * 20000, "letters": "x" * 10**5, "blanks": " " * 1000, "di
     curve -n 5 --out @
     reproduce --figure @
     optimize 1 -n 5 --objective @
+    units -n 5 --coupling @
+    units -n 5 --coupling 2Hz --t2=@
     magic -n @""".splitlines(),
 )
 def test_long_words_are_answered_at_once_in_a_short_sentence(line, kind):

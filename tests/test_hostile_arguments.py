@@ -34,8 +34,15 @@ CODE = """if True:
         jitter = jaxent.Jitter(shared, bonds, coupling)
         return jaxent.end_to_end_log_negativity(TINY, 0.7, 0.1, jitter=jitter)
 
+    def husimi_at(**rest):
+        return jaxent.end_to_end_husimi(TINY, 0.7, 1.0, 0.3, **rest)
+
     CALLS = {
         jaxent.Chain: dict(n_ensembles=3, n_atoms=9, window=2.0),
+        jaxent.Experiment: dict(
+            coupling="2kHz", n_atoms=4, t2="5ms", atom_t2="1s", loss="0.1/s", resolution=0.5, n_ensembles=3
+        ),
+        jaxent.reached_times: dict(experiment=jaxent.Experiment("2kHz", 4), levels=[2], tolerance=0.1),
         jaxent.PiFraction: dict(numerator=1, denominator=3),
         jaxent.AtomNumbers: dict(values=(2, 3), probabilities=(0.5, 0.5)),
         jaxent.average_decoded_fidelity: AVERAGE | dict(levels=2, numerator=1),
@@ -51,6 +58,13 @@ CODE = """if True:
         jaxent.end_to_end_amplitudes: DENSE,
         jaxent.end_to_end_coherent_information: NOISY,
         jaxent.end_to_end_entropy: DENSE | dict(tolerance=1e-8),
+        jaxent.end_to_end_husimi: dict(
+            chain=TINY, time=0.7, theta=1.0, phi=0.3, dephasing_rate=0.1, outcomes=1, phase_offset=0.3, last_state=1,
+        ),
+        husimi_at: dict(last_direction=(1.0, 0.3), measurement=None),
+        jaxent.husimi: dict(state=BELL[0], theta=1.0, phi=0.3, chain=None),
+        jaxent.spin_wigner: dict(state=BELL[0], theta=1.0, phi=0.3, chain=None),
+        jaxent.tangent_plane: dict(n_atoms=9, x=0.3, y=0.2, centre=0.1),
         jaxent.end_to_end_log_negativity: NOISY | dict(tolerance=None, measurement=None),
         jaxent.end_to_end_renyi_entropy: DENSE | dict(alpha=2.0, tolerance=1e-8),
         jaxent.end_to_end_schmidt_coefficients: DENSE,

@@ -17,6 +17,7 @@ LAYERS = [
     "times",
     "time_texts",
     "outcome_texts",
+    "unit_texts",
     "numerics",
     "arguments",
     "measurement",
@@ -28,6 +29,7 @@ LAYERS = [
     "protocol",
     "bloch",
     "noise",
+    "phase_space",
     "outcomes",
     "interop",
     "analysis",
@@ -69,8 +71,9 @@ PACKAGES = {
         "stochastic",
         "master_equation",
     ],
+    "phase_space": ["directions", "husimi", "wigner", "banded", "ends"],
     "outcomes": ["sampling", "decoding", "averages"],
-    "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize"],
+    "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize", "experiment"],
     "sweep": [
         "devices",
         "owners",
@@ -103,6 +106,7 @@ PACKAGES = {
         "resolution",
         "atom_numbers",
         "best_offsets",
+        "pictures",
         "registry",
     ],
     "explorer": [
@@ -122,7 +126,7 @@ PACKAGES = {
         "gate",
         "server",
     ],
-    "cli": ["console", "errors", "search", "grid", "main"],
+    "cli": ["console", "errors", "search", "experiment", "grid", "main"],
 }
 FOLDER = Path(jaxent.__file__).parent
 

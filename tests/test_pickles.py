@@ -45,6 +45,7 @@ def objects():
             *[jnp.asarray(x) for x in (1.0, 0.0, 1e-9, 0.0, 0.0, 1e-9)][: len(jaxent.EntropyWithErrors._fields)]
         ),
         jaxent.EstimatedLogNegativity(*[1.0] * len(jaxent.EstimatedLogNegativity._fields)),
+        jaxent.Experiment("2kHz", 4, t2="5ms", resolution=0.5),
         jaxent.Extrema(*[THREE] * len(jaxent.Extrema._fields)),
         jaxent.AtomNumbers((1, 2), (0.5, 0.5)),
         jaxent.FluctuatingLogNegativity(1.0, 0.0, -0.5),
@@ -56,6 +57,7 @@ def objects():
         jaxent.MeasuredState(*[jnp.eye(2)] * len(jaxent.MeasuredState._fields)),
         jaxent.Optimum(1.0, 0.0, THREE, 0.7, 1e-9, History(THREE, THREE, THREE, THREE)),
         jaxent.OutcomeAverage(*[jnp.asarray(0.5)] * len(jaxent.OutcomeAverage._fields)),
+        jaxent.ReachedTimes(*[THREE] * len(jaxent.ReachedTimes._fields)),
         jaxent.Sensitivities(jnp.asarray(1.0), {"time": jnp.asarray(2.0)}),
         jaxent.Span(0, "pi/2", 7),
         jaxent.Sweep(["entropy"], n_atoms=[5, 10], time=jaxent.Span(0.1, 1.0, 3)),

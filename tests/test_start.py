@@ -7,7 +7,7 @@ import pytest
 
 HEAVY = {"jax", "jaxlib", "numpy", "scipy", "pandas", "xarray", "matplotlib", "bokeh", "diffrax", "optax", "h5py"}
 COMMANDS = ["entropy", "negativity", "magic", "curve", "optimize", "sweep", "plot", "export", "explore", "devices"]
-COMMANDS += ["reproduce", "check"]
+COMMANDS += ["reproduce", "check", "units"]
 
 
 def run(code, *arguments):

@@ -26,6 +26,7 @@ EXAMPLES = {
     "magic": "jaxent magic -n 100",
     "curve": "jaxent curve -n 100 --out curve.png",
     "optimize": "jaxent optimize pi/2 -n 20",
+    "units": "jaxent units --coupling 2kHz --t2 5ms -n 100",
     "sweep": "jaxent sweep grid.toml",
     "plot": "jaxent plot grid.results --out e.png",
     "export": "jaxent export grid.results grid.nc",

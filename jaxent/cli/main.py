@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from jaxent import time_texts
-from jaxent.cli import console, errors, grid, search
+from jaxent.cli import console, errors, experiment, grid, search
 from jaxent.messages import shortened, shown
 from jaxent.runtime import interrupts
 
@@ -275,6 +275,7 @@ def curve(
 
 app.command(search.magic)
 app.command(search.optimize)
+app.command(experiment.units)
 app.command(grid.sweep)
 app.command(grid.plot)
 app.command(grid.export)
@@ -335,6 +336,7 @@ def reproduce(
                 "resolution",
                 "atom-numbers",
                 "offsets",
+                "husimi",
             ],
             ...,
         ],

@@ -34,22 +34,22 @@ def checked_state(rho: ArrayLike) -> jax.Array:
     return checked_density(rho.reshape(size, size)).reshape(rho.shape)
 
 
-def checked_density(rho: ArrayLike) -> jax.Array:
+def checked_density(rho: ArrayLike, name: str = "rho") -> jax.Array:
     """Check a density matrix, and make it exactly Hermitian with trace one; an invalid traced one becomes NaN."""
-    rho = _scaled_matrix("rho", rho)
+    rho = _scaled_matrix(name, rho)
     if rho.shape[0] != rho.shape[1]:
-        raise ValueError(f"Argument `rho` must be a square matrix, but has shape {rho.shape}.")
+        raise ValueError(f"Argument `{name}` must be a square matrix, but has shape {rho.shape}.")
     host = arguments.concrete(rho)
     if host is not None and host.any():
         deviation = abs(host - host.conj().T).max()
         if not deviation <= TOLERANCE:
             raise ValueError(
-                "Argument `rho` must be Hermitian, but differs from its adjoint by "
+                f"Argument `{name}` must be Hermitian, but differs from its adjoint by "
                 f"{deviation:.3g} of its largest element."
             )
     if host is not None and not np.trace(host).real > 0:
         raise ValueError(
-            f"Argument `rho` must have a positive trace, but it is {np.trace(host).real:.6g} of its largest element."
+            f"Argument `{name}` must have a positive trace, but it is {np.trace(host).real:.6g} of its largest element."
         )
     trace = jnp.trace(rho).real
     admissible = (trace > 0) & (jnp.max(jnp.abs(rho - rho.conj().T)) <= TOLERANCE)
@@ -57,12 +57,12 @@ def checked_density(rho: ArrayLike) -> jax.Array:
     return (rho + rho.conj().T) / 2
 
 
-def normalized(amplitudes: ArrayLike) -> jax.Array:
+def normalized(amplitudes: ArrayLike, name: str = "amplitudes") -> jax.Array:
     """Divide an amplitude matrix by its norm; a traced zero matrix becomes NaN."""
-    scaled = _scaled_matrix("amplitudes", amplitudes)
+    scaled = _scaled_matrix(name, amplitudes)
     host = arguments.concrete(scaled)
     if host is not None and not host.any():
-        raise ValueError("Argument `amplitudes` must be a state, but is zero everywhere.")
+        raise ValueError(f"Argument `{name}` must be a state, but is zero everywhere.")
     total = jnp.sum(jnp.abs(scaled) ** 2)
     return scaled / jnp.sqrt(jnp.where(total > 0, total, jnp.nan)).astype(scaled.dtype)
 

@@ -16,6 +16,7 @@ from jaxent.paper import (
     claims_four,
     large_n,
     macroscopic_noise,
+    pictures,
     resolution,
     section_five,
     section_four,
@@ -51,6 +52,7 @@ FIGURES = {
     "resolution": Figure(resolution.figure_resolution, figures.draw_resolution),
     "atom-numbers": Figure(atom_numbers.figure_atom_numbers, figures.draw_atom_numbers),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
+    "husimi": Figure(pictures.figure_husimi, figures.draw_husimi),
 }
 
 
@@ -66,6 +68,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
         resolution,
         atom_numbers,
         best_offsets,
+        pictures,
     )
     return sum(part.seconds(numbers, quick) for part in parts)
 
@@ -87,5 +90,8 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
     Args:
         datasets: results of `FIGURES`, by figure number.
     """
-    parts = (claims_four, large_n, claims_five, macroscopic_noise, single_atoms, resolution, atom_numbers, best_offsets)
+    parts = (
+        *(claims_four, large_n, claims_five, macroscopic_noise, single_atoms, resolution),
+        *(atom_numbers, best_offsets, pictures),
+    )
     return [one for part in parts for one in part.findings(datasets)]

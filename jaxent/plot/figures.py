@@ -24,6 +24,7 @@ __all__ = [
     "draw_figure_two",
     "draw_four_limit",
     "draw_history",
+    "draw_husimi",
     "draw_offsets",
     "draw_resolution",
     "draw_saturation",
@@ -491,6 +492,39 @@ def draw_atom_numbers(data: xr.Dataset) -> Figure:
 
 def _time_words(name: str) -> str:
     return "2π/ϕ²" if name == "generic" else name
+
+
+def draw_husimi(data: xr.Dataset) -> Figure:
+    """Draw the Husimi functions as maps of equal areas, a row for each result and a column for each time."""
+    with mpl.rc_context(STYLE):
+        rows, columns = data.sizes["result"], data.sizes["time_name"]
+        figure = Figure(figsize=(DOUBLE_COLUMN, 1.35 * rows + 0.5), layout="constrained")
+        panels = figure.subplots(rows, columns, subplot_kw={"projection": "mollweide"})
+        longitude, latitude = data.phi.values, math.pi / 2 - data.theta.values
+        names = {
+            "Dicke state": "last end found with $S_z = 0$",
+            "coherent state": "last end found coherent",
+            "Dicke state, dephasing": f"$S_z = 0$, γ = {data.attrs['dephasing_rate']:g}",
+        }
+        mesh: Any = None
+        for number, axes in enumerate(panels.ravel()):
+            row, column = divmod(number, columns)
+            values = data.husimi[row, column].values
+            top = float(data.husimi[row].max())
+            mesh = axes.pcolormesh(longitude, latitude, values / top, cmap="magma_r", vmin=0, vmax=1, rasterized=True)
+            axes.grid(visible=True, color="0.6", lw=0.3)
+            axes.set_xticks(np.pi * np.array([-0.5, 0.0, 0.5]), ["", "", ""])
+            axes.set_yticks(np.pi * np.array([-0.25, 0.0, 0.25]), ["", "", ""])
+            letter = f"({chr(ord('a') + number)})"
+            if row == 0:
+                letter += f"  t = {data.time_name.values[column]}"
+            axes.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+            if column == 0:
+                axes.set_ylabel(names[str(data.result.values[row])], fontsize=7)
+        bar = figure.colorbar(mesh, ax=panels, shrink=0.5, aspect=25)
+        bar.set_label("Husimi function Q / maximum of the row")
+        bar.outline.set_linewidth(0.6)
+        return figure
 
 
 def draw_offsets(data: xr.Dataset) -> Figure:
