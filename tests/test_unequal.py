@@ -225,6 +225,7 @@ def test_equal_numbers_are_one_number():
             lambda: jaxent.log_negativity_with_errors(jaxent.Chain(3, (4, 5, 6)), 1.0, 0.1),
             r"`chain` must have one n_atoms for all ensembles here, but has \(4, 5, 6\)",
         ),
+        (lambda: jaxent.entropy_with_errors(jaxent.Chain(3, (40, 50, 60), 3.0), 1.0), "must have one n_atoms"),
         (lambda: jaxent.sample_outcomes(jax.random.key(0), jaxent.Chain(3, (4, 5, 6)), 1.0), "must have one n_atoms"),
         (lambda: jaxent.plan_entropy(jaxent.Chain(3, (4, 5, 6)), 1.0), "its ensembles have different numbers of atoms"),
     ],

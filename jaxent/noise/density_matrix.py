@@ -269,16 +269,13 @@ class _Factors:
         self.chain, self.time, self.strengths = chain, time, strengths
         self.all_outcomes_n, self.wrong = all_outcomes_n, wrong
 
-    def _root(self, ensemble):
-        return jnp.exp(dicke.log_weights(ensemble.n_atoms, ensemble.window) / 2)
-
     def _changed(self, values):
         return matrix_product.roundings(values) if self.wrong else values
 
     def end(self, number):
         """Compute √w √w' with its damping, over (k, k')."""
         ensemble = self.chain.ensemble(number)
-        return self._changed(_damped(ensemble, self._root(ensemble), self.strengths[number - 1]))
+        return self._changed(_damped(ensemble, matrix_product.root_weights(ensemble), self.strengths[number - 1]))
 
     def even(self, number, strength, outcome, offset):
         """Compute g(k - l, k' - l') over (k, k', l, l')."""
@@ -303,7 +300,7 @@ class _Factors:
             if self.wrong:
                 matrix = matrix + matrix_product.row_error(own.n_atoms, matrix)
             return self._changed(between_diagonals(unit(phase), (matrix * decay).astype(complex), unit(-phase)))
-        root = self._root(own)
+        root = matrix_product.root_weights(own)
         basis = root if self.all_outcomes_n else dicke.x_basis(own.n_atoms, outcome, own.window)
         if self.wrong and not self.all_outcomes_n:
             basis = basis + matrix_product.row_error(own.n_atoms, basis)

@@ -73,7 +73,7 @@ def _end(
     size, (most, most_measured) = chain.dimension, reaches
     hops, shifts = np.arange(-most_measured, most_measured + 1), np.arange(most + 1)
     from_first = np.arange(size)
-    root = matrix_product.root_weights(chain)
+    root = matrix_product.root_weights(chain.ensemble(1))
     # the last end: Σ over its states of the weight times e^(-ij k_3 t)
     turned = unit(turns_of_products(hops, from_first, time))
     if index is None:

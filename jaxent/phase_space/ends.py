@@ -237,7 +237,7 @@ def _pure(problem: Problem, given: Any) -> tuple[jax.Array, jax.Array]:
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _end_of_three(chain: Chain, all_outcomes_n: bool, time: Any, outcomes: Any, offsets: Any, given: Any):
-    root = matrix_product.root_weights(chain)
+    root = matrix_product.root_weights(chain.ensemble(1))
     size = chain.dimension
     differences = np.arange(1 - size, size)
 
@@ -248,7 +248,7 @@ def _end_of_three(chain: Chain, all_outcomes_n: bool, time: Any, outcomes: Any, 
         if isinstance(given, _DickeState):  # f of k_1 - k_3 for all k_1
             column = jax.lax.dynamic_slice_in_dim(values, size - 1 - given.index, size)
             return multiply(root * column * _weight(root, given.index), _turned(chain, time))
-        matrix = matrix_product.toeplitz(values)
+        matrix = matrix_product.toeplitz(values, size)
         if given is None:
             mixed = matmul(scaled_columns(matrix, root**2), matrix.T)
             turn = multiply(root, _turned(chain, time))
@@ -332,9 +332,10 @@ def _of_whole(chain: Chain, whole: jax.Array, given: Any) -> jax.Array:
 def _noisy_end_of_three(static, time, strengths, outcomes, offsets, given, wrong):
     chain, size = static.chain, static.chain.dimension
     table = measured_ensemble.even_table(
-        chain, time, strengths[1], outcomes[0], offsets[0], static.all_outcomes_n, wrong=wrong
+        *(chain.n_atoms, dicke.differences(*chain.ends), time, strengths[1], outcomes[0], offsets[0]),
+        *(static.all_outcomes_n, wrong),
     )
-    root = matrix_product.root_weights(chain)
+    root = matrix_product.root_weights(chain.ensemble(1))
     pairs = pairwise_differences(jax.lax.iota(int, size))
 
     def block(index):

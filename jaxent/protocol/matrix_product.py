@@ -39,6 +39,7 @@ __all__ = [
     "onwards",
     "overlap",
     "reduced_matrix",
+    "root_weights",
     "roundings",
     "row_error",
     "signs_of",
@@ -176,8 +177,7 @@ class _Factors:
         """√w_k of an ensemble."""
         ensemble = self.chain.ensemble(number)
         if ensemble not in self._roots:
-            log_weights = dicke.log_weights(ensemble.n_atoms, ensemble.window)
-            self._roots[ensemble] = self._changed(jnp.exp(log_weights / 2))
+            self._roots[ensemble] = self._changed(root_weights(ensemble))
         return self._roots[ensemble]
 
     def _parameters(self, outcomes, offsets, first):
@@ -358,6 +358,11 @@ def toeplitz(values, n_rows):
 
 
 # ------------------------------------------------------------------ helpers
+
+
+def root_weights(ensemble):
+    """√w_k of the states of an ensemble."""
+    return jnp.exp(dicke.log_weights(ensemble.n_atoms, ensemble.window) / 2)
 
 
 def normalized(tree):

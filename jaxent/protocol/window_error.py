@@ -154,6 +154,7 @@ def entropy_with_errors(
 
     Arguments and errors as `end_to_end_entropy`; all arguments must be known. Rounding, about 1e-12, is not included.
     """
+    arguments.check_chain(chain)
     found = Problem.of(chain, time, outcomes, phase_offset).entropies(None, tolerance)
     window = found.window_error
     if chain.window is not None:
