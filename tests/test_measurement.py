@@ -256,7 +256,9 @@ def test_the_kernel_of_many_atoms_is_that_of_a_mixture_of_counts():
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("time", "rate"), [(1.0, 0.03), (2.0, 0.02), (HALF, 0.05), (jaxent.pi_fraction(2, 3), 0.05)], ids=str
+    ("time", "rate"),
+    [(1.0, 0.03), (2.0, 0.02), (HALF, 0.05), (jaxent.pi_fraction(2, 3), 0.05)],
+    ids=["t = 1", "t = 2", "t = pi/2", "t = 2pi/3"],
 )
 @pytest.mark.parametrize("measurement", [None, Measurement(5.0, 3e-4)], ids=["perfect", "imperfect"])
 def test_the_stencil_agrees_at_ten_thousand_atoms(measurement, time, rate):

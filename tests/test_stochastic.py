@@ -208,6 +208,24 @@ def test_many_atoms_agree_with_bloch_bands(window, depth, least):
     assert error < least
 
 
+@jax.jit
+@jax.value_and_grad
+def rule_along_a_line(step, diagonal, beside, along):
+    return stochastic._quadratures(diagonal + step * along[0], beside + step * along[1])[-1]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_gradients_of_the_rule_agree_with_differences(ends):
+    rng = np.random.default_rng(3)
+    diagonal, beside, along = rng.normal(size=12), rng.uniform(0.1, 1, 12), rng.normal(size=(2, 12))
+    if ends:
+        for numbers in (diagonal, beside, *along):
+            numbers[7:] = 0.0
+    step = 1e-5
+    below, at, above = (rule_along_a_line(x, diagonal, beside, along) for x in (-step, 0.0, step))
+    assert float(at[1]) == pytest.approx(float(above[0] - below[0]) / (2 * step), rel=1e-6)
+
+
 def test_a_product_state_ends_the_krylov_space_at_once():
     """At t = 0 the partial transpose is a projector: one product with it says everything."""
     found = jaxent.estimate_log_negativity(jax.random.key(0), jaxent.Chain(3, 6), 0.0, 0.1, n_probes=8, depth=20)
