@@ -255,15 +255,30 @@ def test_the_kernel_of_many_atoms_is_that_of_a_mixture_of_counts():
 
 
 @pytest.mark.thorough
-def test_the_stencil_agrees_at_ten_thousand_atoms():
-    asked = (1.0, 0.03, 10**4 - 80.0, 0.1)
-    measurement = Measurement(5.0, 3e-4)
-    found = jaxent.log_negativity_with_errors(Chain(3, 10**4), *asked, measurement=measurement)
-    chain = Chain(3, 10**4, window=5.0)
+@pytest.mark.parametrize(
+    ("time", "rate"),
+    [(1.0, 0.03), (2.0, 0.02), (HALF, 0.05), (jaxent.pi_fraction(2, 3), 0.05)],
+    ids=["t = 1", "t = 2", "t = pi/2", "t = 2pi/3"],
+)
+@pytest.mark.parametrize("measurement", [None, Measurement(5.0, 3e-4)], ids=["perfect", "imperfect"])
+def test_the_stencil_agrees_at_ten_thousand_atoms(measurement, time, rate):
+    agree(10**4, (time, rate, 10**4 - 80, 0.1), measurement, depth=400)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("measurement", [None, Measurement(5.0, 3e-4)], ids=["perfect", "imperfect"])
+def test_the_stencil_agrees_at_a_hundred_thousand_atoms(measurement):
+    agree(10**5, (1.0, 0.1, 10**5 - 80, 0.1), measurement, depth=200)
+
+
+def agree(n_atoms, asked, measurement, depth):
+    found = jaxent.log_negativity_with_errors(Chain(3, n_atoms), *asked, measurement=measurement)
     estimate = jaxent.estimate_log_negativity(
-        jax.random.key(0), chain, *asked, n_probes=8, depth=900, measurement=measurement
-    )  # so many products that what their finite number leaves is less than the noise of the vectors
-    assert abs(found.value - estimate.value) < found.error + 3 * estimate.standard_error < 2e-3
+        *(jax.random.key(0), Chain(3, n_atoms, window=5.0), *asked),
+        **{"n_probes": 8, "depth": depth, "measurement": measurement},
+    )
+    assert abs(found.value - estimate.value) < found.error + 3 * estimate.standard_error + estimate.depth_error
+    assert max(estimate.standard_error, estimate.depth_error) < 2e-3
 
 
 def test_probabilities_of_many_atoms_are_those_of_few():
