@@ -43,6 +43,7 @@ WITHOUT_ROWS = {
     "read_sweep": "a file of at most 64 MiB",
     "textbook_offset": "a number",
     "to_xarray": "keeps the array that it is given",
+    "witnesses": "matrices of six rows",
 }
 
 
@@ -148,6 +149,15 @@ def cases_of_chains() -> dict:
             ),
             "modular_coherent_information": (
                 lambda n: jaxent.modular_coherent_information(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
+                (16,),
+            ),
+            "collective_spin_moments": (lambda n: jaxent.collective_spin_moments(Chain(3, n), 1e-6, rate), (10**6,)),
+            "collective_spin_moments: without noise": (
+                lambda n: jaxent.collective_spin_moments(Chain(3, n), 1e-8),
+                (10**8,),
+            ),
+            "modular_witness": (
+                lambda n: jaxent.modular_witness(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
                 (16,),
             ),
             "dephased_log_probability": (  # by pairs of Dicke states

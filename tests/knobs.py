@@ -144,6 +144,18 @@ KNOBS = {
         lambda x: jaxent.end_to_end_state(TINY, x[0], rates(x[1:4]), 1, x[5], x[4]),
         NOISE_OF_THREE,
     ),
+    "collective spins: time, offset": (
+        lambda x: jaxent.collective_spin_moments(SHORT, x[0], 0.0, 5, x[1]),
+        np.array([0.7, 0.3]),
+    ),
+    "witnesses: time, offset": (
+        lambda x: [one.value for one in jaxent.witnesses(jaxent.collective_spin_moments(SHORT, x[0], 0.0, 5, x[1]))],
+        np.array([0.3, 0.1]),
+    ),
+    "modular witness: offset": (
+        lambda x: jaxent.modular_witness(SHORT, jaxent.pi_fraction(1), 0.0, 6, x[0])[1:],
+        np.array([0.1]),
+    ),
     "master equation: time, rates, shared, drive, jumps, offset": (
         integrated,
         np.array([0.7, 0.02, 0.05, 0.03, 0.01, 0.2, 0.02, 0.03, 0.01, 0.3]),

@@ -28,6 +28,7 @@ LAYERS = [
     "protocol",
     "bloch",
     "noise",
+    "spins",
     "outcomes",
     "interop",
     "analysis",
@@ -67,6 +68,7 @@ PACKAGES = {
         "stochastic",
         "master_equation",
     ],
+    "spins": ["kernel", "moments", "linear_witnesses", "modular_witness"],
     "outcomes": ["sampling", "decoding", "averages"],
     "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize"],
     "sweep": [
@@ -99,6 +101,7 @@ PACKAGES = {
         "macroscopic_noise",
         "single_atoms",
         "resolution",
+        "modular_witness",
         "best_offsets",
         "registry",
     ],

@@ -325,6 +325,7 @@ def reproduce(
                 "saturation",
                 "single-atom",
                 "resolution",
+                "witness",
                 "offsets",
             ],
             ...,

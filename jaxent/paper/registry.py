@@ -15,6 +15,7 @@ from jaxent.paper import (
     claims_four,
     large_n,
     macroscopic_noise,
+    modular_witness,
     resolution,
     section_five,
     section_four,
@@ -48,6 +49,7 @@ FIGURES = {
     "saturation": Figure(macroscopic_noise.figure_saturation, figures.draw_saturation),
     "single-atom": Figure(single_atoms.figure_single_atom, figures.draw_single_atom),
     "resolution": Figure(resolution.figure_resolution, figures.draw_resolution),
+    "witness": Figure(modular_witness.figure_witness, figures.draw_witness),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
 }
 
@@ -62,6 +64,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
         section_five,
         single_atoms,
         resolution,
+        modular_witness,
         best_offsets,
     )
     return sum(part.seconds(numbers, quick) for part in parts)
@@ -84,5 +87,14 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
     Args:
         datasets: results of `FIGURES`, by figure number.
     """
-    parts = (claims_four, large_n, claims_five, macroscopic_noise, single_atoms, resolution, best_offsets)
+    parts = (
+        claims_four,
+        large_n,
+        claims_five,
+        macroscopic_noise,
+        single_atoms,
+        resolution,
+        modular_witness,
+        best_offsets,
+    )
     return [one for part in parts for one in part.findings(datasets)]
