@@ -148,13 +148,9 @@ KNOBS = {
         lambda x: jaxent.collective_spin_moments(SHORT, x[0], 0.0, 5, x[1]),
         np.array([0.7, 0.3]),
     ),
-    "witnesses: time, offset": (
-        lambda x: [one.value for one in jaxent.witnesses(jaxent.collective_spin_moments(SHORT, x[0], 0.0, 5, x[1]))],
-        np.array([0.3, 0.1]),
-    ),
-    "modular witness: offset": (
-        lambda x: jaxent.modular_witness(SHORT, jaxent.pi_fraction(1), 0.0, 6, x[0])[1:],
-        np.array([0.1]),
+    "modular witness: rate, offset": (
+        lambda x: jaxent.modular_witness(SHORT, jaxent.pi_fraction(2, 3), x[0], 5, x[1]).correlations,
+        np.array([0.1, 0.5]),
     ),
     "master equation: time, rates, shared, drive, jumps, offset": (
         integrated,

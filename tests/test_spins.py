@@ -1,5 +1,7 @@
 """Collective spins of both ends: against dense matrices, mpmath and limits, with derivatives and refusals."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +24,7 @@ CASES = [
 ]
 
 
-def spins(n_atoms, time, outcome=None, offset=0.0, rates=0.0, **measured):
+def spins(n_atoms, time, outcome=None, offset=0.0, rates: Any = 0.0, **measured):
     measurement = Measurement(**measured) if measured else None
     return jaxent.collective_spin_moments(
         Chain(3, n_atoms), time, jnp.asarray(rates), outcome, offset, measurement=measurement

@@ -23,7 +23,7 @@ def test_the_figure_holds_what_is_certified(monkeypatch):
     rho = np.asarray(jaxent.end_to_end_state(jaxent.Chain(3, 20), math.pi, 0.01, 17, offset))
     k = np.arange(21)
     parity = (k + 1) % 2  # cells begin at 9: the middle of the weights is in one
-    same = float(np.einsum("abab->ab", rho).real[parity[:, None] == parity[None, :]].sum())
+    same = float(np.real(np.einsum("abab->ab", rho))[parity[:, None] == parity[None, :]].sum())
     partner = np.where((k - 9) % 2 == 0, k + 1, k - 1)
     inside = (partner >= 0) & (partner <= 20)
     swapped = sum(rho[a, b, partner[a], partner[b]].real for a in k[inside] for b in k[inside])
@@ -69,7 +69,8 @@ def test_the_drawing_names_levels_and_sizes():
         "(a)  N = $10^{4}$, t = 2π/r",
         "(b)  the same, γ = 0.001",
     ]
-    words = [text.get_text() for axes in drawing.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
+    legends = [legend for axes in drawing.axes if (legend := axes.get_legend())]
+    words = [text.get_text() for legend in legends for text in legend.get_texts()]
     assert {"r = 2", "r = 4", "Schmidt number r certified up to here"} <= set(words)
     # the right axis is the logarithm of the left one
     marks = dict(

@@ -119,7 +119,7 @@ def test_witnesses_have_slopes():
 
 def test_witnesses_of_anything_else_are_refused():
     with pytest.raises((ValueError, TypeError), match=r"(?s)moments.*CollectiveSpinMoments"):
-        jaxent.witnesses(np.eye(6))
+        jaxent.witnesses(np.eye(6))  # pyright: ignore[reportArgumentType]
 
 
 # ----------------------------------------------------------------- modular ones
@@ -162,7 +162,7 @@ def test_fidelity_and_log_negativity_are_bounds():
         first = 12 - levels // 2
         positions = oracle.positions_state(rho, levels, first, first)
         bell = np.eye(levels).reshape(-1) / np.sqrt(levels)
-        fidelity = bell @ positions.reshape(levels**2, levels**2).real @ bell
+        fidelity = bell @ np.real(positions.reshape(levels**2, levels**2)) @ bell
         assert float(found.fidelity) <= fidelity + 1e-12
         assert float(found.fidelity) > fidelity - 0.1
         bits = float(jaxent.end_to_end_log_negativity(Chain(3, 24), time, rate))

@@ -27,11 +27,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import dicke
+from jaxent import arguments, dicke
 from jaxent.measurement import Records, joint_amplitudes, loss_amplitudes
 from jaxent.times import cos_sin_turns, turns
 
-__all__ = ["Case", "averaged", "combinations", "likelihoods", "n_rows"]
+__all__ = ["Case", "averaged", "combinations", "least_log_probability", "likelihoods", "may_dephase", "n_rows"]
 
 _NEAR = 0.3  # |tan y tan h| up to which a difference is taken from the ratio
 _STEP = 0.38  # of ξ; the error of the rule is below 1e-17 for s√N ≤ 1
@@ -39,6 +39,7 @@ _REACH = 9.2  # of ξ, in standard deviations
 _WIDTH = 13.0  # half-width of a peak of f², in units of 1/√N
 _BAND = 9.2  # frequencies of f² and of a normal of width 1/√N, in units of √N
 _LEAST = 2.5e-14  # γtN that is added
+_LEAST_AT_ZERO = math.log(1e-5)
 _ONE_IMAGE = 0.055  # width in turns up to which one image of a wrapped normal is enough
 
 
@@ -65,6 +66,14 @@ class Case(NamedTuple):
 def n_rows(read: Any) -> int:
     """Count the combinations: A, H, O, X, and three imaginary parts where atoms are lost."""
     return 7 if isinstance(read, Records) and read.lossy else 4
+
+
+def may_dephase(dephasing_rate: Any) -> bool:
+    """Tell whether the rate of the measured ensemble of three is traced, or not 0."""
+    rates = getattr(dephasing_rate, "rates", dephasing_rate)
+    if rates is not dephasing_rate or np.ndim(rates) == 1:
+        rates = jnp.asarray(rates)[..., 1]
+    return not arguments.is_zero(rates)
 
 
 # ------------------------------------------------------------ without dephasing
@@ -146,14 +155,24 @@ def likelihoods(case: Case, differences: np.ndarray) -> jax.Array:
     return _averaged(case, differences, likelihood, False)[0]
 
 
+def least_log_probability(case: Case, otherwise: float) -> jax.Array:
+    """Return the log p down to which averages have nine digits: a rate that is traced and 0 is changed a little."""
+    if not case.dephased:
+        return jnp.asarray(otherwise)
+    return jnp.where(_at_zero(case), max(_LEAST_AT_ZERO, otherwise), otherwise)
+
+
+def _at_zero(case: Case) -> jax.Array:
+    return case.strength <= 1e5 * _LEAST / case.n_atoms
+
+
 def _averaged(case: Case, differences, function: Callable, with_neighbours: bool):
     turned = turns(differences, case.time, 1)
     half_angle = turned + case.offset / (4 * jnp.pi)
     if not case.dephased:
         return function(half_angle)
     # a root has no slope at 0: what is added changes averages there by 1e-14, and leaves nine digits of their slopes
-    least = _LEAST / case.n_atoms
-    strength = jnp.where(case.strength > 1e5 * least, case.strength, case.strength + least)
+    strength = jnp.where(_at_zero(case), case.strength + _LEAST / case.n_atoms, case.strength)
     deviation = jnp.sqrt(4 * strength) / (2 * jnp.pi)  # in turns
     angle = 2 * turned + case.offset / (2 * jnp.pi)
     narrow = jax.lax.stop_gradient(deviation) * 2 * jnp.pi * math.sqrt(case.n_atoms) <= 1

@@ -77,7 +77,8 @@ def witnesses(moments: CollectiveSpinMoments) -> tuple[Witness, ...]:
         moments: from `jaxent.collective_spin_moments`, or measured ones (`CollectiveSpinMoments.measured`).
 
     Returns:
-        tuple of Witness: where a mean spin is shorter than 10^-6 N, criteria that divide by it have the value ∞.
+        tuple of Witness: where a mean spin is shorter than 10^-6 N, criteria that divide by it have the value ∞. Values
+        are differentiable once.
 
     References:
         V. Giovannetti, S. Mancini, D. Vitali and P. Tombesi, Phys. Rev. A 67, 022320 (2003).
@@ -101,15 +102,16 @@ def witnesses(moments: CollectiveSpinMoments) -> tuple[Witness, ...]:
     squeezed = [_squeezing(n, frame, index) for index in (0, 1)] + [_squeezing_of_both(n, frame)]
     names = ("first end", "last end", "both ends")
     fisher = "quantum Fisher information" if moments.pure else "quantum Fisher information, from moments"
-    return (
-        _least("Giovannetti-Mancini", _product(frame), ends, _GIOVANNETTI, n),
-        _least("Hofmann-Takeuchi", _all_components(n, moments), ends, _HOFMANN, n),
-        _least("Duan", _sum(frame), ends, _DUAN, n),
-        _least("EPR steering of the first end", _steering(frame, 0), steering, _REID, n),
-        _least("EPR steering of the last end", _steering(frame, 1), steering, _REID, n),
-        *(_least(f"Wineland, {name}", value, atoms, _WINELAND, n) for name, value in zip(names, squeezed, strict=True)),
-        _largest(fisher, _fisher(frame, moments), ends, _GESSNER, n),
-    )
+    both = [
+        ("Giovannetti-Mancini", _product(frame), ends, _GIOVANNETTI),
+        ("Hofmann-Takeuchi", _all_components(n, moments), ends, _HOFMANN),
+        ("Duan", _sum(frame), ends, _DUAN),
+        ("EPR steering of the first end", _steering(frame, 0), steering, _REID),
+        ("EPR steering of the last end", _steering(frame, 1), steering, _REID),
+        *((f"Wineland, {name}", value, atoms, _WINELAND) for name, value in zip(names, squeezed, strict=True)),
+    ]
+    found = [_witness(n, moments, *one, smaller=True) for one in both]
+    return (*found, _witness(n, moments, fisher, _fisher(frame, moments), ends, _GESSNER, smaller=False))
 
 
 _GIOVANNETTI = "V. Giovannetti, S. Mancini, D. Vitali and P. Tombesi, Phys. Rev. A 67, 022320 (2003)"
@@ -124,12 +126,11 @@ def _margin(n: float, value):
     return jax.lax.stop_gradient(jnp.abs(value)) * (_MARGIN + _ROUNDINGS * rounding.epsilon(value.dtype) * n)
 
 
-def _least(name, value, certifies, reference, n) -> Witness:
-    return Witness(value, 1.0, value + _margin(n, value) < 1, name, certifies, reference)
-
-
-def _largest(name, value, certifies, reference, n) -> Witness:
-    return Witness(value, 1.0, value - _margin(n, value) > 1, name, certifies, reference, smaller=False)
+def _witness(n: float, moments, name: str, value, certifies: str, reference: str, *, smaller: bool) -> Witness:
+    value = jnp.where(jnp.isnan(moments.mean[0]), jnp.nan, value)  # of undefined moments
+    margin = _margin(n, value)
+    violated = value + margin < 1 if smaller else value - margin > 1
+    return Witness(value, 1.0, violated, name, certifies, reference, smaller)
 
 
 # ------------------------------------------------------------------- mean spins

@@ -46,7 +46,7 @@ from jaxent import arguments, dicke
 from jaxent.chain import Chain
 from jaxent.measurement import Measurement, Records
 from jaxent.messages import shown
-from jaxent.noise.dephasing import Problem, Rate
+from jaxent.noise.dephasing import EnsembleRates, Problem, Rate
 from jaxent.noise.measured_ensemble import damping
 from jaxent.runtime import execution
 from jaxent.spins import kernel
@@ -106,7 +106,8 @@ def modular_witness(
             this ensemble, up to 10^6 atoms.
 
     Returns:
-        ModularWitness: of the shape of the rates. 10^-7 is subtracted before anything is certified.
+        ModularWitness: of the shape of the rates. 10^-7 is subtracted before anything is certified. Where two
+        differences are correlated alike, derivatives are those of one of them.
 
     Raises:
         ValueError: on any argument out of range, for other M and other times, where atoms may be lost, and for outcomes
@@ -119,7 +120,7 @@ def modular_witness(
         B. M. Terhal and P. Horodecki, Phys. Rev. A 61, 040301 (2000): Schmidt number and F.
     """
     problem, fraction = _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
-    shape = _Shape(chain.n_atoms, _levels(fraction), not arguments.is_zero(problem.strengths[..., 1]))
+    shape = _Shape(chain.n_atoms, _levels(fraction), _may_dephase(dephasing_rate))
     correlations, log_probability = execution.call(
         _over_rates,
         *(shape, fraction, problem.strengths, problem.outcomes[0], problem.offsets[0]),
@@ -195,12 +196,19 @@ def _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -
                 "Argument `measurement` must have atom_loss_rate = 0 here, since lost atoms tell differences apart "
                 f"that this witness takes for one, but it is {shown(problem.outcomes.loss_rates)}."
             )
-        if chain.n_atoms > _MOST_IMPERFECT and not arguments.is_zero(problem.strengths[..., 1]):
+        if chain.n_atoms > _MOST_IMPERFECT and _may_dephase(dephasing_rate):
             raise ValueError(
                 f"Argument `measurement` must be None beyond {_MOST_IMPERFECT} atoms where the measured ensemble "
                 f"dephases, but n_atoms = {chain.n_atoms}."
             )
     return problem, fraction
+
+
+def _may_dephase(dephasing_rate: Any) -> bool:
+    """Tell whether a rate is traced, or not 0; an array is one of rates here, not of ensembles."""
+    if isinstance(dephasing_rate, EnsembleRates):
+        return kernel.may_dephase(dephasing_rate)
+    return not arguments.is_zero(dephasing_rate)
 
 
 def _levels(time: PiFraction) -> int:
@@ -268,7 +276,7 @@ def _correlations(shape: _Shape, time, strengths, read, offset):
     twos = jnp.einsum("da,xdb,xab->x", along_1, along_3, given, precision="highest") / (levels * safe)
     best = jnp.argmax(jax.lax.stop_gradient(ones + twos))
     log_probability = jnp.where(possible[best], jnp.log(safe[best]), -jnp.inf)
-    defined = jnp.where(log_probability > _LEAST, 1.0, jnp.nan)
+    defined = jnp.where(log_probability > kernel.least_log_probability(case, _LEAST), 1.0, jnp.nan)
     if isinstance(read, Records):
         defined = jnp.where(read.possible(shape.n_atoms), defined, jnp.nan)
     else:

@@ -48,6 +48,7 @@ __all__ = ["CollectiveSpinMoments", "about", "check_three", "collective_spin_mom
 
 _REACH = 12.0  # standard deviations of k_1 - k_3 that are summed; the weight beyond is below 1e-31
 _LEAST = math.log(1e-22)  # of log p: of a window's sum nine digits are left
+_LEAST_OF_ALL = math.log(1e-280)  # where all differences are summed
 _MOST_IMPERFECT = 10**5  # N; differences of the kernel of a record lose N ε
 _SUMS = np.block([[np.eye(3), np.eye(3)], [np.eye(3), -np.eye(3)]])  # sums of both ends, then differences
 
@@ -115,12 +116,13 @@ def collective_spin_moments(
 
     Raises:
         ValueError: on any argument out of range, for other M, with a window, and for outcomes that cannot occur or are
-            less probable than 10^-22 where N > 300. Under a transformation the values are NaN instead of the last.
+            less probable than 10^-22 where N > 300 (10^-5 where the rate is traced, and 0). Under a transformation the
+            values are NaN instead of the last.
     """
     problem = _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
-    dephased = not arguments.is_zero(problem.strengths[1])
+    dephased = kernel.may_dephase(dephasing_rate)
     shape = _Shape(chain.n_atoms, dephased)
-    _refuse_imperfect(problem, dephased)
+    _refuse_imperfect(problem)
     count = 2 * _half_width(chain.n_atoms) + 1
     memory.check_memory(400 * count, f"Sums over {count} differences of the ends", "use fewer atoms")
     (mean, covariance, both), log_probability = execution.call(
@@ -177,7 +179,7 @@ def _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -
     return problem
 
 
-def _refuse_imperfect(problem: Problem, dephased: bool) -> None:
+def _refuse_imperfect(problem: Problem) -> None:
     n_atoms = problem.static.chain.n_atoms
     if isinstance(problem.outcomes, Records) and n_atoms > _MOST_IMPERFECT:
         raise ValueError(
@@ -223,7 +225,8 @@ class _Sums(NamedTuple):
 def _moments(shape: _Shape, time, strengths, read, offset):
     case = kernel.Case(shape.n_atoms, shape.dephased, time, strengths[1], read, offset)
     sums, log_probability = _sums(case)
-    possible = log_probability > (_LEAST if _half_width(shape.n_atoms) < shape.n_atoms else -math.inf)
+    least = _LEAST if _half_width(shape.n_atoms) < shape.n_atoms else _LEAST_OF_ALL
+    possible = log_probability > kernel.least_log_probability(case, least)
     if isinstance(read, Records):
         possible = possible & read.possible(shape.n_atoms)
     else:
