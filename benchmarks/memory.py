@@ -35,6 +35,7 @@ WITHOUT_ROWS = {
     "band.is_certain": "a truth value",
     "band.obstacle": "a text",
     "band.worth_planning": "a truth value",
+    "collective_spin_moments": "some dozens of vectors of 17 √N numbers: less than 1 GiB up to 10^10 atoms",
     "check_sweep": "reads one tile of at most 64 MiB at a time",
     "dicke.window_half_width": "a number",
     "keep_compiled_programs": "sets options",
@@ -150,11 +151,6 @@ def cases_of_chains() -> dict:
             "modular_coherent_information": (
                 lambda n: jaxent.modular_coherent_information(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
                 (16,),
-            ),
-            "collective_spin_moments": (lambda n: jaxent.collective_spin_moments(Chain(3, n), 1e-6, rate), (10**6,)),
-            "collective_spin_moments: without noise": (
-                lambda n: jaxent.collective_spin_moments(Chain(3, n), 1e-8),
-                (10**8,),
             ),
             "modular_witness": (
                 lambda n: jaxent.modular_witness(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
