@@ -286,6 +286,22 @@ def programs() -> dict[str, Program]:
         public="modular_coherent_information",
     )
     add(
+        "collective spins and witnesses, N = 1000",
+        lambda t, g: [
+            (one.value, one.violated)
+            for one in jaxent.witnesses(jaxent.collective_spin_moments(Chain(3, 1000), t, g, 990, 0.1))
+        ],
+        (),
+        (),
+        public="collective_spin_moments CollectiveSpinMoments witnesses Witness",
+    )
+    add(
+        "modular witness, r = 4, N = 1e6",
+        lambda g: jaxent.modular_witness(Chain(3, 10**6), jaxent.pi_fraction(1, 2), g),
+        (),
+        public="modular_witness ModularWitness",
+    )
+    add(
         "estimated log negativity, N = 20",
         lambda t, g: jaxent.estimate_log_negativity(key, Chain(3, 20), t, g, n_probes=8, depth=10).value,
         (),

@@ -35,6 +35,7 @@ WITHOUT_ROWS = {
     "band.is_certain": "a truth value",
     "band.obstacle": "a text",
     "band.worth_planning": "a truth value",
+    "collective_spin_moments": "some dozens of vectors of 17 √N numbers: less than 1 GiB up to 10^10 atoms",
     "check_sweep": "reads one tile of at most 64 MiB at a time",
     "dicke.window_half_width": "a number",
     "keep_compiled_programs": "sets options",
@@ -45,6 +46,7 @@ WITHOUT_ROWS = {
     "textbook_offset": "a number",
     "tangent_plane": "elementwise, of arrays that it is given",
     "to_xarray": "keeps the array that it is given",
+    "witnesses": "matrices of six rows",
 }
 
 
@@ -156,6 +158,10 @@ def cases_of_chains() -> dict:
             ),
             "modular_coherent_information": (
                 lambda n: jaxent.modular_coherent_information(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
+                (16,),
+            ),
+            "modular_witness": (
+                lambda n: jaxent.modular_witness(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
                 (16,),
             ),
             "dephased_log_probability": (  # by pairs of Dicke states

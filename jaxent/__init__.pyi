@@ -79,6 +79,9 @@ from .protocol.window_error import (
     entropy_with_errors,
 )
 from .runtime.programs import keep_compiled_programs
+from .spins.linear_witnesses import Witness, witnesses
+from .spins.modular_witness import ModularWitness, modular_witness
+from .spins.moments import CollectiveSpinMoments, collective_spin_moments
 from .sweep import Span, Sweep, check_sweep, open_sweep, read_sweep, run_sweep
 from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 
@@ -89,6 +92,7 @@ __all__ = [
     "BandPlan",
     "BondTimes",
     "Chain",
+    "CollectiveSpinMoments",
     "EnsembleRates",
     "EntropyCurve",
     "EntropyWithErrors",
@@ -102,6 +106,7 @@ __all__ = [
     "MagicTimes",
     "MeasuredState",
     "Measurement",
+    "ModularWitness",
     "OptimizationError",
     "Optimum",
     "OutcomeAverage",
@@ -110,6 +115,7 @@ __all__ = [
     "Sensitivities",
     "Span",
     "Sweep",
+    "Witness",
     "average_decoded_fidelity",
     "average_entropy",
     "average_log_negativity",
@@ -118,6 +124,7 @@ __all__ = [
     "chain_for_tolerance",
     "check_sweep",
     "coherent_information",
+    "collective_spin_moments",
     "crevasse_grid",
     "decode_outcomes",
     "decoded_fidelity",
@@ -156,6 +163,7 @@ __all__ = [
     "maximize",
     "measure_density",
     "modular_coherent_information",
+    "modular_witness",
     "negativity",
     "normalized_entropy",
     "open_sweep",
@@ -187,4 +195,5 @@ __all__ = [
     "to_xarray",
     "uniform_grid",
     "von_neumann_entropy",
+    "witnesses",
 ]

@@ -44,6 +44,7 @@ FUNCTIONS = {
     "fidelity": lambda t, x, q: jaxent.decoded_fidelity(SHORT, q, 2),
     "error bound": lambda t, x, q: jaxent.entropy_error_bound(jaxent.Chain(3, 20, 2.0), t, q, x),
     "error estimate": lambda t, x, q: jaxent.entropy_error_estimate(jaxent.Chain(4, 12, 1.0), t, q, x),
+    "collective spins": lambda t, x, q: jaxent.collective_spin_moments(SHORT, t, 0.0, q, x),
     "state tensor": on_tensor,
     "reduced density matrix": lambda t, x, q: steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 4),
     "measures": lambda t, x, q: (

@@ -144,6 +144,14 @@ KNOBS = {
         lambda x: jaxent.end_to_end_state(TINY, x[0], rates(x[1:4]), 1, x[5], x[4]),
         NOISE_OF_THREE,
     ),
+    "collective spins: time, offset": (
+        lambda x: jaxent.collective_spin_moments(SHORT, x[0], 0.0, 5, x[1]),
+        np.array([0.7, 0.3]),
+    ),
+    "modular witness: rate, offset": (
+        lambda x: jaxent.modular_witness(SHORT, jaxent.pi_fraction(2, 3), x[0], 5, x[1]).correlations,
+        np.array([0.1, 0.5]),
+    ),
     "master equation: time, rates, shared, drive, jumps, offset": (
         integrated,
         np.array([0.7, 0.02, 0.05, 0.03, 0.01, 0.2, 0.02, 0.03, 0.01, 0.3]),

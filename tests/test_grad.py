@@ -36,6 +36,7 @@ NO_ANSWER = {
     "coherent information: time, rates, shared, offset": (0,),  # grows as t log t
     "planned entropy: time, offset": ("all",),  # far from where the plan was made
     "reduced density matrix: bonds, offsets": ("all",),  # of no state, but for rounding
+    "modular witness: rate, offset": (1, "all"),  # two shifts of the cells are equally good
     "fidelity: time, offsets": ("all",),  # of outcomes that cannot occur, set to 0
 }
 

@@ -50,6 +50,10 @@ CODE = """if True:
         jaxent.average_log_negativity: AVERAGE | dict(chain=TINY, dephasing_rate=0.1, collective_rate=0.01),
         jaxent.chain_for_tolerance: dict(n_atoms=9, time=0.7, tolerance=0.1, outcomes=9, phase_offset=0.0),
         jaxent.coherent_information: dict(rho=RHO),
+        jaxent.CollectiveSpinMoments.measured: dict(mean=np.ones(6), covariance=np.eye(6), n_atoms=2, pure=False),
+        jaxent.collective_spin_moments: dict(
+            chain=TINY, time=0.7, dephasing_rate=0.1, outcomes=1, phase_offset=0.3, measurement=None
+        ),
         jaxent.crevasse_grid: dict(n_atoms=3, stop=1.0, points_per_dip=10.0),
         jaxent.decode_outcomes: dict(chain=CHAIN, outcomes=3, levels=2, numerator=1),
         jaxent.decoded_fidelity: DENSE | dict(levels=2, numerator=1),
@@ -106,6 +110,9 @@ CODE = """if True:
             chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, modulus=2,
             register="cell",
         ),
+        jaxent.modular_witness: dict(
+            chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, measurement=None
+        ),
         jaxent.negativity: dict(amplitudes=BELL),
         jaxent.normalized_entropy: dict(entropy=1.0, n_atoms=3),
         jaxent.outcome_probabilities: dict(chain=CHAIN, time=0.7, phase_offset=0.3),
@@ -129,6 +136,7 @@ CODE = """if True:
         jaxent.textbook_offset: dict(time=jaxent.pi_fraction(2, 3)),
         jaxent.uniform_grid: dict(start=0.1, stop=1.0, n_times=3),
         jaxent.von_neumann_entropy: dict(rho=BELL),
+        jaxent.witnesses: dict(moments=jaxent.collective_spin_moments(TINY, 0.7)),
         jaxent.from_qutip: dict(qobj=3, n_systems=2),
         jaxent.from_xarray: dict(data=3),
         jaxent.to_qutip: dict(state=BELL, n_systems=2),
@@ -164,7 +172,10 @@ CODE = """if True:
                     said.append((f"{function.__name__}({name} = {kind})", type(error).__name__, str(error)[:1000]))
     print(json.dumps([tried, said]))
     """
-RECORDS = {"BandPlan", "BondTimes", "EnsembleRates", "EntropyCurve", "Jitter", "Measurement", "OptimizationError"}
+RECORDS = {
+    *("BandPlan", "BondTimes", "CollectiveSpinMoments", "EnsembleRates", "EntropyCurve", "Jitter"),
+    *("Measurement", "OptimizationError", "Witness"),
+}
 # what works on files has tests of its own
 FILES = {"Span", "Sweep", "check_sweep", "keep_compiled_programs", "open_sweep", "read_sweep", "run_sweep"}
 MOST = 400

@@ -30,6 +30,7 @@ LAYERS = [
     "bloch",
     "noise",
     "phase_space",
+    "spins",
     "outcomes",
     "interop",
     "analysis",
@@ -72,6 +73,7 @@ PACKAGES = {
         "master_equation",
     ],
     "phase_space": ["directions", "husimi", "wigner", "banded", "ends"],
+    "spins": ["kernel", "moments", "linear_witnesses", "modular_witness"],
     "outcomes": ["sampling", "decoding", "averages"],
     "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize", "experiment"],
     "sweep": [
@@ -105,6 +107,7 @@ PACKAGES = {
         "single_atoms",
         "resolution",
         "atom_numbers",
+        "modular_witness",
         "best_offsets",
         "pictures",
         "registry",

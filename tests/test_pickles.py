@@ -19,6 +19,7 @@ from jaxent.sweep import exports
 from jaxent.sweep.validation import QuestionError
 
 CHAIN = jaxent.Chain(3, 4, 1.5)
+CHAIN_OF_FEW = jaxent.Chain(3, 4)
 THREE = np.arange(3.0)
 EXCEPTIONS = [
     exports._Refused("holds no Zarr store"),
@@ -44,6 +45,9 @@ def objects():
         jaxent.EntropyWithErrors(
             *[jnp.asarray(x) for x in (1.0, 0.0, 1e-9, 0.0, 0.0, 1e-9)][: len(jaxent.EntropyWithErrors._fields)]
         ),
+        jaxent.collective_spin_moments(CHAIN_OF_FEW, 0.3),
+        jaxent.modular_witness(CHAIN_OF_FEW, jaxent.pi_fraction(1)),
+        jaxent.Witness(jnp.asarray(0.5), 1.0, jnp.asarray(True), "a name", "entanglement", "a reference"),
         jaxent.EstimatedLogNegativity(*[1.0] * len(jaxent.EstimatedLogNegativity._fields)),
         jaxent.Experiment("2kHz", 4, t2="5ms", resolution=0.5),
         jaxent.Extrema(*[THREE] * len(jaxent.Extrema._fields)),

@@ -335,6 +335,7 @@ def reproduce(
                 "single-atom",
                 "resolution",
                 "atom-numbers",
+                "witness",
                 "offsets",
                 "husimi",
             ],

@@ -16,6 +16,7 @@ from jaxent.paper import (
     claims_four,
     large_n,
     macroscopic_noise,
+    modular_witness,
     pictures,
     resolution,
     section_five,
@@ -51,6 +52,7 @@ FIGURES = {
     "single-atom": Figure(single_atoms.figure_single_atom, figures.draw_single_atom),
     "resolution": Figure(resolution.figure_resolution, figures.draw_resolution),
     "atom-numbers": Figure(atom_numbers.figure_atom_numbers, figures.draw_atom_numbers),
+    "witness": Figure(modular_witness.figure_witness, figures.draw_witness),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
     "husimi": Figure(pictures.figure_husimi, figures.draw_husimi),
 }
@@ -67,6 +69,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
         single_atoms,
         resolution,
         atom_numbers,
+        modular_witness,
         best_offsets,
         pictures,
     )
@@ -92,6 +95,6 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
     """
     parts = (
         *(claims_four, large_n, claims_five, macroscopic_noise, single_atoms, resolution),
-        *(atom_numbers, best_offsets, pictures),
+        *(atom_numbers, modular_witness, best_offsets, pictures),
     )
     return [one for part in parts for one in part.findings(datasets)]

@@ -30,6 +30,7 @@ __all__ = [
     "draw_saturation",
     "draw_single_atom",
     "draw_three_limit",
+    "draw_witness",
     "draw_zoom",
 ]
 
@@ -524,6 +525,49 @@ def draw_husimi(data: xr.Dataset) -> Figure:
         bar = figure.colorbar(mesh, ax=panels, shrink=0.5, aspect=25)
         bar.set_label("Husimi function Q / maximum of the row")
         bar.outline.set_linewidth(0.6)
+        return figure
+
+
+def draw_witness(data: xr.Dataset) -> Figure:
+    """Draw what two measured bases certify against dephasing and against the detector's resolution, for each r."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(DOUBLE_COLUMN, 3.0), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        largest = int(data.levels.max())
+        colours = {
+            int(r): mpl.colormaps["viridis"](0.9 * place / max(1, data.sizes["levels"] - 1))
+            for place, r in enumerate(data.levels.values)
+        }
+        rates = data.dephasing_rate.values
+        for r in data.levels.values:
+            values = data.by_rate.sel(levels=r).values
+            left.semilogx(rates[rates > 0], values[rates > 0], "-", color=colours[int(r)], label=f"r = {int(r)}")
+            left.plot(float(data.last_rate.sel(levels=r)), r - 1, "o", color=colours[int(r)], ms=3.5)
+        for r in data.resolved_levels.values:
+            values = data.by_resolution.sel(resolved_levels=r).values
+            right.plot(data.share.values, values, "s-", color=colours[int(r)], ms=2.5)
+            right.plot(float(data.last_share.sel(resolved_levels=r)), r - 1, "o", color=colours[int(r)], ms=3.5)
+        for axes in (left, right):
+            for number in range(1, largest + 1):
+                axes.axhline(number, color="0.85", lw=0.4, zorder=0)
+            axes.axhline(1, color="0.4", lw=0.8, ls="--", zorder=0)
+            axes.set(ylim=(0, largest + 0.3), yticks=range(largest + 1))
+        bits = right.twinx()
+        marks = [0, 1, 1.5, 2, 2.5, 3]
+        bits.set(ylabel="certified log negativity (bits)", ylim=left.get_ylim(), yticks=[2**mark for mark in marks])
+        bits.set_yticklabels([str(mark) for mark in marks])
+        bits.spines["right"].set_visible(True)
+        rate = data.attrs["dephasing_rate_of_resolutions"]
+        left.set(xlabel="dephasing rate γ (coupling)", ylabel="r (C₁ + C₂ - 1)")
+        right.set(xlabel="resolution σ/N", xlim=(0, None))
+        left.text(0.02, 1.08, "nothing certified below", fontsize=6, color="0.3", transform=left.get_yaxis_transform())
+        right.plot([], [], "o", color="0.3", ms=3.5, label="Schmidt number r certified up to here")
+        right.legend(loc="upper right", fontsize=7)
+        handles, labels = left.get_legend_handles_labels()
+        left.legend(handles[::-1], labels[::-1], loc="upper right", fontsize=7)
+        atoms = _label(int(data.attrs["n_atoms"]))
+        left.set_title(f"(a)  N = {atoms}, t = 2π/r", loc="left", fontsize=8, fontweight="bold")
+        right.set_title(f"(b)  the same, γ = {rate:g}", loc="left", fontsize=8, fontweight="bold")
         return figure
 
 
