@@ -93,7 +93,7 @@ class Chain:
 
     @property
     def measured_atoms(self) -> Any:
-        """N of the measured ensembles: one number, or (M-2,) host integers where ensembles differ."""
+        """Return N of the measured ensembles, one number, or (M-2,) host integers where ensembles differ."""
         return self.n_atoms if self.is_uniform else np.array(self.n_atoms[1:-1], int)
 
     def ensemble(self, number: int) -> dicke.Ensemble:

@@ -441,6 +441,20 @@ def test_a_bad_measurement_of_a_sweep_is_refused(parameters, words):
         Sweep(**(question | parameters))
 
 
+def test_the_best_offset_for_a_real_detector_is_that_of_a_grid():
+    chain, time, measurement = Chain(3, 3), jaxent.pi_fraction(1, 2), Measurement(resolution=0.8)
+    found = jaxent.maximize(
+        *("average_log_negativity", chain, time), dephasing_rate=0.02, measurement=measurement, n_starts=2
+    )
+
+    def average(offset):
+        return float(jaxent.average_log_negativity(chain, time, 0.02, offset, measurement=measurement).value)
+
+    assert found.value == pytest.approx(average(found.phase_offset[0]), abs=1e-9)
+    assert found.value >= max(average(offset) for offset in np.linspace(0, math.pi / 4, 7)) - 1e-6
+    assert found.value > average(0.6) + 1e-3
+
+
 def test_the_command_line_prints_what_the_library_returns(capsys):
     arguments = "negativity 1.0 -n 6 -g 0.01 --resolution 1.5 --outcomes 4.5 --atom-loss-rate 0.01 --json"
     with pytest.raises(SystemExit):

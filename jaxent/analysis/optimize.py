@@ -99,9 +99,13 @@ def _average_entropy(chain, time, phase_offset, key, n_samples):
     return averages.average_entropy(chain, time, phase_offset, key, n_samples)
 
 
-def _average_log_negativity(chain, time, phase_offset, key, n_samples, *, dephasing_rate, collective_rate=0.0):
+def _average_log_negativity(
+    chain, time, phase_offset, key, n_samples, *, dephasing_rate, collective_rate=0.0, measurement=None
+):
     return averages.average_log_negativity(
-        chain, time, dephasing_rate, phase_offset, key, n_samples, collective_rate=collective_rate
+        *(chain, time, dephasing_rate, phase_offset, key, n_samples),
+        collective_rate=collective_rate,
+        measurement=measurement,
     )
 
 
@@ -184,7 +188,8 @@ def maximize(
         callback: called on the host after each step (L-BFGS: of each start, one after the other), with the number of
             steps so far, the best value, and the norm of a gradient: Adam's at that value, L-BFGS's at this step.
         **settings: what the objective needs besides: `dephasing_rate`, `collective_rate`; `levels`, `numerator`;
-            `outcomes`; `tolerance_bits`, the largest error of "log_negativity" (three ensembles of any size; 1e-3).
+            `outcomes`; `tolerance_bits`, the largest error of "log_negativity" (three ensembles of any size; 1e-3);
+            `measurement`, how the inner ensembles are measured, for "average_log_negativity".
 
     Returns:
         Optimum.

@@ -47,6 +47,11 @@ class Measurement:
     atom_loss_rate: Any = 0.0
     lost: Any = None
 
+    def known_resolutions(self, inner: int) -> np.ndarray | None:
+        """Return σ of each measured ensemble on the host, or None where it is traced."""
+        known = _known(self.resolution)  # under `jit` arrays made of known values are traced, too
+        return None if known is None else np.broadcast_to(known, (inner,))
+
     @property
     def is_perfect(self) -> bool:
         """True if all imperfections are known to be 0."""

@@ -151,7 +151,8 @@ def average_log_negativity(
     kernel = (_log_negativity, problem.static)
     values = (problem.time, problem.strengths, problem.shared, problem.offsets)
     if isinstance(problem.outcomes, Records):
-        return _average_of_records(chain, problem, values, key, n_samples, outcomes)
+        assert measurement is not None
+        return _average_of_records(chain, problem, values, key, n_samples, outcomes, measurement)
     if key is None:
         return _exact(kernel, chain, _rows(chain, outcomes), values, chain.dimension**4)
     draws = _draws(chain, key, n_samples, outcomes, problem.time, problem.offsets, problem.strengths, problem.shared)
@@ -281,14 +282,14 @@ def outcomes_at_once(entries: int) -> int:
     return max(1, 2**22 // entries)
 
 
-def _average_of_records(chain, problem, values, key, n_samples, outcomes) -> OutcomeAverage:
+def _average_of_records(chain, problem, values, key, n_samples, outcomes, measurement) -> OutcomeAverage:
     """Average the log negativity over the records of an imperfect measurement."""
     records = problem.outcomes
     kernel, values = (_log_negativity_of_records, problem.static), (*values, records)
     if key is None:
         if outcomes is not None:
             return _exact(kernel, chain, _chosen_records(chain, outcomes), values, chain.dimension**4)
-        rows, coarse, width = _all_records(chain, records)
+        rows, coarse, width = _all_records(chain, measurement)
         some = _exact(kernel, chain, rows[coarse], values, chain.dimension**4)
         if coarse.all():
             return some
@@ -304,7 +305,7 @@ def _average_of_records(chain, problem, values, key, n_samples, outcomes) -> Out
     return sampling.within_memory(chain, _sampled, kernel, outcomes_at_once(chain.dimension**4), draws, values)
 
 
-def _all_records(chain: Chain, records: Records) -> tuple[np.ndarray, np.ndarray, float]:
+def _all_records(chain: Chain, measurement: Measurement) -> tuple[np.ndarray, np.ndarray, float]:
     """List the records that are integrated over, rows of M-2 counts, and the width that each stands for.
 
     Eigenvalues of the partial transpose that vanish between records make kinks, at which a sum of equal steps converges
@@ -313,7 +314,7 @@ def _all_records(chain: Chain, records: Records) -> tuple[np.ndarray, np.ndarray
     inner = chain.n_ensembles - 2
     if inner > 2:
         all_outcomes(chain)  # refuses
-    sigmas = arguments.concrete(records.resolutions)
+    sigmas = measurement.known_resolutions(inner)
     if sigmas is None:
         raise ValueError(
             "Argument `measurement` has a traced resolution, but the records that are integrated over depend on it; "
