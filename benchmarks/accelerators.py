@@ -299,7 +299,7 @@ def programs() -> dict[str, Program]:
         "modular witness, r = 4, N = 1e6",
         lambda g: jaxent.modular_witness(Chain(3, 10**6), jaxent.pi_fraction(1, 2), g),
         (),
-        public="modular_witness ModularWitness",
+        public="modular_witness ModularWitness teleportation_fidelity",
     )
     add(
         "estimated log negativity, N = 20",

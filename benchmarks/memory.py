@@ -164,6 +164,10 @@ def cases_of_chains() -> dict:
                 lambda n: jaxent.modular_witness(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
                 (16,),
             ),
+            "teleportation_fidelity": (
+                lambda n: jaxent.teleportation_fidelity(Chain(3, 10**6), jaxent.pi_fraction(2, n), 0.01),
+                (16,),
+            ),
             "dephased_log_probability": (  # by pairs of Dicke states
                 lambda n: jaxent.dephased_log_probability(Chain(3, n), 0.003, 0.0, n - 100),
                 (1500,),

@@ -82,6 +82,7 @@ from .runtime.programs import keep_compiled_programs
 from .spins.linear_witnesses import Witness, witnesses
 from .spins.modular_witness import ModularWitness, modular_witness
 from .spins.moments import CollectiveSpinMoments, collective_spin_moments
+from .spins.teleportation import teleportation_fidelity
 from .sweep import Span, Sweep, check_sweep, open_sweep, read_sweep, run_sweep
 from .times import BondTimes, PiFraction, crevasse_grid, pi_fraction, pi_fractions_up_to, uniform_grid
 
@@ -189,6 +190,7 @@ __all__ = [
     "state_renyi_entropy",
     "sweep",
     "tangent_plane",
+    "teleportation_fidelity",
     "textbook_offset",
     "times",
     "to_qutip",

@@ -152,6 +152,10 @@ KNOBS = {
         lambda x: jaxent.modular_witness(SHORT, jaxent.pi_fraction(2, 3), x[0], 5, x[1]).correlations,
         np.array([0.1, 0.5]),
     ),
+    "teleportation: rate, offset": (
+        lambda x: jaxent.teleportation_fidelity(SHORT, jaxent.pi_fraction(2, 3), x[0], 5, x[1]),
+        np.array([0.1, 0.5]),
+    ),
     "master equation: time, rates, shared, drive, jumps, offset": (
         integrated,
         np.array([0.7, 0.02, 0.05, 0.03, 0.01, 0.2, 0.02, 0.03, 0.01, 0.3]),

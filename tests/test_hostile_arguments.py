@@ -113,6 +113,9 @@ CODE = """if True:
         jaxent.modular_witness: dict(
             chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, measurement=None
         ),
+        jaxent.teleportation_fidelity: dict(
+            chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, measurement=None
+        ),
         jaxent.negativity: dict(amplitudes=BELL),
         jaxent.normalized_entropy: dict(entropy=1.0, n_atoms=3),
         jaxent.outcome_probabilities: dict(chain=CHAIN, time=0.7, phase_offset=0.3),

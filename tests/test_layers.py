@@ -73,7 +73,7 @@ PACKAGES = {
         "master_equation",
     ],
     "phase_space": ["directions", "husimi", "wigner", "banded", "ends"],
-    "spins": ["kernel", "moments", "linear_witnesses", "modular_witness"],
+    "spins": ["kernel", "moments", "linear_witnesses", "modular_witness", "teleportation"],
     "outcomes": ["sampling", "decoding", "averages"],
     "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize", "experiment"],
     "sweep": [

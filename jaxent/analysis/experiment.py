@@ -33,7 +33,7 @@ __all__ = ["NOT_MODELLED", "Experiment", "ReachedTimes", "reached_times"]
 
 NOT_MODELLED = (
     "The coupling is one number: it varies neither from atom to atom nor during the interaction.",
-    "Each ensemble has exactly N atoms; a number that fluctuates from run to run is averaged over by hand.",
+    "Each ensemble has exactly N atoms; of numbers that fluctuate see jaxent.fluctuating_log_negativity.",
     "All atoms start in one equal superposition of their two states, without error.",
     "The measurement takes no time: the ends do not dephase during it, nor while its result travels to them.",
     "Atoms are lost, and dephase one by one, in the measured ensemble alone; the ends keep theirs.",

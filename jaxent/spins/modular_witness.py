@@ -53,7 +53,7 @@ from jaxent.spins import kernel
 from jaxent.spins.moments import check_three
 from jaxent.times import PiFraction, Time
 
-__all__ = ["ModularWitness", "certified", "modular_witness", "of_state"]
+__all__ = ["ModularWitness", "certified", "evaluated", "modular_witness", "of_state"]
 
 _MOST_LEVELS = 32
 _REACH = 7.0  # standard deviations of k that are summed; √w is broader than w by √2
@@ -119,16 +119,22 @@ def modular_witness(
         bases.
         B. M. Terhal and P. Horodecki, Phys. Rev. A 61, 040301 (2000): Schmidt number and F.
     """
+    levels, correlations, _ = evaluated(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
+    return certified(levels, correlations)
+
+
+def evaluated(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -> tuple[int, jax.Array, jax.Array]:
+    """Check arguments as `modular_witness` takes them; return r, C_1 and C_2, and the largest F over shifts."""
     problem, fraction = _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
     shape = _Shape(chain.n_atoms, _levels(fraction), _may_dephase(dephasing_rate))
-    correlations, log_probability = execution.call(
+    correlations, fidelity, log_probability = execution.call(
         _over_rates,
         *(shape, fraction, problem.strengths, problem.outcomes[0], problem.offsets[0]),
         what=f"Correlations of {shape.levels} positions (n_atoms = {chain.n_atoms})",
         instead="use fewer rates at once",
     )
     problem.refuse_unlikely(log_probability)
-    return certified(shape.levels, correlations)
+    return shape.levels, correlations, fidelity
 
 
 def certified(levels: int, correlations: jax.Array) -> ModularWitness:
@@ -245,12 +251,13 @@ def _overlaps(n_atoms: int, levels: int, begin: int) -> np.ndarray:
 @functools.partial(jax.jit, static_argnums=(0,))
 def _over_rates(shape: _Shape, time, strengths, read, offset):
     flat = strengths.reshape(-1, 3)
-    values, log_probabilities = jax.lax.map(lambda one: _correlations(shape, time, one, read, offset), flat)
-    return values.reshape(*strengths.shape[:-1], 2), log_probabilities.reshape(strengths.shape[:-1])
+    values, *others = jax.lax.map(lambda one: _correlations(shape, time, one, read, offset), flat)
+    batch = strengths.shape[:-1]
+    return values.reshape(*batch, 2), *(one.reshape(batch) for one in others)
 
 
 def _correlations(shape: _Shape, time, strengths, read, offset):
-    """Compute C_1 and C_2 for the shift with the largest C_1 + C_2, and log p."""
+    """Compute C_1 and C_2 for the shift with the largest C_1 + C_2, the largest F of all shifts, and log p."""
     levels = shape.levels
     case = kernel.Case(shape.n_atoms, shape.dephased, time, strengths[1], read, offset)
     likelihoods = kernel.likelihoods(case, np.arange(levels))  # of differences modulo r
@@ -274,6 +281,8 @@ def _correlations(shape: _Shape, time, strengths, read, offset):
     partner = (position[None, :] - position[:, None]) % levels
     along_1, along_3 = own[position[None, :], partner], others[:, position[None, :], partner]
     twos = jnp.einsum("da,xdb,xab->x", along_1, along_3, given, precision="highest") / (levels * safe)
+    same = jnp.diagonal(given, axis1=1, axis2=2)[:, :1]  # g at d = shift, where s_1 = s_3
+    fidelities = jnp.sum(own[None] * others * same[:, :, None], axis=(1, 2)) / (levels * safe)
     best = jnp.argmax(jax.lax.stop_gradient(ones + twos))
     log_probability = jnp.where(possible[best], jnp.log(safe[best]), -jnp.inf)
     defined = jnp.where(log_probability > kernel.least_log_probability(case, _LEAST), 1.0, jnp.nan)
@@ -281,4 +290,4 @@ def _correlations(shape: _Shape, time, strengths, read, offset):
         defined = jnp.where(read.possible(shape.n_atoms), defined, jnp.nan)
     else:
         defined = jnp.where((read >= 0) & (read <= shape.n_atoms), defined, jnp.nan)
-    return jnp.stack([ones[best], twos[best]]) * defined, log_probability * defined
+    return jnp.stack([ones[best], twos[best]]) * defined, jnp.max(fidelities) * defined, log_probability * defined
