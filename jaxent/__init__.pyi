@@ -6,6 +6,7 @@ from . import entanglement as entanglement
 from . import spectral as spectral
 from . import sweep as sweep
 from . import times as times
+from .analysis.ebit_rate import EbitRate, ebit_rate
 from .analysis.experiment import Experiment, ReachedTimes, reached_times
 from .analysis.extrema import Extrema, find_extrema
 from .analysis.magic_times import MagicTimes, half_width, magic_times, robustness_table
@@ -94,6 +95,7 @@ __all__ = [
     "BondTimes",
     "Chain",
     "CollectiveSpinMoments",
+    "EbitRate",
     "EnsembleRates",
     "EntropyCurve",
     "EntropyWithErrors",
@@ -132,6 +134,7 @@ __all__ = [
     "decoded_target",
     "dephased_log_probability",
     "dicke",
+    "ebit_rate",
     "end_to_end_amplitudes",
     "end_to_end_coherent_information",
     "end_to_end_entropy",

@@ -1,4 +1,4 @@
-"""Frequencies, rates and durations as texts with units, as a laboratory writes them.
+"""Frequencies, rates, durations and lengths as texts with units, as a laboratory writes them.
 
 Hz means cycles per second for a frequency, 2kHz = 2π · 2000 rad/s, and events per second for a rate, 0.1Hz = 0.1/s.
 rad/s and 1/s say it without doubt, and so does a factor 2π written out, 2pi*0.1/s. Plain numbers are in rad/s, 1/s, s.
@@ -17,13 +17,15 @@ from jaxent.conversion import real_number
 from jaxent.messages import shown
 from jaxent.time_texts import MOST_CHARACTERS
 
-__all__ = ["angular_frequency", "duration", "rate"]
+__all__ = ["angular_frequency", "duration", "length", "pause", "rate", "speed"]
 
 _TEXT = re.compile(
     r"\s*+(?P<turn>2\s*+(?:pi|π)\s*+[*×·]?\s*+)?(?P<number>[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?)\s*+(?P<unit>(?:(?<=\s)1)?\D.*)"
 )
 _PREFIXES = {"": 1.0, "n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
 _SECONDS = {p + "s": size for p, size in _PREFIXES.items() if size <= 1} | {"min": 60.0, "h": 3600.0}
+_METRES = {p + "m": size for p, size in _PREFIXES.items() if size <= 1e3}
+_SPEEDS = {f"{unit}/s": size for unit, size in _METRES.items()}
 _CYCLES = {p + "Hz": size for p, size in _PREFIXES.items()}
 _RATES = {form.format(unit): 1 / size for form in ("1/{}", "/{}") for unit, size in _SECONDS.items()}
 _RATES |= dict.fromkeys(("s^-1", "s⁻¹", "s**-1"), 1.0)
@@ -59,6 +61,37 @@ def duration(name: str, value: Any) -> float:
         ValueError: when it is none, or has another unit.
     """
     return _quantity(name, value, _SECONDS, "be a positive duration like 5ms", lambda number: number > 0, turned={})
+
+
+def pause(name: str, value: Any) -> float:
+    """Read a finite duration of at least 0, in seconds.
+
+    Raises:
+        ValueError: when it is none, or has another unit.
+    """
+    must = "be a duration of at least 0 like 50µs"
+    return _quantity(name, value, _SECONDS, must, lambda number: 0 <= number < math.inf, turned={})
+
+
+def length(name: str, value: Any) -> float:
+    """Read a finite length of at least 0, in metres.
+
+    Raises:
+        ValueError: when it is none, or has another unit.
+    """
+    must = "be a length of at least 0 like 10km"
+    return _quantity(name, value, _METRES, must, lambda number: 0 <= number < math.inf, turned={})
+
+
+def speed(name: str, value: Any) -> float:
+    """Read a positive speed, in m/s.
+
+    Raises:
+        ValueError: when it is none, or has another unit.
+    """
+    return _quantity(
+        name, value, _SPEEDS, "be a positive speed like 2e8m/s", lambda number: 0 < number < math.inf, turned={}
+    )
 
 
 def _quantity(name: str, value: Any, units: dict[str, float], must: str, fits: Any, turned: dict[str, float]) -> float:

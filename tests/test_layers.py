@@ -75,7 +75,7 @@ PACKAGES = {
     "phase_space": ["directions", "husimi", "wigner", "banded", "ends"],
     "spins": ["kernel", "moments", "linear_witnesses", "modular_witness", "teleportation"],
     "outcomes": ["sampling", "decoding", "averages"],
-    "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize", "experiment"],
+    "analysis": ["sensitivities", "magic_times", "entropy_samples", "extrema", "optimize", "experiment", "ebit_rate"],
     "sweep": [
         "devices",
         "owners",

@@ -1,4 +1,4 @@
-"""Teleportation through the ends: against a simulation of the whole protocol, Bell measurement and corrections included."""
+"""Teleportation through the ends: against a simulation of the whole protocol, with Bell measurement and corrections."""
 
 import itertools
 import math

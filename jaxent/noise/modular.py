@@ -102,10 +102,11 @@ def modular_coherent_information(
     problem, fraction, outcome = _checked(chain, time, dephasing_rate, outcomes, phase_offset)
     width = _checked_modulus(modulus, _levels(fraction))
     n_frequencies = _n_frequencies(chain.n_atoms, problem.strengths[..., 1])
-    shape = _Shape(chain.n_atoms, outcome, width, n_frequencies, _n_phases(register, chain, width, problem.strengths))
+    shape = _Shape(chain.n_atoms, width, n_frequencies, _n_phases(register, chain, width, problem.strengths))
+    points = kernel.nodes(chain.n_atoms, outcome, n_frequencies)  # as data, so that outcomes share a program
     value, log_trace = execution.call(
         _over_rates,
-        *(shape, fraction, problem.strengths, problem.offsets[0]),
+        *(shape, fraction, problem.strengths, problem.offsets[0], _Read(jnp.asarray(outcome), points)),
         what=f"The state of two ends of {width} positions in a cell (n_atoms = {chain.n_atoms})",
         instead="use a time or modulus with fewer positions, or stronger dephasing of the measured ensemble",
     )
@@ -121,17 +122,22 @@ class _Shape(NamedTuple):
 
     Attributes:
         n_atoms: N.
-        outcome: q.
         width: m.
         n_frequencies: number of frequencies ν ≥ 0 of the kernel.
         n_phases: number of κ of each end; 0 where cells are measured.
     """
 
     n_atoms: int
-    outcome: int
     width: int
     n_frequencies: int
     n_phases: int
+
+
+class _Read(NamedTuple):
+    """Hold the outcome q, and the points of the sum that gives its kernel."""
+
+    outcome: jax.Array
+    points: kernel.Nodes
 
 
 def _checked(chain, time, dephasing_rate, outcomes, phase_offset) -> tuple[Problem, PiFraction, int]:
@@ -267,19 +273,18 @@ def _between_cells(n_atoms: int, width: int, hops: int) -> np.ndarray:
 
 
 @functools.partial(jax.jit, static_argnums=(0,))
-def _over_rates(shape: _Shape, time: PiFraction, strengths, offset):
+def _over_rates(shape: _Shape, time: PiFraction, strengths, offset, read: _Read):
     flat = strengths.reshape(-1, 3)
     mean = _mean_over_phases if shape.n_phases else _mean_over_cells
-    values, log_traces = jax.lax.map(lambda one: mean(shape, time, one, offset), flat)
+    values, log_traces = jax.lax.map(lambda one: mean(shape, time, one, offset, read), flat)
     return values.reshape(strengths.shape[:-1]), log_traces.reshape(strengths.shape[:-1])
 
 
-def _kernel_table(shape: _Shape, time, strength, offset) -> tuple[jax.Array, jax.Array]:
+def _kernel_table(shape: _Shape, time, strength, offset, read: _Read) -> tuple[jax.Array, jax.Array]:
     """Compute g(dt + φ, d't + φ) for d, d' = -(m-1)…m-1, shape (2m-1, 2m-1), and a bound on its rounding error."""
     reach = 2 * (shape.width - 1)
-    points = kernel.nodes(shape.n_atoms, shape.outcome, shape.n_frequencies)
     hops = np.arange(reach + 1)  # g(x - jt/2, x + jt/2) is even in j
-    table = kernel.coefficients(shape.n_atoms, shape.outcome, points, hops, reach, time, shape.n_frequencies)
+    table = kernel.coefficients(shape.n_atoms, *read, hops, reach, time, shape.n_frequencies)
     table = kernel.damped(table, strength)
     sums = np.arange(-reach, reach + 1)
     values = kernel.at_angles(table, turns(sums, time, 1) + offset / (2 * jnp.pi))  # (d + d', |d - d'|)
@@ -290,18 +295,18 @@ def _kernel_table(shape: _Shape, time, strength, offset) -> tuple[jax.Array, jax
     return found, error
 
 
-def _between_positions(shape: _Shape, time, strength, offset):
+def _between_positions(shape: _Shape, time, strength, offset, read):
     """Compute g between pairs of positions (a, b, a', b'), the differences a - b, and the error of `_kernel_table`."""
-    table, error = _kernel_table(shape, time, strength, offset)
+    table, error = _kernel_table(shape, time, strength, offset, read)
     position = np.arange(shape.width)
     pairs = np.subtract.outer(position, position)
     index = pairs + (shape.width - 1)
     return table[index[:, :, None, None], index[None, None, :, :]], pairs, error
 
 
-def _mean_over_cells(shape: _Shape, time, strengths, offset):
+def _mean_over_cells(shape: _Shape, time, strengths, offset, read):
     """Compute the mean of S(ρ_3) - S(ρ) over pairs of cells, and log p but for a factor; NaN if digits are lost."""
-    coherences, pairs, error = _between_positions(shape, time, strengths[1], offset)
+    coherences, pairs, error = _between_positions(shape, time, strengths[1], offset, read)
     found: Any = cells(shape.n_atoms, shape.width)
     roots, weights = jnp.asarray(found.roots), jnp.asarray(found.weights)
     coherences = coherences * damping(pairs, strengths[0])[:, None, :, None]
@@ -316,9 +321,9 @@ def _mean_over_cells(shape: _Shape, time, strengths, offset):
     return _mean(shape, of_cells, len(found.weights), error)
 
 
-def _mean_over_phases(shape: _Shape, time, strengths, offset):
+def _mean_over_phases(shape: _Shape, time, strengths, offset, read):
     """Compute `_mean_over_cells` for a measurement of κ_1 and κ_3."""
-    coherences, pairs, error = _between_positions(shape, time, strengths[1], offset)
+    coherences, pairs, error = _between_positions(shape, time, strengths[1], offset, read)
     hops = shape.n_phases // 2
     steps = np.arange(-hops, hops + 1)
     between = jnp.asarray(_between_cells(shape.n_atoms, shape.width, hops))
