@@ -43,7 +43,7 @@ QUICK = (
 ON_THE_HOST = (
     *("check_sweep", "keep_compiled_programs", "open_sweep", "read_sweep", "run_sweep"),
     *("from_qutip", "from_xarray", "to_qutip", "to_xarray"),
-    *("EbitRate", "Experiment", "ebit_rate", "reached_times"),
+    *("BestEbitRate", "EbitRate", "Experiment", "best_ebit_rate", "ebit_rate", "reached_times"),
     *("crevasse_grid", "magic_times", "pi_fraction", "pi_fractions_up_to", "uniform_grid", "normalized_entropy"),
 )
 # published figures: https://www.nvidia.com/en-us/data-center/h100/ (SXM); launch and iteration as commonly measured

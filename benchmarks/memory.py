@@ -41,6 +41,7 @@ WITHOUT_ROWS = {
     "keep_compiled_programs": "sets options",
     "open_sweep": "opens files, whose values are read when they are asked for",
     "pi_fraction": "keeps the arrays that it is given",
+    "best_ebit_rate": "calls ebit_rate, one time and offset after the other",
     "ebit_rate": "calls modular_coherent_information, one outcome after the other",
     "reached_times": "calls end_to_end_log_negativity, one time after the other",
     "read_sweep": "a file of at most 64 MiB",

@@ -6,7 +6,7 @@ from . import entanglement as entanglement
 from . import spectral as spectral
 from . import sweep as sweep
 from . import times as times
-from .analysis.ebit_rate import EbitRate, ebit_rate
+from .analysis.ebit_rate import BestEbitRate, EbitRate, best_ebit_rate, ebit_rate
 from .analysis.experiment import Experiment, ReachedTimes, reached_times
 from .analysis.extrema import Extrema, find_extrema
 from .analysis.magic_times import MagicTimes, half_width, magic_times, robustness_table
@@ -92,6 +92,7 @@ __version__: str
 __all__ = [
     "AtomNumbers",
     "BandPlan",
+    "BestEbitRate",
     "BondTimes",
     "Chain",
     "CollectiveSpinMoments",
@@ -123,6 +124,7 @@ __all__ = [
     "average_entropy",
     "average_log_negativity",
     "band",
+    "best_ebit_rate",
     "chain",
     "chain_for_tolerance",
     "check_sweep",

@@ -65,6 +65,23 @@ def test_a_long_way_costs_time_and_noise_costs_ebits():
     assert noisy.per_attempt < near.per_attempt
 
 
+def test_the_best_rate_is_that_of_a_grid():
+    experiment, slow = Experiment("2kHz", 6, t2="3ms"), {"distance": "30km"}
+    shares = []
+    found = jaxent.best_ebit_rate(experiment, (2, 3), **slow, report=shares.append)
+    rates = [jaxent.ebit_rate(experiment, pi_fraction(2, r), **slow).per_second for r in (2, 3)]
+    np.testing.assert_allclose(found.tried, rates, rtol=1e-12)
+    assert found.levels == (2, 3)[int(np.argmax(rates))]
+    assert float(found.time.value) == pytest.approx(2 * math.pi / found.levels)
+    again = jaxent.ebit_rate(experiment, found.time, found.phase_offset, **slow)
+    assert again.per_second == pytest.approx(found.rate.per_second, rel=1e-12)
+    grid = np.linspace(0, math.pi / found.levels, 9)
+    most = max(jaxent.ebit_rate(experiment, found.time, float(x), **slow).per_second for x in grid)
+    assert found.rate.per_second >= most * (1 - 2e-3)
+    assert shares[-1] == 1
+    assert sorted(shares) == shares
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -42,6 +42,10 @@ CODE = """if True:
         jaxent.Experiment: dict(
             coupling="2kHz", n_atoms=4, t2="5ms", atom_t2="1s", loss="0.1/s", resolution=0.5, n_ensembles=3
         ),
+        jaxent.best_ebit_rate: dict(
+            experiment=jaxent.Experiment("2kHz", 2), levels=[2], measurement_time="1us", distance="1km",
+            signal_speed=2e8,
+        ),
         jaxent.ebit_rate: dict(
             experiment=jaxent.Experiment("2kHz", 4), time=jaxent.pi_fraction(1), phase_offset=0.3,
             measurement_time="1us", distance="1km", signal_speed=2e8,

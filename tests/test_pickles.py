@@ -49,6 +49,7 @@ def objects():
         jaxent.modular_witness(CHAIN_OF_FEW, jaxent.pi_fraction(1)),
         jaxent.Witness(jnp.asarray(0.5), 1.0, jnp.asarray(True), "a name", "entanglement", "a reference"),
         jaxent.EstimatedLogNegativity(*[1.0] * len(jaxent.EstimatedLogNegativity._fields)),
+        jaxent.BestEbitRate(jaxent.EbitRate(1.0, 2.0, 3.0, 0.1), 2, jaxent.pi_fraction(1), 0.5, THREE),
         jaxent.EbitRate(1.0, 2.0, 3.0, 0.1),
         jaxent.Experiment("2kHz", 4, t2="5ms", resolution=0.5),
         jaxent.Extrema(*[THREE] * len(jaxent.Extrema._fields)),

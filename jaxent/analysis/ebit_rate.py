@@ -13,21 +13,23 @@ their probability count as nothing.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.optimize
 
 from jaxent import unit_texts
 from jaxent.analysis.experiment import Experiment
 from jaxent.analysis.magic_times import magic_levels
+from jaxent.conversion import whole_number
 from jaxent.messages import shown
 from jaxent.noise.dephasing import dephased_log_probability, end_to_end_coherent_information
 from jaxent.noise.modular import modular_coherent_information
 from jaxent.protocol.dispatch import ImpossibleOutcomes
-from jaxent.times import PiFraction
+from jaxent.times import PiFraction, pi_fraction
 
-__all__ = ["EbitRate", "ebit_rate"]
+__all__ = ["BestEbitRate", "EbitRate", "best_ebit_rate", "ebit_rate"]
 
 _SPEED_OF_LIGHT = 299_792_458.0  # m/s
 _STEPS = 4  # in a standard deviation √N/2 of a count
@@ -35,6 +37,10 @@ _FEW_ATOMS = 16  # of which the ends as a whole are compared
 _MOST_ATOMS = 10**6
 _LEAST = 1e-7  # of the probability, that outcomes left out have together, at most
 _MOST_HIDDEN = 0.02  # of the probability, that may belong to outcomes whose own is hidden by rounding
+
+
+_NARROW = 0.02  # of π/r, to which the best phase offset is found
+_MOST_LEVELS = 12
 
 
 class EbitRate(NamedTuple):
@@ -104,6 +110,81 @@ def ebit_rate(
     error += (_LEAST + hidden) * math.log2(levels)
     seconds = float(time.value) * experiment.time_unit + pause + latency
     return EbitRate(ebits / seconds, ebits, seconds, error)
+
+
+class BestEbitRate(NamedTuple):
+    """Hold the magic time and the phase offset with the largest rate.
+
+    Attributes:
+        rate: the `EbitRate` there.
+        levels: r.
+        time: 2π/r, exact.
+        phase_offset: φ in radians.
+        tried: rates at φ = π/(2r) for each r that was tried, ebits per second.
+    """
+
+    rate: EbitRate
+    levels: int
+    time: PiFraction
+    phase_offset: float
+    tried: np.ndarray
+
+
+def best_ebit_rate(
+    experiment: Experiment,
+    levels: Sequence[int] = (2, 3, 4, 5, 6),
+    *,
+    measurement_time: Any = 0.0,
+    distance: Any = 0.0,
+    signal_speed: Any = _SPEED_OF_LIGHT,
+    report: Callable[[float], None] = lambda share: None,
+) -> BestEbitRate:
+    """Find the magic time 2π/r, and the phase offset, at which an experiment distributes most ebits per second.
+
+    Every r is tried with φ = π/(2r); for the best one φ is then varied over (0, π/r), to 0.02 π/r.
+
+    Args:
+        experiment: as `ebit_rate`.
+        levels: r to try, each from 2 to 12.
+        measurement_time: as `ebit_rate`.
+        distance: as `ebit_rate`.
+        signal_speed: as `ebit_rate`.
+        report: called with the share of the work done.
+
+    Returns:
+        BestEbitRate.
+
+    Raises:
+        ValueError: as `ebit_rate`, and on levels out of range.
+    """
+    given = np.asarray(levels, object)
+    if given.ndim != 1 or not given.size:
+        raise ValueError(f"Argument `levels` must be a list of integers, but is {shown(levels)}.")
+    numbers = [whole_number("levels", r, 2, _MOST_LEVELS) for r in given]
+    slow = {"measurement_time": measurement_time, "distance": distance, "signal_speed": signal_speed}
+    times = [pi_fraction(2, r) for r in numbers]
+    steps = len(numbers) + 8
+    rates = []
+    for time in times:
+        rates.append(ebit_rate(experiment, time, **slow))
+        report(len(rates) / steps)
+    best = int(np.argmax([rate.per_second for rate in rates]))
+    r, time, found = numbers[best], times[best], [rates[best]]
+    offsets = [math.pi / (2 * r)]
+
+    def lost(offset: float) -> float:
+        found.append(ebit_rate(experiment, time, float(offset), **slow))
+        offsets.append(float(offset))
+        report(min(1.0, (len(numbers) + len(found) - 1) / steps))
+        return -found[-1].per_second
+
+    scipy.optimize.minimize_scalar(
+        lost, bounds=(0.0, math.pi / r), method="bounded", options={"xatol": _NARROW * math.pi / r}
+    )
+    report(1.0)
+    place = int(np.argmax([rate.per_second for rate in found]))
+    tried = np.array([rate.per_second for rate in rates])
+    return BestEbitRate(found[place], r, time, offsets[place], tried)
 
 
 def _checked(experiment: Any, time: Any) -> int:
