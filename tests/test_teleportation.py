@@ -16,6 +16,7 @@ CASES = [
     (4, 2, 4, 0.0, 0.03, None),
     (4, 2, 3, 0.3, 0.02, Measurement(resolution=0.7)),
     (7, 3, 6, math.pi / 6, 0.01, None),
+    (7, 3, 7, -2 * math.pi / 3, (0.05, 0.01, 0.0), None),  # k_1 - k_3 ≡ 1 (mod 3), and ends that differ
 ]
 
 
@@ -64,6 +65,7 @@ def simulated(rho, levels, shift):
 @pytest.mark.parametrize(("n_atoms", "levels", "outcome", "offset", "rate", "measurement"), CASES)
 def test_it_is_the_fidelity_of_the_simulated_protocol(n_atoms, levels, outcome, offset, rate, measurement):
     chain, time = Chain(3, n_atoms), pi_fraction(2, levels)
+    rate = jaxent.EnsembleRates(np.array(rate)) if isinstance(rate, tuple) else rate
     rho = np.asarray(jaxent.end_to_end_state(chain, time, rate, outcome, offset, measurement=measurement))
     best = max(simulated(rho, levels, int(shift)) for shift in np.arange(levels) - levels // 2)
     found = jaxent.teleportation_fidelity(chain, time, rate, outcome, offset, measurement=measurement)
