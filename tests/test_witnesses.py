@@ -316,13 +316,13 @@ def test_no_separable_state_is_certified(n_atoms, levels, count):
 
 
 def test_ends_that_are_not_symmetric_are_not_certified():
-    """Two atoms an end, singlets included: the criteria that do not ask for J = N/2 hold all the same."""
+    """Two atoms an end, singlets included."""
     generator = np.random.default_rng(5)
     half = [np.array(m, complex) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]])]
     pair = [np.kron(s, np.eye(2)) + np.kron(np.eye(2), s) for s in half]
     spins = [np.kron(s, np.eye(4)) for s in pair] + [np.kron(np.eye(4), s) for s in pair]
     means, covariances = [], []
-    for _ in range(2000):
+    for _ in range(10_000):
         count = int(generator.integers(1, 5))
         first, last = random_vectors(generator, count, 4), random_vectors(generator, count, 4)
         shares = generator.dirichlet(np.ones(count))
@@ -337,7 +337,7 @@ def test_ends_that_are_not_symmetric_are_not_certified():
     @jax.vmap
     def judge(mean, covariance):
         found = jaxent.witnesses(moments.CollectiveSpinMoments.measured(mean, covariance, 2))
-        return jnp.stack([found[index].violated for index in ENDS if index != 1])
+        return jnp.stack([found[index].violated for index in ENDS])
 
     assert not np.asarray(judge(np.array(means), np.array(covariances))).any()
 

@@ -61,8 +61,10 @@ def witnesses(moments: CollectiveSpinMoments) -> tuple[Witness, ...]:
     - Giovannetti–Mancini, a product: min Var(u) Var(v) / (|u_1∧v_1| X_1 + |u_3∧v_3| X_3)² over all transverse u and v,
       which is the least symplectic eigenvalue of V for both signs of Ω, squared. For M = 3 it is 1/(1 + τ²/4) at
       τ = Nt, N → ∞.
-    - Hofmann–Takeuchi, a sum: Σ_γ Var(S_γ1 - (R S_3)_γ) / 4N, the least over orthogonal R (from singular values of the
-      covariance between the ends). It holds for ends that are symmetric states of N atoms each, as ours are.
+    - Hofmann–Takeuchi, a sum: Σ_γ Var(S_γ1 - (R S_3)_γ) / (L_1 + L_3), the least over orthogonal R (from singular
+      values of the covariance between the ends), L_j = 2⟨S_j²⟩/(N+2). In a state of spin J ≤ N/2 the variances of an
+      end add up to at least 4J ≥ 8J(J+1)/(N+2), which is linear in the state: so it holds for atoms in any state, and
+      L_j is 2N for symmetric ones, as ours are.
     - Duan, a sum: [Var(y_1 - (R s_3)_y) + Var(z_1 - (R s_3)_z)] / 2(X_1 + X_3), the least over transverse R.
     - EPR steering of the first end by the last, and of the last by the first: det(V_11 - V_13 V_33^-1 V_31) / X_1², the
       product of the variances that are left of two transverse components once each is inferred from the other end.
@@ -230,7 +232,8 @@ def _sum(frame: _Frame):
 
 def _all_components(n: float, moments: CollectiveSpinMoments):
     least = jnp.trace(moments.covariance) - 2 * _nuclear_norm(moments.covariance[:3, 3:])
-    return least / (4 * n)
+    squares = jnp.trace(moments.covariance) + jnp.sum(moments.mean**2)  # ⟨S_1²⟩ + ⟨S_3²⟩, of symmetric states 2 N(N+2)
+    return least / (2 * squares / (n + 2))
 
 
 def _nuclear_norm(matrix):
