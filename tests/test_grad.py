@@ -37,6 +37,7 @@ NO_ANSWER = {
     "planned entropy: time, offset": ("all",),  # far from where the plan was made
     "reduced density matrix: bonds, offsets": ("all",),  # of no state, but for rounding
     "modular witness: rate, offset": (1, "all"),  # two shifts of the cells are equally good
+    "teleportation: rate, offset": (1, "all"),  # the same: the larger of two fidelities that cross
     "fidelity: time, offsets": ("all",),  # of outcomes that cannot occur, set to 0
 }
 

@@ -52,7 +52,8 @@ def teleportation_fidelity(
         measurement: as `jaxent.modular_witness`.
 
     Returns:
-        real array of the shape of the rates, in [0, 1], right to 1e-8; more than 2/(r + 1) needs entanglement.
+        real array of the shape of the rates, in [0, 1], right to 1e-8; more than 2/(r + 1) needs entanglement. Where
+        two relabellings serve alike, derivatives are those of one of them.
 
     Raises:
         ValueError: as `jaxent.modular_witness`.
