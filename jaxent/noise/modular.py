@@ -47,7 +47,7 @@ from jaxent.numerics.rounding import epsilon
 from jaxent.runtime import execution
 from jaxent.times import PiFraction, Time, turns
 
-__all__ = ["modular_coherent_information"]
+__all__ = ["checked_magic_time", "levels_of", "modular_coherent_information"]
 
 _REACH = 7.0  # standard deviations √N/2 of k that are summed; all but 3e-12 of each end's weight
 _LOST = 1e-8  # of the state, by rounding, at most
@@ -100,7 +100,7 @@ def modular_coherent_information(
         D. Gottesman, A. Kitaev and J. Preskill, Phys. Rev. A 64, 012310 (2001): cells and positions in them.
     """
     problem, fraction, outcome = _checked(chain, time, dephasing_rate, outcomes, phase_offset)
-    width = _checked_modulus(modulus, _levels(fraction))
+    width = _checked_modulus(modulus, levels_of(fraction))
     n_frequencies = _n_frequencies(chain.n_atoms, problem.strengths[..., 1])
     shape = _Shape(chain.n_atoms, width, n_frequencies, _n_phases(register, chain, width, problem.strengths))
     points = kernel.nodes(chain.n_atoms, outcome, n_frequencies)  # as data, so that outcomes share a program
@@ -149,11 +149,22 @@ def _checked(chain, time, dephasing_rate, outcomes, phase_offset) -> tuple[Probl
             f"Argument `chain` must have no window here, but has window = {chain.window}; the cost does not grow with "
             "the number of atoms."
         )
+    fraction = checked_magic_time("modular_coherent_information", time)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
+    known = np.array([chain.n_atoms]) if problem.static.all_outcomes_n else arguments.concrete(problem.outcomes)
+    if known is None:
+        raise ValueError("Argument `outcomes` is traced by jax.jit or jax.vmap, but must be known here.")
+    return problem, fraction, int(known[0])
+
+
+def checked_magic_time(function: str, time: Any) -> PiFraction:
+    """Return a magic time of integers of the host; `function` is who asks.
+
+    Raises:
+        ValueError: without float64, and when the time is not exact, traced, or one of several.
+    """
     if jnp.result_type(float) != jnp.float64:
-        raise ValueError(
-            "Function `modular_coherent_information` needs float64; run "
-            'jax.config.update("jax_enable_x64", True) first.'
-        )
+        raise ValueError(f'Function `{function}` needs float64; run jax.config.update("jax_enable_x64", True) first.')
     if not isinstance(time, PiFraction):
         raise ValueError(
             f"Argument `time` must be an exact magic time, as jaxent.pi_fraction(2, 3) for 2π/3, but is {shown(time)}."
@@ -163,14 +174,10 @@ def _checked(chain, time, dephasing_rate, outcomes, phase_offset) -> tuple[Probl
         raise ValueError("Argument `time` is traced by jax.jit or jax.vmap, but must be known here.")
     if numerator.shape:
         raise ValueError(f"Argument `time` must be a single time here, but has the shape {numerator.shape}.")
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
-    known = np.array([chain.n_atoms]) if problem.static.all_outcomes_n else arguments.concrete(problem.outcomes)
-    if known is None:
-        raise ValueError("Argument `outcomes` is traced by jax.jit or jax.vmap, but must be known here.")
-    return problem, PiFraction(int(numerator), int(denominator)), int(known[0])
+    return PiFraction(int(numerator), int(denominator))
 
 
-def _levels(time: PiFraction) -> int:
+def levels_of(time: PiFraction) -> int:
     """Compute r of t = 2πp/r in lowest terms."""
     return 2 * time.denominator // math.gcd(time.numerator, 2 * time.denominator)
 

@@ -48,6 +48,7 @@ from jaxent.measurement import Measurement, Records
 from jaxent.messages import shown
 from jaxent.noise.dephasing import EnsembleRates, Problem, Rate
 from jaxent.noise.measured_ensemble import damping
+from jaxent.noise.modular import checked_magic_time, levels_of
 from jaxent.runtime import execution
 from jaxent.spins import kernel
 from jaxent.spins.moments import check_three
@@ -126,7 +127,7 @@ def modular_witness(
 def evaluated(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -> tuple[int, jax.Array, jax.Array]:
     """Check arguments as `modular_witness` takes them; return r, C_1 and C_2, and the largest F over shifts."""
     problem, fraction = _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
-    shape = _Shape(chain.n_atoms, _levels(fraction), _may_dephase(dephasing_rate))
+    shape = _Shape(chain.n_atoms, levels_of(fraction), _may_dephase(dephasing_rate))
     correlations, fidelity, log_probability = execution.call(
         _over_rates,
         *(shape, fraction, problem.strengths, problem.outcomes[0], problem.offsets[0]),
@@ -176,24 +177,11 @@ class _Shape(NamedTuple):
 
 def _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -> tuple[Problem, PiFraction]:
     check_three(chain)
-    if jnp.result_type(float) != jnp.float64:
-        raise ValueError(
-            'Function `modular_witness` needs float64; run jax.config.update("jax_enable_x64", True) first.'
-        )
-    if not isinstance(time, PiFraction):
-        raise ValueError(
-            f"Argument `time` must be an exact magic time, as jaxent.pi_fraction(2, 3) for 2π/3, but is {shown(time)}."
-        )
-    numerator, denominator = (arguments.concrete(part) for part in (time.numerator, time.denominator))
-    if numerator is None or denominator is None:
-        raise ValueError("Argument `time` is traced by jax.jit or jax.vmap, but must be known here.")
-    if numerator.shape:
-        raise ValueError(f"Argument `time` must be a single time here, but has the shape {numerator.shape}.")
-    fraction = PiFraction(int(numerator), int(denominator))
-    if not 2 <= _levels(fraction) <= _MOST_LEVELS:
+    fraction = checked_magic_time("modular_witness", time)
+    if not 2 <= levels_of(fraction) <= _MOST_LEVELS:
         raise ValueError(
             f"Argument `time` must be 2πp/r with r from 2 to {_MOST_LEVELS}, but in lowest terms has r = "
-            f"{_levels(fraction)}."
+            f"{levels_of(fraction)}."
         )
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
     if isinstance(problem.outcomes, Records):
@@ -215,11 +203,6 @@ def _may_dephase(dephasing_rate: Any) -> bool:
     if isinstance(dephasing_rate, EnsembleRates):
         return kernel.may_dephase(dephasing_rate)
     return not arguments.is_zero(dephasing_rate)
-
-
-def _levels(time: PiFraction) -> int:
-    """Compute r of t = 2πp/r in lowest terms."""
-    return 2 * time.denominator // math.gcd(time.numerator, 2 * time.denominator)
 
 
 # ----------------------------------------------------------------------- cells
