@@ -47,7 +47,7 @@ from jaxent.numerics.rounding import epsilon
 from jaxent.runtime import execution
 from jaxent.times import PiFraction, Time, turns
 
-__all__ = ["checked_magic_time", "levels_of", "modular_coherent_information"]
+__all__ = ["check_three", "checked_magic_time", "levels_of", "modular_coherent_information"]
 
 _REACH = 7.0  # standard deviations √N/2 of k that are summed; all but 3e-12 of each end's weight
 _LOST = 1e-8  # of the state, by rounding, at most
@@ -141,20 +141,26 @@ class _Read(NamedTuple):
 
 
 def _checked(chain, time, dephasing_rate, outcomes, phase_offset) -> tuple[Problem, PiFraction, int]:
-    arguments.check_chain(chain)
-    if chain.n_ensembles != 3:
-        raise ValueError(f"Argument `chain` must have n_ensembles = 3 here, but has {chain.n_ensembles}.")
-    if chain.window is not None:
-        raise ValueError(
-            f"Argument `chain` must have no window here, but has window = {chain.window}; the cost does not grow with "
-            "the number of atoms."
-        )
+    check_three(chain, "the cost does not grow with the number of atoms")
     fraction = checked_magic_time("modular_coherent_information", time)
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
     known = np.array([chain.n_atoms]) if problem.static.all_outcomes_n else arguments.concrete(problem.outcomes)
     if known is None:
         raise ValueError("Argument `outcomes` is traced by jax.jit or jax.vmap, but must be known here.")
     return problem, fraction, int(known[0])
+
+
+def check_three(chain: Chain, why: str) -> None:
+    """Refuse chains other than of three ensembles, and windows; `why` says that none is needed.
+
+    Raises:
+        ValueError: for them.
+    """
+    arguments.check_chain(chain)
+    if chain.n_ensembles != 3:
+        raise ValueError(f"Argument `chain` must have n_ensembles = 3 here, but has {chain.n_ensembles}.")
+    if chain.window is not None:
+        raise ValueError(f"Argument `chain` must have no window here, but has window = {chain.window}; {why}.")
 
 
 def checked_magic_time(function: str, time: Any) -> PiFraction:

@@ -48,10 +48,10 @@ from jaxent.measurement import Measurement, Records
 from jaxent.messages import shown
 from jaxent.noise.dephasing import EnsembleRates, Problem, Rate
 from jaxent.noise.measured_ensemble import damping
-from jaxent.noise.modular import checked_magic_time, levels_of
+from jaxent.noise.modular import check_three, checked_magic_time, levels_of
 from jaxent.runtime import execution
 from jaxent.spins import kernel
-from jaxent.spins.moments import check_three
+from jaxent.spins.moments import WINDOWLESS
 from jaxent.times import PiFraction, Time
 
 __all__ = ["ModularWitness", "certified", "evaluated", "modular_witness", "of_state"]
@@ -176,7 +176,7 @@ class _Shape(NamedTuple):
 
 
 def _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -> tuple[Problem, PiFraction]:
-    check_three(chain)
+    check_three(chain, WINDOWLESS)
     fraction = checked_magic_time("modular_witness", time)
     if not 2 <= levels_of(fraction) <= _MOST_LEVELS:
         raise ValueError(

@@ -40,12 +40,14 @@ from jaxent import arguments, dicke
 from jaxent.chain import Chain
 from jaxent.measurement import Measurement, Records
 from jaxent.noise.dephasing import EnsembleRates, Problem, Rate
+from jaxent.noise.modular import check_three
 from jaxent.runtime import execution, memory
 from jaxent.spins import kernel
 from jaxent.times import Time, cos_sin_turns, turns
 
-__all__ = ["CollectiveSpinMoments", "about", "check_three", "collective_spin_moments", "of_state"]
+__all__ = ["WINDOWLESS", "CollectiveSpinMoments", "about", "collective_spin_moments", "of_state"]
 
+WINDOWLESS = "the sums need none"
 _REACH = 12.0  # standard deviations of k_1 - k_3 that are summed; the weight beyond is below 1e-31
 _LEAST = math.log(1e-22)  # of log p: of a window's sum nine digits are left
 _LEAST_OF_ALL = math.log(1e-280)  # where all differences are summed
@@ -155,23 +157,8 @@ def of_state(state: Any, *, pure: bool = False) -> CollectiveSpinMoments:
 # ------------------------------------------------------------------ arguments
 
 
-def check_three(chain: Chain) -> None:
-    """Refuse chains other than of three ensembles, and windows.
-
-    Raises:
-        ValueError: for them.
-    """
-    arguments.check_chain(chain)
-    if chain.n_ensembles != 3:
-        raise ValueError(f"Argument `chain` must have n_ensembles = 3 here, but has {chain.n_ensembles}.")
-    if chain.window is not None:
-        raise ValueError(
-            f"Argument `chain` must have no window here, but has window = {chain.window}; the sums need none."
-        )
-
-
 def _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -> Problem:
-    check_three(chain)
+    check_three(chain, WINDOWLESS)
     if not isinstance(dephasing_rate, EnsembleRates) and np.ndim(dephasing_rate) == 1:
         dephasing_rate = EnsembleRates(dephasing_rate)
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
