@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import matplotlib.image
 import numpy as np
 import oracles
 import pytest
@@ -135,7 +136,9 @@ def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
         ("curve -n 5 --out {}", "Argument `out` must end in .png, .pdf or .csv"),
         ("curve -n 5 --out {}/folder.png", "/folder.png', and that is a folder"),
         ("curve -n 5 --stop soon", "`time` must be a number or a multiple of π like 2pi/3, but is 'soon'"),
-        ("reproduce --figure 7", "Argument `figure` must be one of 1, 1-large, zoom"),
+        ("reproduce --figure 7", "Argument `figure` must be one of protocol, 1, 1-large, zoom"),
+        ("reproduce --width poster", "Argument `width` must be one of column, page, slide, but is 'poster'"),
+        ("reproduce --dpi 5", "Argument `dpi` must be from 50 to 1200 pixels per inch, but is 5"),
         ("reproduce figure 2", "jaxent reproduce has no place for 'figure 2'; for example"),
         ("sweep {}/missing.toml", "missing.toml: the sweep file cannot be read: No such file or directory"),
         ("plot {}/missing", "`results` must be a folder of a sweep, a .nc or a .zarr, but"),
@@ -254,11 +257,16 @@ def test_devices_are_shown_with_their_precision(jaxent_command):
 
 def test_reproduce_writes_whole_files_and_is_quiet_when_piped(tmp_path):
     command = [sys.executable, "-m", "jaxent", "reproduce", "--figure", "2", "--quick", "--out", str(tmp_path)]
+    command += ["--width", "column", "--dpi", "100"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert run.returncode == 0
     assert run.stderr == ""
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"figure_2.nc", "figure_2.png", "figure_2.pdf", "claims.md"}
+    assert names == {f"figure_2.{kind}" for kind in ("nc", "png", "pdf", "svg", "txt")} | {"claims.md"}
+    assert matplotlib.image.imread(tmp_path / "figure_2.png").shape[1] == 340
+    words = (tmp_path / "figure_2.txt").read_text().strip()
+    assert "M = 3; outcomes = all N; φ = 0; c = 1, 1.5, 2, 3; magic time = π/3, π/2, 2π/3, π." in words
+    assert words.partition("(")[0].encode("utf-16-be") in (tmp_path / "figure_2.pdf").read_bytes()
     with xr.open_dataset(tmp_path / "figure_2.nc") as data:
         assert data.entropy.attrs["units"] == "bit"
         assert data.attrs["precision"] == "float64"

@@ -95,8 +95,9 @@ PACKAGES = {
         "exports",
         "run",
     ],
-    "plot": ["labels", "views", "figures", "static", "html"],
+    "plot": ["labels", "views", "sheet", "figures", "noise_figures", "laboratory_figures", "static", "html"],
     "paper": [
+        "captions",
         "claims",
         "section_four",
         "claims_four",

@@ -8,7 +8,7 @@ import xarray as xr
 
 import jaxent
 from jaxent.paper import macroscopic_noise
-from jaxent.plot import figures
+from jaxent.plot import noise_figures
 
 
 def test_the_figure_of_saturation_holds_log_negativities(monkeypatch):
@@ -42,7 +42,7 @@ def four_limit(off: float) -> dict[str, xr.Dataset]:
 def test_many_atoms_show_the_limit_if_they_are_close_to_it(off, holds):
     (found,) = macroscopic_noise.findings(four_limit(off))
     assert found.holds == holds
-    drawing = figures.draw_four_limit(four_limit(off)["4-limit"])
+    drawing = noise_figures.draw_four_limit(four_limit(off)["4-limit"])
     assert [axes.get_title("left")[-3:].strip() for axes in drawing.axes] == ["π/3", "π/2", "π/3", "= π"]
 
 
@@ -98,7 +98,7 @@ def test_findings_hold_for_the_numbers_that_support_them_only(changes, answers):
 
 
 def test_the_drawing_of_saturation_names_every_curve():
-    drawing = figures.draw_saturation(made_up()["saturation"])
+    drawing = noise_figures.draw_saturation(made_up()["saturation"])
     words = [text.get_text() for text in drawing.legends[0].get_texts()]
     assert words[:3] == ["t = 2π/ϕ²", "t = π/2", "t = 2π/3"]
     assert {"limit N → ∞", "N = 1/(γt)", "t = 2π/ϕ², γ = 0"} < set(words)
@@ -158,7 +158,7 @@ def test_best_times_are_told_from_the_numbers(changes, answers):
 
 
 def test_the_drawing_of_best_times_names_times():
-    drawing = figures.draw_best_time(best_time()["best-time"])
+    drawing = noise_figures.draw_best_time(best_time()["best-time"])
     words = [text.get_text() for text in drawing.axes[0].texts]
     assert words == ["r = 2", "r = 3", "r = 12", "t = 2π/9", "t = 0.001", "t = 2π/12"]
     marked = [len(line.get_xdata()) for line in drawing.axes[1].lines[:3]]
@@ -216,5 +216,7 @@ def three_limit(off: float = 0.0, narrow: float = 0.0) -> dict[str, xr.Dataset]:
 def test_the_limit_of_figure_three_is_told_from_the_numbers(changes, answers):
     data = three_limit(**changes)
     assert [one.holds for one in macroscopic_noise.findings(data)] == answers
-    words = [text.get_text() for text in figures.draw_three_limit(data["3-limit"]).axes[0].get_legend().get_texts()]
+    words = [
+        text.get_text() for text in noise_figures.draw_three_limit(data["3-limit"]).axes[0].get_legend().get_texts()
+    ]
     assert words[-3:] == ["N = $10^{3}$, at 2πp/r", "N = $10^{6}$, at 2πp/r", "N = 30"]

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import comb
 
 from jaxent.paper import pictures
-from jaxent.plot import figures
+from jaxent.plot import laboratory_figures
 
 
 def test_the_figure_holds_the_first_end_of_the_tensor(monkeypatch):
@@ -55,9 +55,9 @@ def test_the_finding_holds_for_equal_lobes_as_many_as_levels_only(changes, holds
 
 
 def test_the_drawing_names_times_and_results():
-    drawing = figures.draw_husimi(made_up())
+    drawing = laboratory_figures.draw_husimi(made_up())
     titles = [axes.get_title("left") for axes in drawing.axes[:9]]
     assert titles[:3] == ["(a)  t = 1", "(b)  t = π/2", "(c)  t = 2π/3"]
     assert titles[3:] == [f"({letter})" for letter in "defghi"]
     rows = [axes.get_ylabel() for axes in drawing.axes[:9:3]]
-    assert rows == ["last end found with $S_z = 0$", "last end found coherent", "$S_z = 0$, γ = 0.01"]
+    assert rows == ["$S_z = 0$ at the last end", "coherent last end", "$S_z = 0$, γ = 0.01"]

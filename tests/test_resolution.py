@@ -8,7 +8,7 @@ import xarray as xr
 
 import jaxent
 from jaxent.paper import resolution
-from jaxent.plot import figures
+from jaxent.plot import laboratory_figures
 
 
 def test_the_figure_holds_mixtures_of_counts(monkeypatch):
@@ -84,7 +84,7 @@ def test_findings_hold_for_the_numbers_that_support_them_only(changes, answers):
 
 
 def test_the_drawing_names_times_and_sizes():
-    drawing = figures.draw_resolution(made_up())
+    drawing = laboratory_figures.draw_resolution(made_up())
     assert [axes.get_title("left") for axes in drawing.axes] == [
         "(a)  t = 2π/3",
         "(b)  t = π/2",

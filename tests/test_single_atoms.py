@@ -10,7 +10,7 @@ import xarray as xr
 import jaxent
 from jaxent.paper import single_atoms
 from jaxent.paper.claims import Verdict
-from jaxent.plot import figures
+from jaxent.plot import noise_figures
 
 
 def mean_spin(jumps: list[np.ndarray], spin: np.ndarray, state: np.ndarray, time: float) -> float:
@@ -132,7 +132,7 @@ def test_collective_dephasing_captures_what_costs_as_much(factors, verdict, answ
 
 
 def test_the_drawing_tells_noises_and_sizes_apart():
-    drawing = figures.draw_single_atom(made_up(0.3, 0.3)["single-atom"])
+    drawing = noise_figures.draw_single_atom(made_up(0.3, 0.3)["single-atom"])
     assert [axes.get_title("left")[-3:].strip() for axes in drawing.axes] == ["π/3", "π/2", "π/3", "= π"]
     assert [text.get_text() for text in drawing.legends[0].get_texts()] == ["N = 10", "N = $10^{3}$"]
     legend = drawing.axes[3].get_legend()

@@ -97,7 +97,7 @@ def test_failed_points_are_told_by_the_exit_code(command, tmp_path):
             ["plot", "grid.toml"],
             "`results` must be a folder of a sweep, a .nc or a .zarr, but 'grid.toml' is none of them",
         ),
-        (["plot", "grid.toml", "--out", "a.txt"], "`out` must end in .png, .pdf or .html"),
+        (["plot", "grid.toml", "--out", "a.txt"], "`out` must end in .png, .pdf, .svg or .html"),
         (["plot", "grid.toml", "--out", "none/a.png"], "`out` must be in a folder that exists"),
         (["plot", "grid.toml", "--y", "time"], "`y` must come with kind = map"),
         (["export", "none", "all.nc"], "must be a folder with the results of a sweep"),

@@ -8,7 +8,7 @@ import xarray as xr
 
 import jaxent
 from jaxent.paper import modular_witness as figure
-from jaxent.plot import figures
+from jaxent.plot import laboratory_figures
 
 
 def test_the_figure_holds_what_is_certified(monkeypatch):
@@ -64,14 +64,16 @@ def test_findings_hold_for_the_numbers_that_support_them_only(changes, answers):
 
 
 def test_the_drawing_names_levels_and_sizes():
-    drawing = figures.draw_witness(made_up())
+    drawing = laboratory_figures.draw_witness(made_up())
     assert [axes.get_title("left") for axes in drawing.axes[:2]] == [
         "(a)  N = $10^{4}$, t = 2π/r",
         "(b)  the same, γ = 0.001",
     ]
     legends = [legend for axes in drawing.axes if (legend := axes.get_legend())]
     words = [text.get_text() for legend in legends for text in legend.get_texts()]
-    assert {"r = 2", "r = 4", "Schmidt number r certified up to here"} <= set(words)
+    assert words == ["r certified up to here"]
+    named = {text.get_text() for text in drawing.axes[0].texts}
+    assert {"r = 2", "r = 4", "nothing certified below"} == named
     # the right axis is the logarithm of the left one
     marks = dict(
         zip(drawing.axes[2].get_yticks(), (x.get_text() for x in drawing.axes[2].get_yticklabels()), strict=True)

@@ -26,6 +26,7 @@ __all__ = [
     "AsJson",
     "ChainOptions",
     "DetectorOptions",
+    "Dpi",
     "Ensembles",
     "JitterOptions",
     "MeasurementOptions",
@@ -37,6 +38,7 @@ __all__ = [
     "Switch",
     "TimeText",
     "WholeNumber",
+    "Width",
     "alone",
     "divide_processor",
     "library",
@@ -48,6 +50,7 @@ __all__ = [
     "progress_by_share",
 ]
 
+_LEAST_DPI, _MOST_DPI = 50, 1200
 _MOST_OF_PATH = 160  # characters of a folder's name that a message repeats
 _WHOLE = re.compile(r"(?P<digits>[+-]?\d+(_\d+)*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
 
@@ -98,6 +101,14 @@ def number(_, tokens) -> float:
     return _as_float(tokens[0].value, "must be a number such as 3 or 0.01")
 
 
+def dots_per_inch(_, tokens) -> int:
+    """Read the pixels per inch of a picture."""
+    dots = whole_number(_, tokens)
+    if not _LEAST_DPI <= dots <= _MOST_DPI:
+        raise ValueError(f"must be from {_LEAST_DPI} to {_MOST_DPI} pixels per inch, but is {shown(dots)}")
+    return dots
+
+
 def numbers(_, tokens) -> list[float]:
     """Read numbers as they were typed, separated by blanks."""
     return [_as_float(token.value, "must be numbers, separated by blanks") for token in tokens]
@@ -144,6 +155,8 @@ Rate = Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"], conver
 Rates = Annotated[
     list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="", converter=numbers)
 ]
+Width = Literal["column", "page", "slide"]
+Dpi = Annotated[int, Parameter(converter=dots_per_inch)]
 Switch = Annotated[bool, Parameter(negative="")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one line of JSON.")]
 TimeText = Annotated[str, Parameter(help="Interaction time: a number, or an exact multiple of π such as 2pi/3.")]

@@ -223,6 +223,8 @@ def plot(
     lines: str | None = None,
     panels: str | None = None,
     at: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    width: console.Width = "page",
+    dpi: console.Dpi = 300,
 ) -> None:
     """Plot results: curves, a heat map, or a panel for each value of an axis; say what of them is not drawn.
 
@@ -231,8 +233,8 @@ def plot(
     results
         Folder of a sweep, or a netCDF file or Zarr store exported from one.
     out
-        PNG or PDF file, or an HTML page that can be zoomed; may be repeated. By default a PNG file here, named after
-        the results.
+        PNG, PDF or SVG file, or an HTML page that can be zoomed; may be repeated. By default a PNG file here, named
+        after the results.
     kind
         curves: a line for each value of one axis; map: colours over two axes; panels: curves in several panels.
     quantity
@@ -248,11 +250,15 @@ def plot(
     at
         Choice of a value of another axis, as name=value, such as n_atoms=100, time=2pi/3, outcomes=N-1 or
         window=full; may be repeated. The first by default.
+    width
+        Of the figure in print: a journal's column (3.4 in), its page (7 in), or a slide (10 in, larger text).
+    dpi
+        Pixels per inch of a PNG file.
     """
     stem = _without(results.resolve().name, ".results", ".nc", ".zarr") or "results"
     chosen = out or (Path(f"{stem}.png"),)
     for path in chosen:
-        console.output_file("out", path, (".png", ".pdf", ".html"))
+        console.output_file("out", path, (".png", ".pdf", ".svg", ".html"))
     if y is not None and kind != "map":
         raise ValueError("Argument `y` must come with kind = map; curves have lines.")
     from jaxent.plot.views import make_view, open_results
@@ -267,9 +273,11 @@ def plot(
 
             save(path, lambda beside: beside.write_text(page(view), encoding="utf-8"))
         else:
+            from jaxent.plot.sheet import SIZES, printer
             from jaxent.plot.static import draw_view
 
-            save(path, draw_view(view).savefig)
+            ending = path.suffix.lower()[1:]
+            save(path, printer(draw_view(view, SIZES[width]), ending, dpi, view.title))
         print(f"wrote {path}")
 
 

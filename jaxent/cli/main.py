@@ -321,6 +321,7 @@ def reproduce(
     figure: Annotated[
         tuple[
             Literal[
+                "protocol",
                 "1",
                 "1-large",
                 "zoom",
@@ -344,6 +345,8 @@ def reproduce(
         Parameter(negative=""),
     ] = (),
     quick: console.Switch = False,
+    width: console.Width = "page",
+    dpi: console.Dpi = 300,
     out: Path = Path("reproduction"),
 ) -> None:
     """Draw the paper's figures and hold its statements against the numbers.
@@ -354,15 +357,22 @@ def reproduce(
         Figure to draw; may be repeated. All by default. Those with a word in their name go beyond the paper.
     quick
         A coarse version, in a minute or two.
+    width
+        Of the figures in print: a journal's column (3.4 in), its page (7 in), or a slide (10 in, larger text).
+    dpi
+        Pixels per inch of the PNG files.
     out
-        Folder for the figures (PNG, PDF), their data (netCDF) and claims.md: statements and verdicts.
+        Folder for the figures (PNG, PDF, SVG), their captions (TXT), their data (netCDF) and claims.md: statements and
+        verdicts.
     """
     from jaxent.sweep import output_folder
 
     folder = output_folder(out)
     console.library()
     from jaxent.paper import registry
+    from jaxent.paper.captions import caption
     from jaxent.paper.claims import claims_page, claims_table, findings_table
+    from jaxent.plot.sheet import SIZES, printer
     from jaxent.sweep import save
 
     wanted = tuple(dict.fromkeys(figure)) or tuple(registry.FIGURES)
@@ -373,8 +383,11 @@ def reproduce(
             name = "figure_" + number.replace("-", "_")
             data = datasets[number] = registry.FIGURES[number].compute(quick, report)
             written.append(save(folder / f"{name}.nc", data.to_netcdf))
-            picture = registry.FIGURES[number].draw(data)
-            written += [save(folder / f"{name}.{kind}", picture.savefig) for kind in ("png", "pdf")]
+            picture = registry.FIGURES[number].draw(data, SIZES[width])
+            words = caption(number, data)
+            for kind in ("png", "pdf", "svg"):
+                written.append(save(folder / f"{name}.{kind}", printer(picture, kind, dpi, words)))
+            written.append(save(folder / f"{name}.txt", lambda path, text=words: path.write_text(text + "\n", "utf-8")))
         claims = registry.claims(datasets, quick, report)
     findings = registry.findings(datasets)
     page = claims_page(claims, findings)

@@ -25,7 +25,7 @@ import numpy as np
 from jaxent import dicke
 from jaxent.measurement import Records, joint_amplitudes, loss_amplitudes
 from jaxent.numerics import rounding
-from jaxent.numerics.algebra import multiply
+from jaxent.numerics.algebra import matmul, multiply
 from jaxent.protocol import matrix_product
 from jaxent.times import PiFraction, cos_sin_turns, turns, turns_of_products, unit
 
@@ -60,7 +60,7 @@ def even_diagonal(n_atoms, differences, time, strength, outcome, offset, all_out
     """Compute g(d t + φ, d t + φ), the diagonal of `even_table`, for the differences d."""
     if isinstance(outcome, Records):
         harmonics = _harmonics(n_atoms, time, strength, outcome, np.zeros(1, int), wrong)[0].real
-        return jnp.matmul(harmonics, _cosines(n_atoms, 2 * differences, time, offset), precision="highest")
+        return matmul(harmonics, _cosines(n_atoms, 2 * differences, time, offset))
     waves, damped = _waves(n_atoms, time, strength, outcome, offset, all_outcomes_n, differences, wrong)
     return jnp.sum(waves * damped, axis=(0, 1))
 
@@ -70,7 +70,7 @@ def _imperfect_table(n_atoms, differences, time, strength, record, offset, wrong
     index = np.arange(len(differences))
     harmonics = _harmonics(n_atoms, time, strength, record, index, wrong)
     sums = np.arange(2 * differences[0], 2 * differences[-1] + 1)
-    by_sum = jnp.matmul(harmonics, _cosines(n_atoms, sums, time, offset), precision="highest")
+    by_sum = matmul(harmonics, _cosines(n_atoms, sums, time, offset))
     difference, both = np.subtract.outer(index, index), np.add.outer(index, index)
     table = by_sum[abs(difference), both]
     return jnp.where(difference < 0, table.conj(), table) if record.lossy else table

@@ -24,37 +24,39 @@ from jaxent.paper import (
     single_atoms,
 )
 from jaxent.paper.claims import Claim, Finding, silent
-from jaxent.plot import figures
+from jaxent.plot import figures, laboratory_figures, noise_figures
+from jaxent.plot.sheet import Size
 from jaxent.sweep import Report
 
 __all__ = ["FIGURES", "Figure", "claims", "findings", "seconds"]
 
 
 class Figure(NamedTuple):
-    """Hold the functions of a figure: compute(quick, report) returns its data, and draw(data) draws them."""
+    """Hold the functions of a figure: compute(quick, report) returns its data, and draw(data, size) draws them."""
 
     compute: Callable[[bool, Report], xr.Dataset]
-    draw: Callable[[xr.Dataset], MatplotlibFigure]
+    draw: Callable[[xr.Dataset, Size], MatplotlibFigure]
 
 
 FIGURES = {
+    "protocol": Figure(section_four.figure_protocol, figures.draw_protocol),
     "1": Figure(section_four.figure_one, figures.draw_figure_one),
     "1-large": Figure(large_n.figure_large, figures.draw_figure_large),
     "zoom": Figure(large_n.figure_zoom, figures.draw_zoom),
     "2": Figure(section_four.figure_two, figures.draw_figure_two),
-    "3": Figure(section_five.figure_three, figures.draw_figure_three),
-    "4": Figure(section_five.figure_four, figures.draw_figure_four),
-    "4-large": Figure(section_five.figure_four_large, figures.draw_figure_four),
-    "4-limit": Figure(macroscopic_noise.figure_four_limit, figures.draw_four_limit),
-    "3-limit": Figure(macroscopic_noise.figure_three_limit, figures.draw_three_limit),
-    "best-time": Figure(macroscopic_noise.figure_best_time, figures.draw_best_time),
-    "saturation": Figure(macroscopic_noise.figure_saturation, figures.draw_saturation),
-    "single-atom": Figure(single_atoms.figure_single_atom, figures.draw_single_atom),
-    "resolution": Figure(resolution.figure_resolution, figures.draw_resolution),
-    "atom-numbers": Figure(atom_numbers.figure_atom_numbers, figures.draw_atom_numbers),
-    "witness": Figure(modular_witness.figure_witness, figures.draw_witness),
+    "3": Figure(section_five.figure_three, noise_figures.draw_figure_three),
+    "4": Figure(section_five.figure_four, noise_figures.draw_figure_four),
+    "4-large": Figure(section_five.figure_four_large, noise_figures.draw_figure_four),
+    "4-limit": Figure(macroscopic_noise.figure_four_limit, noise_figures.draw_four_limit),
+    "3-limit": Figure(macroscopic_noise.figure_three_limit, noise_figures.draw_three_limit),
+    "best-time": Figure(macroscopic_noise.figure_best_time, noise_figures.draw_best_time),
+    "saturation": Figure(macroscopic_noise.figure_saturation, noise_figures.draw_saturation),
+    "single-atom": Figure(single_atoms.figure_single_atom, noise_figures.draw_single_atom),
+    "resolution": Figure(resolution.figure_resolution, laboratory_figures.draw_resolution),
+    "atom-numbers": Figure(atom_numbers.figure_atom_numbers, laboratory_figures.draw_atom_numbers),
+    "witness": Figure(modular_witness.figure_witness, laboratory_figures.draw_witness),
     "offsets": Figure(best_offsets.figure_offsets, figures.draw_offsets),
-    "husimi": Figure(pictures.figure_husimi, figures.draw_husimi),
+    "husimi": Figure(pictures.figure_husimi, laboratory_figures.draw_husimi),
 }
 
 

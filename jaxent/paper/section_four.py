@@ -11,13 +11,15 @@ import xarray as xr
 
 import jaxent
 from jaxent import units
+from jaxent.analysis.magic_times import magic_levels
 from jaxent.paper.claims import GOLDEN, attributes, silent
 from jaxent.sweep import Report, entropy_over_grid, estimated_seconds
 
-__all__ = ["figure_one", "figure_two", "seconds"]
+__all__ = ["figure_one", "figure_protocol", "figure_two", "seconds"]
 
 ATOMS = (3, 10, 20, 100, 10**3, 10**4, 10**5, 10**6)
 WINDOWS = (1.0, 1.5, 2.0, 3.0)
+_SHOWN, _NAMED = 100, 8  # atoms below the protocol, and the largest r
 _MOST_EXACT_ATOMS = 100  # above, figure 1 uses a window of three standard deviations
 _KINDS = "0: evenly spaced generic times; 1: beside a dip; 2: exactly at t = 2πp/r"
 
@@ -120,6 +122,40 @@ def figure_two(quick: bool = False, report: Report = silent) -> xr.Dataset:
     )
 
 
+def figure_protocol(quick: bool = False, report: Report = silent) -> xr.Dataset:
+    """Compute one curve, E(t) of 100 atoms, to be drawn below the protocol.
+
+    Args:
+        quick: use a coarse grid.
+        report: called with estimated seconds of work done.
+
+    Returns:
+        dataset with entropy over time, and at the magic times 2πp/r up to π, r = `levels` up to 8.
+    """
+    count = _protocol_times(quick)
+    time = math.pi * (np.arange(count) + GOLDEN) / count
+    magic = _named_times()
+    entropy, at_magic = (entropy_over_grid(_chain(_SHOWN), t, report=report) for t in (time, magic))
+    bit = {"units": "bit", "long_name": "end-to-end entanglement E"}
+    return xr.Dataset(
+        {"entropy": ("time", entropy, bit), "at_magic_times": ("magic_time", at_magic, bit)},
+        coords={
+            "time": ("time", time, units.attributes("time")),
+            "magic_time": ("magic_time", magic.value, units.attributes("time", "magic time")),
+            "levels": ("magic_time", magic_levels(magic), {"long_name": "r of the magic time 2πp/r"}),
+        },
+        attrs=attributes("The protocol, and the entanglement of the ends") | {"n_atoms": _SHOWN},
+    )
+
+
+def _named_times() -> jaxent.PiFraction:
+    return jaxent.pi_fractions_up_to(_NAMED)
+
+
+def _protocol_times(quick: bool) -> int:
+    return 150 if quick else 1500
+
+
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimate the seconds of work that the figures will report."""
     total = 0.0
@@ -132,4 +168,8 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
         for window in (None, *WINDOWS):
             chain = jaxent.Chain(3, 100, window)
             total += estimated_seconds(chain, 100 if quick else 1000) + estimated_seconds(chain, 4)
+    if "protocol" in numbers:
+        total += sum(
+            estimated_seconds(_chain(_SHOWN), count) for count in (_protocol_times(quick), len(_named_times()))
+        )
     return total

@@ -4,48 +4,47 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxent.plot.figures import DOUBLE_COLUMN, STYLE
+from jaxent.plot.sheet import PAGE, STYLES, Sheet, Size, sheet
 from jaxent.plot.views import View, cells, placed, title_lines, value_range, x_range
 
 __all__ = ["draw_view"]
 
-_STYLES = ["-", "--", "-.", ":"]
-_TITLE_WIDTH = 90  # characters of a line of the title
+_TITLE_WIDTH = 90  # characters of a line of the title, on a page
 
 
-def draw_view(view: View) -> Figure:
+def draw_view(view: View, size: Size = PAGE) -> Figure:
     """Draw results of a sweep as curves, a heat map or panels; the title has every value common to all of it."""
-    with mpl.rc_context(STYLE):
-        return _draw_map(view) if view.kind == "map" else _draw_panels(view)
+    with sheet(size) as page:
+        return _draw_map(page, view) if view.kind == "map" else _draw_panels(page, view)
 
 
-def _draw_panels(view: View) -> Figure:
+def _draw_panels(page: Sheet, view: View) -> Figure:
     count = view.values.shape[0]
-    columns = 2 if count in (2, 4) else min(count, 3)
+    columns = 1 if page.narrow else 2 if count in (2, 4) else min(count, 3)
     rows = -(-count // columns)
-    figure = Figure(figsize=(DOUBLE_COLUMN, 3.4 if rows == 1 else 2.4 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    panels = page.panels(rows, columns, 3.4 if rows == 1 else 2.4 * rows, sharex=True, sharey=True)
     for number, axes in enumerate(panels[:count]):
         _draw_lines(axes, view, view.values[number])
-        if view.panels:
-            axes.set_title(f"({'abcdef'[number]})  {view.panels.texts[number]}", loc="left", fontsize=8)
         if number + columns >= count:
             axes.set_xlabel(view.x.label)
             axes.tick_params(labelbottom=True)
         if number % columns == 0:
             axes.set_ylabel(view.label)
+    if view.panels:
+        page.letters(panels[:count], view.panels.texts)
     for axes in panels[count:]:
         axes.remove()
     panels[0].set_ylim(value_range(view))  # the panels share this axis
     if view.lines:
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", fontsize=7)
-    _entitle(figure, view)
-    return figure
+        place = "outside lower center" if page.narrow else "outside right upper"
+        page.legend(*panels[0].get_legend_handles_labels(), place=place)
+    _entitle(page, view)
+    return page.figure
 
 
-def _entitle(figure: Figure, view: View) -> None:
-    figure.suptitle("\n".join(title_lines(view, _TITLE_WIDTH)), fontsize=8, x=0.01, ha="left")
+def _entitle(page: Sheet, view: View) -> None:
+    lines = title_lines(view, int(_TITLE_WIDTH * page.width / 7.0))
+    page.figure.suptitle("\n".join(lines), fontsize=8 * page.scale, x=0.01, ha="left")
 
 
 def _draw_lines(axes, view: View, values: np.ndarray) -> None:
@@ -56,17 +55,16 @@ def _draw_lines(axes, view: View, values: np.ndarray) -> None:
     colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(values)))
     for index, (colour, line) in enumerate(zip(colours, values, strict=True)):
         label = view.lines.texts[index] if view.lines else None
-        axes.plot(x[keep], line[keep], _STYLES[index % 4], color=colour, marker=mark, ms=3, label=label)
+        axes.plot(x[keep], line[keep], STYLES[index % 4], color=colour, marker=mark, label=label)
     if view.x.logarithmic:
         axes.set_xscale("log")
     if numbers:
         axes.set_xlim(x_range(view))
 
 
-def _draw_map(view: View) -> Figure:
+def _draw_map(page: Sheet, view: View) -> Figure:
     assert view.lines is not None
-    figure = Figure(figsize=(DOUBLE_COLUMN, 4.2), layout="constrained")
-    axes = figure.subplots()
+    (axes,) = page.panels(1, 1, 4.2 * min(1.0, page.width / 5.0))
     (x_edges, x_kept), (y_edges, y_kept) = cells(view.x), cells(view.lines)
     values = np.ma.masked_invalid(view.values[0][np.ix_(y_kept, x_kept)])
     colours = mpl.colormaps["viridis"].with_extremes(bad="0.75")
@@ -76,8 +74,8 @@ def _draw_map(view: View) -> Figure:
             getattr(axes, f"set_{name}scale")("log")
         if axis.values.dtype.kind not in "fiu":
             getattr(axes, f"set_{name}ticks")(np.arange(len(axis.values)), axis.texts)
-    figure.colorbar(mesh, label=view.label)
+    page.figure.colorbar(mesh, label=view.label)
     axes.set(xlabel=view.x.label, ylabel=view.lines.label)
     axes.spines[:].set_visible(True)
-    _entitle(figure, view)
-    return figure
+    _entitle(page, view)
+    return page.figure
