@@ -116,7 +116,7 @@ CODE = """if True:
         jaxent.measure_density: dict(chain=TINY, rho=WHOLE, outcomes=1, phase_offset=0.3),
         jaxent.modular_coherent_information: dict(
             chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, modulus=2,
-            register="cell",
+            register="cell", measurement=None,
         ),
         jaxent.modular_witness: dict(
             chain=TINY, time=jaxent.pi_fraction(1), dephasing_rate=0.1, outcomes=1, phase_offset=0.3, measurement=None

@@ -5,9 +5,11 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracles_measurement
 import pytest
 
 import jaxent
+from jaxent.bloch import kernel
 
 # ------------------------------------------- an oracle that shares no code
 
@@ -58,6 +60,24 @@ def by_every_cell(n_atoms, time, rates, outcome, offset, width):
     return total / norm
 
 
+def of_phases(state: np.ndarray, width: int, n_phases: int) -> float:
+    """Σ_κ p_κ [S(ρ_3|κ) - S(ρ|κ)] of a whole state (k_1, k_3, k_1', k_3')."""
+    n_cells = -(-len(state) // width)
+    state = np.pad(state, [(0, n_cells * width - len(state))] * 4)
+    parts = state.reshape((n_cells, width) * 4)
+    waves = np.exp(2j * np.pi * np.outer(np.arange(n_phases), np.arange(n_cells)) / n_phases)
+    total = norm = 0.0
+    for first in waves:
+        half = np.einsum("c,e,cadbegfh->adbgfh", first, first.conj(), parts)
+        for third in waves:
+            one = np.einsum("d,f,adbgfh->abgh", third, third.conj(), half)
+            p = np.einsum("abab->", one).real
+            one = one / p
+            total += p * (entropy(np.einsum("abac->bc", one)) - entropy(one.reshape(width**2, width**2)))
+            norm += p
+    return total / norm
+
+
 def by_every_phase(n_atoms, time, rates, outcome, offset, width, n_phases):
     """Σ_κ p_κ [S(ρ_3|κ) - S(ρ|κ)], each end's register of cells projected on phases."""
     n_cells = n_atoms // width + 1
@@ -75,18 +95,7 @@ def by_every_phase(n_atoms, time, rates, outcome, offset, width, n_phases):
     state = (waves @ decay @ waves.conj().T) * np.outer(root, root)
     state = state * np.exp(-2 * rates[0] * time * np.subtract.outer(a, a) ** 2)
     state = state * np.exp(-2 * rates[2] * time * np.subtract.outer(b, b) ** 2)
-    parts = state.reshape((n_cells, width) * 4)
-    waves = np.exp(2j * np.pi * np.outer(np.arange(n_phases), np.arange(n_cells)) / n_phases)
-    total = norm = 0.0
-    for first in waves:
-        half = np.einsum("c,e,cadbegfh->adbgfh", first, first.conj(), parts)
-        for third in waves:
-            one = np.einsum("d,f,adbgfh->abgh", third, third.conj(), half)
-            p = np.einsum("abab->", one).real
-            one = one / p
-            total += p * (entropy(np.einsum("abac->bc", one)) - entropy(one.reshape(width**2, width**2)))
-            norm += p
-    return total / norm
+    return of_phases(state.reshape([size] * 4), width, n_phases)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +156,76 @@ def test_equals_the_sum_over_every_cell(case):
         jaxent.Chain(3, n_atoms), time, jaxent.EnsembleRates(rates), outcome, offset, modulus=modulus
     )
     assert float(found) == pytest.approx(expected, abs=1e-8)
+
+
+def of_cells(state: np.ndarray, width: int) -> float:
+    """Σ_c p_c [S(ρ_3|c) - S(ρ|c)] of a whole state (k_1, k_3, k_1', k_3')."""
+    total = norm = 0.0
+    cells = [slice(k, k + width) for k in range(0, len(state), width)]
+    for first in cells:
+        for third in cells:
+            part = state[first, third, first, third]
+            p = np.einsum("abab->", part).real
+            reduced = np.einsum("abac->bc", part) / p
+            total += p * (entropy(reduced) - entropy(part.reshape([part.shape[0] * part.shape[1]] * 2) / p))
+            norm += p
+    return total / norm
+
+
+@pytest.mark.parametrize(("levels", "record", "sigma"), [(2, 2, 0.0), (3, 1.3, 0.6)])
+def test_equals_full_states_of_atoms_that_are_lost_and_dephase(levels, record, sigma):
+    """Three-level atoms in the middle, each with its own jump operators."""
+    rates, atoms, loss, offset, time = (0.02, 0.03, 0.01), 0.05, 0.08, 0.3, 2 * math.pi / levels
+    states = oracles_measurement.not_counting_lost(
+        oracles_measurement.three_level_records(3, time, rates, atoms, loss, offset)
+    )
+    state = np.asarray(oracles_measurement.resolve(states, record, sigma) if sigma else states[record])
+    found = jaxent.modular_coherent_information(
+        *(jaxent.Chain(3, 3), jaxent.pi_fraction(2, levels), jaxent.EnsembleRates(rates), record, offset),
+        measurement=jaxent.Measurement(sigma, atoms, loss),
+    )
+    assert float(found) == pytest.approx(of_cells(state, levels), abs=1e-9)
+
+
+@pytest.mark.parametrize("imperfect", [(90.0, 0.0, 0.0), (0.0, 0.03, 0.02)])
+def test_points_about_a_record_are_as_good_as_the_whole_circle(monkeypatch, imperfect):
+    """Beyond 1024 atoms the kernel's sum runs over points about the record alone."""
+    chain, time, rates = jaxent.Chain(3, 900), jaxent.pi_fraction(2, 3), jaxent.EnsembleRates((0.02, 0.001, 0.03))
+    given = (chain, time, rates, 740, 0.5)
+    measurement = jaxent.Measurement(*imperfect)
+    whole = float(jaxent.modular_coherent_information(*given, measurement=measurement))
+    monkeypatch.setattr(kernel, "_WHOLE_CIRCLE", 0)
+    points = kernel.nodes(900, 740, 300, time).weights
+    found = float(jaxent.modular_coherent_information(*given, measurement=measurement))
+    assert found == pytest.approx(whole, abs=1e-9)
+    assert (points > 0).sum() < 400
+    assert abs(whole - float(jaxent.modular_coherent_information(*given))) > (0.1 if measurement.resolution else 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("n_atoms", "record", "measurement"),
+    [(15, 13.3, jaxent.Measurement(resolution=1.2)), (3, 2, jaxent.Measurement(atom_dephasing_rate=0.04))],
+)
+def test_phases_of_an_imperfect_measurement_are_those_of_full_states(n_atoms, record, measurement):
+    rates, offset, levels = (0.05, 0.02, 0.08), 0.2, 2
+    if measurement.resolution:
+        state = oracles_measurement.dense_resolution(n_atoms, math.pi, rates, offset, record, measurement.resolution)
+    else:
+        states = oracles_measurement.three_level_records(n_atoms, math.pi, rates, 0.04, 0.0, offset)
+        state = oracles_measurement.not_counting_lost(states)[record]
+    given = (jaxent.Chain(3, n_atoms), jaxent.pi_fraction(1), jaxent.EnsembleRates(rates), record, offset)
+    found = jaxent.modular_coherent_information(*given, register="phase", measurement=measurement)
+    assert float(found) == pytest.approx(of_phases(state, levels, 32), abs=1e-7)
+
+
+def test_registers_of_atoms_that_may_be_lost_have_no_phases():
+    given = (jaxent.Chain(3, 9), jaxent.pi_fraction(1), 0.1, 7)
+    with pytest.raises(ValueError, match=r"must have atom_loss_rate = 0 for register = 'phase', .* is 0\.1"):
+        jaxent.modular_coherent_information(
+            *given, register="phase", measurement=jaxent.Measurement(atom_loss_rate=0.1)
+        )
+    with pytest.raises(ValueError, match=r"`outcomes` or `measurement` is traced"):
+        jax.jit(lambda s: jaxent.modular_coherent_information(*given, measurement=jaxent.Measurement(s)))(0.1)
 
 
 def test_reaches_the_limit_of_many_atoms():

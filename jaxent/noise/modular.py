@@ -19,6 +19,9 @@ positions. If each end measures the conjugate phase κ of its cell register inst
 
 which is averaged over κ_1 and κ_3 by a trapezoidal rule.
 
+An imperfect measurement (`jaxent.measurement`) has its own kernel g. Where atoms are lost g depends on the difference
+of the angles itself, not modulo 2π: between cells it differs, so that phases of the registers are not to be had.
+
 >>> import jax
 >>> jax.config.update("jax_enable_x64", True)
 >>> from jaxent import Chain, pi_fraction
@@ -40,6 +43,7 @@ from jaxent.bloch import kernel
 from jaxent.chain import Chain
 from jaxent.conversion import Number, whole_number
 from jaxent.entanglement.measures import entropy_difference
+from jaxent.measurement import Measurement, Records
 from jaxent.messages import shown
 from jaxent.noise.dephasing import Problem, Rate
 from jaxent.noise.measured_ensemble import damping
@@ -65,6 +69,7 @@ def modular_coherent_information(
     *,
     modulus: Number | None = None,
     register: str = "cell",
+    measurement: Measurement | None = None,
 ) -> Float[Array, "*rates"]:
     """Compute the coherent information left after both ends have measured their cell ⌊k/m⌋, in bits, at a magic time.
 
@@ -82,10 +87,12 @@ def modular_coherent_information(
         chain: the chain, M = 3, of any number of atoms, without a window.
         time: the magic time t = 2πp/r, a single `PiFraction`, r ≤ 32 in lowest terms.
         dephasing_rate: γ ≥ 0, a scalar or an array, or `EnsembleRates`; may be traced and differentiated.
-        outcomes: q_2, a known int; None: N.
+        outcomes: q_2, a known int, or the record; None: N.
         phase_offset: φ in radians; may be traced and differentiated.
         modulus: m, a multiple of r, at most 32; None: r.
         register: what both ends measure of c = ⌊k/m⌋: the "cell" c itself, or its conjugate "phase".
+        measurement: how the middle ensemble is measured, known values; None: perfectly. Atoms that may be lost need the
+            register "cell".
 
     Returns:
         real array of the shape of the rates.
@@ -99,14 +106,20 @@ def modular_coherent_information(
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
         D. Gottesman, A. Kitaev and J. Preskill, Phys. Rev. A 64, 012310 (2001): cells and positions in them.
     """
-    problem, fraction, outcome = _checked(chain, time, dephasing_rate, outcomes, phase_offset)
+    problem, fraction, read = _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
     width = _checked_modulus(modulus, levels_of(fraction))
     n_frequencies = _n_frequencies(chain.n_atoms, problem.strengths[..., 1])
     shape = _Shape(chain.n_atoms, width, n_frequencies, _n_phases(register, chain, width, problem.strengths))
-    points = kernel.nodes(chain.n_atoms, outcome, n_frequencies)  # as data, so that outcomes share a program
+    if isinstance(read, Records) and read.lossy and shape.n_phases:
+        raise ValueError(
+            "Argument `measurement` must have atom_loss_rate = 0 for register = 'phase', since lost atoms tell cells "
+            f"apart, but it is {float(read.loss_rates)}; use register = 'cell'."
+        )
+    points = kernel.nodes(chain.n_atoms, read, n_frequencies, fraction)  # as data, so that outcomes share a program
+    read = read if isinstance(read, Records) else jnp.asarray(read)
     value, log_trace = execution.call(
         _over_rates,
-        *(shape, fraction, problem.strengths, problem.offsets[0], _Read(jnp.asarray(outcome), points)),
+        *(shape, fraction, problem.strengths, problem.offsets[0], _Read(read, points)),
         what=f"The state of two ends of {width} positions in a cell (n_atoms = {chain.n_atoms})",
         instead="use a time or modulus with fewer positions, or stronger dephasing of the measured ensemble",
     )
@@ -134,16 +147,22 @@ class _Shape(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """Hold the outcome q, and the points of the sum that gives its kernel."""
+    """Hold the outcome q or the record, and the points of the sum that gives its kernel."""
 
-    outcome: jax.Array
+    outcome: Any
     points: kernel.Nodes
 
 
-def _checked(chain, time, dephasing_rate, outcomes, phase_offset) -> tuple[Problem, PiFraction, int]:
+def _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement) -> tuple[Problem, PiFraction, Any]:
     check_three(chain, "the cost does not grow with the number of atoms")
     fraction = checked_magic_time("modular_coherent_information", time)
-    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, dense=False)
+    problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, measurement, dense=False)
+    if isinstance(problem.outcomes, Records):
+        if execution.is_traced(problem.outcomes):
+            raise ValueError(
+                "Argument `outcomes` or `measurement` is traced by jax.jit or jax.vmap, but must be known here."
+            )
+        return problem, fraction, problem.outcomes[0]
     known = np.array([chain.n_atoms]) if problem.static.all_outcomes_n else arguments.concrete(problem.outcomes)
     if known is None:
         raise ValueError("Argument `outcomes` is traced by jax.jit or jax.vmap, but must be known here.")
@@ -302,10 +321,14 @@ def _kernel_table(shape: _Shape, time, strength, offset, read: _Read) -> tuple[j
     sums = np.arange(-reach, reach + 1)
     values = kernel.at_angles(table, turns(sums, time, 1) + offset / (2 * jnp.pi))  # (d + d', |d - d'|)
     steps = np.arange(1 - shape.width, shape.width)
-    found = values[np.add.outer(steps, steps) + reach, abs(np.subtract.outer(steps, steps))]
-    # angles are right to a few ε of a turn, which ν multiplies
-    error = 8 * epsilon(table.dtype) * jnp.sum(jnp.abs(table[0]) * (1 + jnp.arange(shape.n_frequencies)))
-    return found, error
+    apart = np.subtract.outer(steps, steps)
+    found = values[np.add.outer(steps, steps) + reach, abs(apart)]
+    if jnp.iscomplexobj(found):  # atoms may be lost; computed is j = d' - d ≥ 0
+        found = jnp.where(apart > 0, found.conj(), found)
+    # angles are right to a few ε of a turn, which ν multiplies; powers magnify the roundings of a record's bases
+    roundings = 8.0 * (1 + jnp.arange(shape.n_frequencies))
+    roundings = roundings + shape.n_atoms / 8 if isinstance(read.outcome, Records) else roundings
+    return found, epsilon(roundings.dtype) * jnp.sum(jnp.abs(table[0]) * roundings)
 
 
 def _between_positions(shape: _Shape, time, strength, offset, read):
