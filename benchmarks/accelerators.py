@@ -44,6 +44,7 @@ ON_THE_HOST = (
     *("check_sweep", "keep_compiled_programs", "open_sweep", "read_sweep", "run_sweep"),
     *("from_qutip", "from_xarray", "to_qutip", "to_xarray"),
     *("BestEbitRate", "EbitRate", "Experiment", "best_ebit_rate", "ebit_rate", "reached_times"),
+    *("Coverage", "cover_distance"),
     *("crevasse_grid", "magic_times", "pi_fraction", "pi_fractions_up_to", "uniform_grid", "normalized_entropy"),
 )
 # published figures: https://www.nvidia.com/en-us/data-center/h100/ (SXM); launch and iteration as commonly measured

@@ -6,6 +6,7 @@ from . import entanglement as entanglement
 from . import spectral as spectral
 from . import sweep as sweep
 from . import times as times
+from .analysis.covering import Coverage, cover_distance
 from .analysis.ebit_rate import BestEbitRate, EbitRate, best_ebit_rate, ebit_rate
 from .analysis.experiment import Experiment, ReachedTimes, reached_times
 from .analysis.extrema import Extrema, find_extrema
@@ -96,6 +97,7 @@ __all__ = [
     "BondTimes",
     "Chain",
     "CollectiveSpinMoments",
+    "Coverage",
     "EbitRate",
     "EnsembleRates",
     "EntropyCurve",
@@ -130,6 +132,7 @@ __all__ = [
     "check_sweep",
     "coherent_information",
     "collective_spin_moments",
+    "cover_distance",
     "crevasse_grid",
     "decode_outcomes",
     "decoded_fidelity",

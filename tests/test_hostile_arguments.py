@@ -46,6 +46,10 @@ CODE = """if True:
             experiment=jaxent.Experiment("2kHz", 2), levels=[2], measurement_time="1us", distance="1km",
             signal_speed=2e8,
         ),
+        jaxent.cover_distance: dict(
+            experiment=jaxent.Experiment("2kHz", 2), distance="1km", attenuation_length="2km", ensembles=[2],
+            levels=[2], measurement_time="1us", signal_speed=2e8,
+        ),
         jaxent.ebit_rate: dict(
             experiment=jaxent.Experiment("2kHz", 4), time=jaxent.pi_fraction(1), phase_offset=0.3,
             measurement_time="1us", distance="1km", signal_speed=2e8,

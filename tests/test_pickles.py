@@ -51,6 +51,7 @@ def objects():
         jaxent.EstimatedLogNegativity(*[1.0] * len(jaxent.EstimatedLogNegativity._fields)),
         jaxent.BestEbitRate(jaxent.EbitRate(1.0, 2.0, 3.0, 0.1), 2, jaxent.pi_fraction(1), 0.5, THREE),
         jaxent.EbitRate(1.0, 2.0, 3.0, 0.1),
+        jaxent.Coverage(THREE, THREE, THREE, THREE, THREE, THREE, (jaxent.EbitRate(1.0, 2.0, 3.0, 0.1),), 3),
         jaxent.Experiment("2kHz", 4, t2="5ms", resolution=0.5),
         jaxent.Extrema(*[THREE] * len(jaxent.Extrema._fields)),
         jaxent.AtomNumbers((1, 2), (0.5, 0.5)),
