@@ -111,9 +111,10 @@ def _distribution(
     records = (counts[:, None] + places).ravel()
     log_p = np.array([_log_probability(experiment, plan, time, offset, record) for record in records])
     weights = np.full(plan.places, plan.step / plan.places)
-    if plan.measurement is not None and plan.places > 1:  # probabilities add up to 1 over records a unit apart
-        away = (places[:, None] + np.arange(-9, 10)) / plan.measurement.resolution
-        weights = weights * np.exp(-(away**2) / 2).sum(axis=1) / (math.sqrt(2 * math.pi) * plan.measurement.resolution)
+    sigma = 0.0 if plan.measurement is None else plan.measurement.resolution
+    if 0 < sigma < _COARSE:  # probabilities add up to 1 over records a unit apart, and densities to this:
+        away = (places[:, None] + np.arange(-15, 16)) / sigma
+        weights = weights * np.exp(-(away**2) / 2).sum(axis=1) / (math.sqrt(2 * math.pi) * sigma)
     probabilities = np.tile(weights, len(counts)) * np.exp(log_p)
     total = float(probabilities.sum())
     if not 1 - _MOST_HIDDEN < total < 1 + _MOST_HIDDEN:
