@@ -18,10 +18,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxent.conversion import as_given, as_numbers, as_whole_numbers, is_integer, real_number, whole_number
+from jaxent.exact_times import check_fraction, one_time
 from jaxent.messages import shown
 from jaxent.numerics import angles
 from jaxent.runtime.default_device import platform
-from jaxent.times import BondTimes, PiFraction, Time, batch_shape, check_fraction
+from jaxent.times import BondTimes, PiFraction, Time, batch_shape
 
 __all__ = [
     "Offsets",
@@ -46,7 +47,8 @@ __all__ = [
 ]
 
 Outcomes = ArrayLike | Sequence[ArrayLike]
-Offsets = ArrayLike | numbers.Real | decimal.Decimal | Sequence[ArrayLike | numbers.Real | decimal.Decimal]
+_Number = ArrayLike | numbers.Real | decimal.Decimal
+Offsets = _Number | PiFraction | Sequence[_Number | PiFraction]
 
 # In float32 a phase k t is good to about N·1e-7 of the width 2/√N of the kernel: at this N the entropy keeps four
 # digits.
@@ -165,7 +167,7 @@ def checked_time(time: Time, n_ensembles: int, *, single: bool = False) -> Time:
     Raises:
         ValueError: on a wrong shape, a time that is not a number, or one that is NaN, infinite or too large.
     """
-    inner = time.times if isinstance(time, BondTimes) else time
+    inner = one_time(time.times if isinstance(time, BondTimes) else time)
     inner = _checked_fraction(inner) if isinstance(inner, PiFraction) else _checked_times(inner)
     if isinstance(time, BondTimes):
         shape = inner.shape
@@ -243,7 +245,8 @@ def checked_offsets(phase_offset: Offsets, n_ensembles: int) -> Float[Array, " i
     Raises:
         ValueError: on a wrong shape, a value that is not finite or too large, and one without an inner ensemble.
     """
-    offsets = _real_numbers("phase_offset", phase_offset)
+    exact = isinstance(phase_offset, PiFraction)
+    offsets = _real_numbers("phase_offset", phase_offset.value if exact else phase_offset)
     inner = n_ensembles - 2
     if offsets.shape not in ((), (inner,)):
         raise ValueError(

@@ -10,7 +10,7 @@ import math
 import reprlib
 from typing import Any
 
-__all__ = ["shortened", "shown"]
+__all__ = ["pi_symbols", "shortened", "shown"]
 
 _MOST = 80  # characters of a value in a message
 _LONGEST_TEXT = 4 * _MOST  # characters of a text, before it is quoted
@@ -47,6 +47,14 @@ def shortened(text: str, most: int = _MOST) -> str:
         return line
     half = most // 2
     return f"{line[: half - 1]}…{line[len(line) - half :]}"
+
+
+def pi_symbols(numerator: int, denominator: int) -> str:
+    """Write a multiple of π as in a formula: 0, π, 2π/3, −π/2."""
+    if not numerator:
+        return "0"
+    factor = "" if abs(numerator) == 1 else str(abs(numerator))
+    return ("−" if numerator < 0 else "") + factor + "π" + ("" if denominator == 1 else f"/{denominator}")
 
 
 def _digits(value: int) -> int:

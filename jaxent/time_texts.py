@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from jaxent.messages import shown
+from jaxent.messages import pi_symbols, shown
 
 __all__ = [
     "MOST_CHARACTERS",
@@ -90,14 +90,6 @@ def multiple_of_pi(text: str) -> tuple[int, int] | None:
 def is_negative_multiple_of_pi(word: str) -> bool:
     """Tell whether a word is a time that the parser takes for an option."""
     return word.startswith("-") and multiple_of_pi(word) is not None
-
-
-def pi_symbols(numerator: int, denominator: int) -> str:
-    """Write a multiple of π as in a formula: 0, π, 2π/3, −π/2."""
-    if not numerator:
-        return "0"
-    factor = "" if abs(numerator) == 1 else str(abs(numerator))
-    return ("−" if numerator < 0 else "") + factor + "π" + ("" if denominator == 1 else f"/{denominator}")
 
 
 def pi_text(numerator: int, denominator: int) -> str:

@@ -22,16 +22,16 @@ import fractions
 import functools
 import math
 import numbers
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from jaxent.conversion import Number, are_integers, as_integers, finite, positive, whole_number
+from jaxent.conversion import Number, finite, positive, whole_number
+from jaxent.exact_times import PiFraction, pi_fraction
 from jaxent.messages import shown
 from jaxent.runtime import memory
 
@@ -52,84 +52,11 @@ __all__ = [
     "unit",
 ]
 
-_MAX_DENOMINATOR = 2**28  # residues modulo 8r are multiplied in an int64
-_MAX_NUMERATOR = 2**62
 _MAX_GRID = 10**8  # times of a grid
 MAX_MAGIC_DENOMINATOR = 8000  # about 3 r²/2π² = 10^7 times
 _FRACTION_LIMB_BITS = 15
 _INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and the remainder
 _INVERSE_TWO_PI_LOW = -9.839338337591243e-18
-
-
-def check_fraction(numerator: Any, denominator: Any) -> None:
-    """Refuse numerators and denominators that are no integers or beyond what phases are reduced with.
-
-    Raises:
-        ValueError: when they are.
-    """
-    must = "be of integers"
-    numerators = as_integers("numerator", numerator, must, "; other times are plain floats")
-    denominators = as_integers("denominator", denominator, must, "; other times are plain floats")
-    if not ((denominators >= 1) & (denominators <= _MAX_DENOMINATOR)).all():
-        raise ValueError(
-            f"Argument `denominator` must be between 1 and 2^28, but is {shown(denominator)}; use a float time beyond."
-        )
-    if not ((numerators >= -_MAX_NUMERATOR) & (numerators <= _MAX_NUMERATOR)).all():
-        raise ValueError(
-            f"Argument `numerator` must be at most 2^62 in magnitude, but is {shown(numerator)}; "
-            "reduce it modulo twice the denominator."
-        )
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class PiFraction:
-    """Times that are exact rational multiples of π: t = π · numerator / denominator.
-
-    Make one with `pi_fraction`; a single time or an array of them. Phases at such a time are reduced in integers. It
-    is a pytree, so it passes through `jit` and `vmap`; JAX refuses to differentiate its integers (use a float time for
-    derivatives).
-
-    Attributes:
-        numerator: integers of shape (...).
-        denominator: positive integers of shape (...), at most 2^28.
-
-    Raises:
-        ValueError: when integers that are known are out of range.
-    """
-
-    numerator: Any
-    denominator: Any
-
-    def __post_init__(self):
-        # JAX puts into a pytree whatever a function of its leaves returns: only what is a number is checked here
-        if all(are_integers(part) for part in (self.numerator, self.denominator)):
-            check_fraction(self.numerator, self.denominator)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the array of times; () for a single time."""
-        return tuple(np.shape(self.numerator))
-
-    @property
-    def value(self) -> Any:
-        """The times as floating-point numbers (rounded)."""
-        parts = (self.numerator, self.denominator)
-        numerator, denominator = (part.astype(float) if isinstance(part, jax.Array) else part for part in parts)
-        return np.pi * numerator / denominator
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("A single exact time has no length; give pi_fraction arrays for several times.")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator["PiFraction"]:
-        if not self.shape:
-            raise TypeError("A single exact time cannot be iterated; give pi_fraction arrays for several times.")
-        return (self[index] for index in range(len(self)))
-
-    def __getitem__(self, index) -> "PiFraction":
-        return PiFraction(self.numerator[index], self.denominator[index])
 
 
 @jax.tree_util.register_dataclass
@@ -145,32 +72,7 @@ class BondTimes:
 
 
 _Real = numbers.Real | decimal.Decimal
-Time = ArrayLike | _Real | Sequence[float | _Real] | PiFraction | BondTimes
-
-
-def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
-    """Exact times π · numerator / denominator.
-
-    Args:
-        numerator: integer or integer array.
-        denominator: positive integer or integer array, at most 2^28; broadcast with `numerator`.
-
-    Returns:
-        PiFraction: the times in lowest terms.
-
-    Raises:
-        ValueError: when an argument is not an integer, or the denominator is out of range.
-    """
-    for name, value in (("numerator", numerator), ("denominator", denominator)):
-        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
-            raise ValueError(
-                f"Argument `{name}` must be known, but is traced; make the PiFraction outside of jit, vmap and grad, "
-                "or use a float time."
-            )
-    check_fraction(numerator, denominator)
-    num, den = np.broadcast_arrays(np.asarray(numerator, np.int64), np.asarray(denominator, np.int64))
-    common = np.gcd(num, den)
-    return PiFraction(num // common, den // common)
+Time = ArrayLike | _Real | Sequence[float | _Real | PiFraction] | PiFraction | BondTimes
 
 
 def pi_fractions_up_to(max_denominator: Number) -> PiFraction:
@@ -197,19 +99,19 @@ def pi_fractions_up_to(max_denominator: Number) -> PiFraction:
     return PiFraction(np.where(r % 2, 2 * p, p), np.where(r % 2, r, r // 2))
 
 
-def uniform_grid(start: Number, stop: Number, n_times: Number) -> np.ndarray:
+def uniform_grid(start: Number | PiFraction, stop: Number | PiFraction, n_times: Number) -> np.ndarray:
     """`n_times` equally spaced float times from `start` to `stop`, both included.
 
     Raises:
         ValueError: when a bound is not finite, or `n_times` is no integer from 2 to 10^8.
     """
-    first, last = finite("start", start), finite("stop", stop)
+    first, last = finite("start", time_value(start)), finite("stop", time_value(stop))
     count = whole_number("n_times", n_times, 2, _MAX_GRID)
     memory.check_memory(8 * count, f"A grid of {count} times", "use fewer n_times", on_host=True)
     return np.linspace(first, last, count)
 
 
-def crevasse_grid(n_atoms: Number, stop: Number = math.pi, points_per_dip: Number = 100.0) -> np.ndarray:
+def crevasse_grid(n_atoms: Number, stop: Number | PiFraction = math.pi, points_per_dip: Number = 100.0) -> np.ndarray:
     """Build the grid that resolves the fine structure of E(t): spacing Δt = π / (c1 N), equation (33).
 
     Args:
@@ -223,7 +125,7 @@ def crevasse_grid(n_atoms: Number, stop: Number = math.pi, points_per_dip: Numbe
     Raises:
         ValueError: when an argument is not positive, or the grid would have more than 10^8 points.
     """
-    atoms, last = whole_number("n_atoms", n_atoms, 1), positive("stop", stop)
+    atoms, last = whole_number("n_atoms", n_atoms, 1), positive("stop", time_value(stop))
     per_dip = positive("points_per_dip", points_per_dip)
     wanted = last / math.pi * per_dip * min(atoms, 2**60) * (1 - 1e-12)  # a rounding is no further point
     if wanted > _MAX_GRID:
@@ -246,7 +148,7 @@ def batch_shape(time: Time) -> tuple[int, ...]:
     return tuple(np.shape(values))
 
 
-def time_value(time: Time):
+def time_value(time: Any) -> Any:
     """Return the time, or the bond times, as floating-point numbers."""
     if isinstance(time, BondTimes):
         return time_value(time.times)

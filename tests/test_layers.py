@@ -14,6 +14,7 @@ LAYERS = [
     "messages",
     "conversion",
     "runtime",
+    "exact_times",
     "times",
     "time_texts",
     "outcome_texts",

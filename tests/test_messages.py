@@ -19,7 +19,7 @@ CALLS = {
     "jaxent.end_to_end_entropy(CHAIN, 1.0, 'N')": "`outcomes` must be integers, or None for all N, but is 'N'",
     "jaxent.end_to_end_entropy(CHAIN, 1.0, 11)": "`outcomes` must lie in 0…10 (n_atoms), but holds 11",
     "jaxent.end_to_end_entropy(CHAIN, 1.0, None, 'pi/8')": "`phase_offset` must be a number, or numbers, but is 'pi/8'",
-    "jaxent.end_to_end_entropy(CHAIN, 1.0, None, jaxent.pi_fraction(1, 8))": "`phase_offset` must be a number, or",
+    "jaxent.end_to_end_entropy(CHAIN, 1.0, None, jaxent.pi_fraction([1, 2], 8))": "of shape (1,), one per inner",
     "jaxent.end_to_end_log_negativity(1.0, CHAIN, 0.1)": "`chain` must be a jaxent.Chain, such as",
     "jaxent.end_to_end_log_negativity(CHAIN, 1.0, '0.1')": "`dephasing_rate` must be a number, or numbers",
     "jaxent.end_to_end_log_negativity(CHAIN, 1.0, -0.1)": "must be finite and at least 0, but holds -0.1",

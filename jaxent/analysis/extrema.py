@@ -33,6 +33,7 @@ from jaxent.analysis.entropy_samples import Samples
 from jaxent.chain import Chain
 from jaxent.conversion import finite, positive
 from jaxent.runtime import threads
+from jaxent.times import PiFraction, time_value
 
 __all__ = ["Extrema", "find_extrema"]
 
@@ -66,8 +67,8 @@ class Extrema(NamedTuple):
 @threads.with_one_lapack_thread
 def find_extrema(
     chain: Chain,
-    start: float = 0.0,
-    stop: float = math.pi,
+    start: float | PiFraction = 0.0,
+    stop: float | PiFraction = math.pi,
     outcomes: arguments.Outcomes | None = None,
     phase_offset: arguments.Offsets = 0.0,
     *,
@@ -106,7 +107,7 @@ def find_extrema(
             f"Argument `chain` has n_atoms = {chain.n_atoms}: beyond 10^9 atoms dips are hardly wider than what times "
             "are found to; use jaxent.magic_times and jaxent.half_width."
         )
-    start, stop = finite("start", start), finite("stop", stop)
+    start, stop = finite("start", time_value(start)), finite("stop", time_value(stop))
     if not stop > start:
         raise ValueError(f"Argument `stop` must be greater than start = {start}, but is {stop}.")
     min_prominence = positive("min_prominence", min_prominence)

@@ -29,7 +29,7 @@ from jaxent.messages import shown
 from jaxent.protocol.dispatch import Problem
 from jaxent.protocol.turn_fractions import half_turn, pi_multiple, simplest_between, turns_of
 from jaxent.protocol.window_error import entropy_error_bound
-from jaxent.times import PiFraction, pi_fraction
+from jaxent.times import PiFraction, pi_fraction, time_value
 
 __all__ = ["CurvePoints", "EntropyCurve", "curve_points", "entropy_curve"]
 
@@ -87,8 +87,8 @@ class CurvePoints:
 
 def entropy_curve(
     chain: Chain,
-    t_min: float,
-    t_max: float,
+    t_min: float | PiFraction,
+    t_max: float | PiFraction,
     n_times: int,
     *,
     around: PiFraction | float = 0.0,
@@ -116,7 +116,7 @@ def entropy_curve(
             and as `end_to_end_entropy`.
     """
     arguments.check_chain(chain)
-    t_min, t_max = finite("t_min", t_min), finite("t_max", t_max)
+    t_min, t_max = finite("t_min", time_value(t_min)), finite("t_max", time_value(t_max))
     arguments.checked_time([t_min, t_max], chain.n_ensembles)
     if not t_max > t_min:
         raise ValueError(f"Argument `t_max` must be greater than t_min = {t_min}, but is {t_max}.")
