@@ -320,3 +320,29 @@ def test_what_cannot_be_labelled_is_refused_in_one_sentence(call, words):
 
 def labelled():
     return jaxent.to_xarray(random(4, 4), LONG)
+
+
+def test_measures_take_kets_and_operators_of_qutip():
+    rng = np.random.default_rng(3)
+    ket = qutip.Qobj(rng.normal(size=(12, 1)) + 1j * rng.normal(size=(12, 1)), dims=[[3, 4], [1, 1]]).unit()
+    noise = qutip.rand_dm([3, 4], seed=1)
+    rho = 0.6 * ket.proj() + 0.4 * noise
+    entropy = qutip.entropy_vn(ket.ptrace(0), 2)
+    assert jaxent.entanglement_entropy(ket) == pytest.approx(entropy, abs=1e-12)
+    np.testing.assert_allclose(
+        jaxent.schmidt_coefficients(3 * ket) ** 2, ket.ptrace(0).eigenenergies()[::-1], atol=1e-12
+    )
+    assert jaxent.von_neumann_entropy(rho) == pytest.approx(qutip.entropy_vn(rho, 2), abs=1e-12)
+    assert jaxent.purity(rho) == pytest.approx((rho * rho).tr().real, abs=1e-12)
+    assert jaxent.state_negativity(rho) == pytest.approx(qutip.negativity(rho, 0), abs=1e-12)
+    assert jaxent.state_fidelity(rho, ket) == pytest.approx(qutip.expect(rho, ket), abs=1e-12)
+    conditional = qutip.entropy_vn(rho.ptrace(1), 2) - qutip.entropy_vn(rho, 2)
+    assert jaxent.coherent_information(rho) == pytest.approx(conditional, abs=1e-12)
+    with pytest.raises(ValueError, match="`amplitudes` must be a ket, but is a Qobj of dims"):
+        jaxent.entanglement_entropy(rho)
+    with pytest.raises(ValueError, match=r"`rho` must be an operator, .* take its \.proj"):
+        jaxent.log_negativity_dm(ket)
+    with pytest.raises(ValueError, match="`rho` must have two tensor factors"):
+        jaxent.log_negativity_dm(qutip.rand_dm(4, seed=1))
+    with pytest.raises(ValueError, match="`amplitudes` must have two tensor factors"):
+        jaxent.entanglement_entropy(qutip.basis(4, 1))

@@ -4,7 +4,7 @@ A pure state of two ensembles is its amplitude matrix A[k_1, k_M], normalized or
 are the Schmidt coefficients σ_i, and σ_i² the eigenvalues of either reduced density matrix. A mixed state of one
 system is a Hermitian matrix ρ[k, k']; one of two systems has the index order ρ[k_1, k_2, k_1', k_2']. Their trace may
 be anything positive: measures divide by it. Where a measure takes amplitudes, that of mixed states has its name with
-`state_` before it or `_dm` (density matrix) after it.
+`state_` before it or `_dm` (density matrix) after it. Kets and operators of QuTiP are states, too.
 
 An array that is not a state (zero, not finite, not Hermitian, without positive trace) is refused; under a JAX
 transformation its measures are NaN (`entanglement.states`).
@@ -30,6 +30,7 @@ from jaxtyping import Array, Float
 from jaxent import arguments, spectral
 from jaxent.conversion import whole_number
 from jaxent.entanglement import renyi, states
+from jaxent.entanglement.states import State
 from jaxent.messages import shown
 from jaxent.numerics import algebra, rounding
 from jaxent.runtime import memory, threads
@@ -57,11 +58,11 @@ __all__ = [
 
 
 @threads.with_one_lapack_thread
-def schmidt_coefficients(amplitudes: ArrayLike) -> Float[Array, " rank"]:
+def schmidt_coefficients(amplitudes: State) -> Float[Array, " rank"]:
     """Compute the Schmidt coefficients σ_i of a pure bipartite state, decreasing, Σσ_i² = 1.
 
     Args:
-        amplitudes: array of shape (m, n), normalized or not.
+        amplitudes: array of shape (m, n), normalized or not, or a `qutip.Qobj`: a ket of two tensor factors.
 
     Returns:
         real array of shape (min(m, n),).
@@ -73,7 +74,7 @@ def schmidt_coefficients(amplitudes: ArrayLike) -> Float[Array, " rank"]:
 
 
 @threads.with_one_lapack_thread
-def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
+def entanglement_entropy(amplitudes: State) -> Float[Array, ""]:
     """Compute the von Neumann entropy of either half of a pure state, E = -Σ σ_i² log2 σ_i², equation (26), in bits.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
@@ -82,7 +83,7 @@ def entanglement_entropy(amplitudes: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def renyi_entropy(amplitudes: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
+def renyi_entropy(amplitudes: State, alpha: float | jax.Array) -> Float[Array, ""]:
     """Compute the Rényi entropy S_α = log2(Σ σ_i^(2α)) / (1 - α) of either half of a pure state, in bits.
 
     Args:
@@ -98,7 +99,7 @@ def renyi_entropy(amplitudes: ArrayLike, alpha: float | jax.Array) -> Float[Arra
 
 
 @threads.with_one_lapack_thread
-def log_negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
+def log_negativity(amplitudes: State) -> Float[Array, ""]:
     """Compute the logarithmic negativity of a pure state, log2 ‖|ψ⟩⟨ψ|^(T_1)‖_1 = 2 log2 Σ σ_i, in bits.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
@@ -108,7 +109,7 @@ def log_negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
+def negativity(amplitudes: State) -> Float[Array, ""]:
     """Compute the negativity of a pure state, (‖|ψ⟩⟨ψ|^(T_1)‖_1 - 1)/2 = ((Σσ_i)² - 1)/2.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
@@ -121,11 +122,11 @@ def negativity(amplitudes: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
+def von_neumann_entropy(rho: State) -> Float[Array, ""]:
     """Compute the von Neumann entropy -Tr ρ log2 ρ of a density matrix, in bits.
 
     Args:
-        rho: Hermitian positive array of shape (n, n); divided by its trace.
+        rho: Hermitian positive array of shape (n, n), or an operator of QuTiP; divided by its trace.
 
     Returns:
         scalar.
@@ -137,7 +138,7 @@ def von_neumann_entropy(rho: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def state_renyi_entropy(rho: ArrayLike, alpha: float | jax.Array) -> Float[Array, ""]:
+def state_renyi_entropy(rho: State, alpha: float | jax.Array) -> Float[Array, ""]:
     """Compute the Rényi entropy log2(Tr ρ^α) / (1 - α) of a density matrix, in bits.
 
     Arguments and errors: `rho` as `von_neumann_entropy`, `alpha` as `renyi_entropy`.
@@ -145,7 +146,7 @@ def state_renyi_entropy(rho: ArrayLike, alpha: float | jax.Array) -> Float[Array
     return _of_density(_renyi_of_eigenvalues, rho, renyi.as_data(renyi.check_order(alpha)))
 
 
-def purity(rho: ArrayLike) -> Float[Array, ""]:
+def purity(rho: State) -> Float[Array, ""]:
     """Compute the purity Tr ρ² / (Tr ρ)² of a density matrix.
 
     Args:
@@ -157,7 +158,7 @@ def purity(rho: ArrayLike) -> Float[Array, ""]:
     Raises:
         ValueError: as `von_neumann_entropy`.
     """
-    rho = arguments.as_numbers("rho", rho)
+    rho = arguments.as_numbers("rho", states.as_matrix("rho", rho))
     checked = states.checked_state(rho) if rho.ndim == 4 else states.checked_density(rho)
     return jnp.sum(jnp.abs(checked) ** 2)
 
@@ -166,14 +167,15 @@ def purity(rho: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def log_negativity_dm(rho: ArrayLike) -> Float[Array, ""]:
+def log_negativity_dm(rho: State) -> Float[Array, ""]:
     """Compute the logarithmic negativity log2 ‖ρ^(T_1)‖_1 of a state of two systems, in bits.
 
     Its derivative is exact at degenerate spectra. Where an eigenvalue of ρ^(T_1) is zero the trace norm has a kink,
     and the derivative is the subgradient that leaves this eigenvalue out.
 
     Args:
-        rho: Hermitian array of shape (m, n, m, n), index order (k_1, k_2, k_1', k_2'); divided by its trace.
+        rho: Hermitian array of shape (m, n, m, n), index order (k_1, k_2, k_1', k_2'), or an operator of
+            QuTiP of two tensor factors; divided by its trace.
 
     Returns:
         scalar, at least 0.
@@ -189,7 +191,7 @@ def log_negativity_dm(rho: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
+def state_negativity(rho: State) -> Float[Array, ""]:
     """Compute the negativity (‖ρ^(T_1)‖_1 - 1)/2 of a state of two systems.
 
     Arguments and errors as `log_negativity_dm`.
@@ -199,7 +201,7 @@ def state_negativity(rho: ArrayLike) -> Float[Array, ""]:
 
 
 @threads.with_one_lapack_thread
-def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
+def coherent_information(rho: State) -> Float[Array, ""]:
     """Compute the coherent information S(ρ_2) - S(ρ) of a state of two systems, in bits; it may be negative.
 
     It is a lower bound on the entanglement that can be distilled with one-way communication.
@@ -217,7 +219,7 @@ def coherent_information(rho: ArrayLike) -> Float[Array, ""]:
     )
 
 
-def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
+def state_fidelity(rho: State, amplitudes: State) -> Float[Array, ""]:
     """Compute the fidelity ⟨ψ|ρ|ψ⟩ of a state of two systems with a pure state, after normalizing both.
 
     Args:
@@ -238,7 +240,7 @@ def state_fidelity(rho: ArrayLike, amplitudes: ArrayLike) -> Float[Array, ""]:
     return jnp.einsum("ab,abcd,cd->", bra, rho, ket, precision="highest").real
 
 
-def _transposed(rho: ArrayLike) -> jax.Array:
+def _transposed(rho: State) -> jax.Array:
     """Check a state and return its partial transpose as a matrix of shape (m n, m n)."""
     rho = states.checked_state(rho)
     size = rho.shape[0] * rho.shape[1]
@@ -300,7 +302,7 @@ def _renyi_of_eigenvalues(eigenvalues: jax.Array, alpha: Any) -> jax.Array:
 # ------------------------------------------------------------------ checks
 
 
-def _of_density(function: Callable, rho: ArrayLike, *parameters: jax.Array) -> jax.Array:
+def _of_density(function: Callable, rho: State, *parameters: jax.Array) -> jax.Array:
     """Check that a density matrix is positive, and evaluate a function of its eigenvalues and of parameters."""
 
     def with_smallest(eigenvalues, *parameters):

@@ -2,11 +2,14 @@
 
 Known values that are not a state are refused, traced ones become NaN. Elements may have any scale, from the largest
 number to the smallest subnormal one; under a JAX transformation, where XLA takes subnormal numbers as zero, down to
-1e-290 (1e-30 in float32). Arrays of less than 32 bits are converted to JAX's default precision.
+1e-290 (1e-30 in float32). Arrays of less than 32 bits are converted to JAX's default precision. A
+`qutip.Qobj` serves as an array.
 
 >>> print(normalized(jnp.eye(4) * 1e308)[0, 0])
 0.5
 """
+
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -16,14 +19,69 @@ from jax.typing import ArrayLike
 from jaxent import arguments
 from jaxent.runtime import memory
 
-__all__ = ["TOLERANCE", "checked_density", "checked_state", "normalized", "squared"]
+__all__ = ["TOLERANCE", "State", "as_matrix", "checked_density", "checked_state", "normalized", "squared"]
 
 _COPIES = 3.7  # copies of a matrix held at once by normalization and decomposition, measured
 TOLERANCE = 1e-6  # allowed deviation from Hermitian (of the largest element) and from positive (of the trace)
 
 
-def checked_state(rho: ArrayLike) -> jax.Array:
+@runtime_checkable
+class Quantum(Protocol):
+    """A ket or an operator of QuTiP, told by what it can do: QuTiP itself is not imported."""
+
+    @property
+    def dims(self) -> Any:
+        """Sizes of the tensor factors of kets, then of bras."""
+
+    def full(self) -> np.ndarray:
+        """Give the elements as a matrix; of a ket, as a column."""
+        ...
+
+
+State = ArrayLike | Quantum
+
+
+def as_matrix(name: str, state: State, *, ket: bool = False) -> Any:
+    """Take the elements of a `qutip.Qobj`: A[k_1, k_2] of a ket of two systems, or the matrix of an operator.
+
+    Anything else is given back as it is.
+
+    Raises:
+        ValueError: when it is an operator in the place of a ket, a ket in that of an operator, or a ket of other
+            than two systems.
+    """
+    if not isinstance(state, Quantum):
+        return state
+    values, dims = state.full(), state.dims
+    is_ket = values.shape[1] == 1
+    if is_ket != ket:
+        wants, remedy = (
+            ("a ket", "measures of density matrices have names with state_ or _dm")
+            if ket
+            else ("an operator", "take its .proj()")
+        )
+        raise ValueError(f"Argument `{name}` must be {wants}, but is a Qobj of dims {dims}; {remedy}.")
+    if ket and len(dims[0]) != 2:
+        raise ValueError(f"Argument `{name}` must have two tensor factors, but is a Qobj of dims {dims}; set its dims.")
+    return values.reshape(dims[0]) if ket else values
+
+
+def _as_four_axes(name: str, state: State) -> Any:
+    """Take ρ[k_1, k_2, k_1', k_2'] of a `qutip.Qobj` as `as_matrix` takes a matrix."""
+    values = as_matrix(name, state)
+    if not isinstance(state, Quantum):
+        return values
+    if len(state.dims[0]) != 2 or state.dims[0] != state.dims[1]:
+        raise ValueError(
+            f"Argument `{name}` must have two tensor factors, but is a Qobj of dims {state.dims}; give it dims "
+            "such as [[3, 3], [3, 3]]."
+        )
+    return values.reshape(state.dims[0] * 2)
+
+
+def checked_state(rho: State) -> jax.Array:
     """Check a state of two systems, and make it exactly Hermitian with trace one."""
+    rho = _as_four_axes("rho", rho)
     rho = arguments.as_numbers("rho", rho)
     if rho.ndim != 4 or rho.shape[:2] != rho.shape[2:] or 0 in rho.shape:
         raise ValueError(
@@ -34,9 +92,9 @@ def checked_state(rho: ArrayLike) -> jax.Array:
     return checked_density(rho.reshape(size, size)).reshape(rho.shape)
 
 
-def checked_density(rho: ArrayLike, name: str = "rho") -> jax.Array:
+def checked_density(rho: State, name: str = "rho") -> jax.Array:
     """Check a density matrix, and make it exactly Hermitian with trace one; an invalid traced one becomes NaN."""
-    rho = _scaled_matrix(name, rho)
+    rho = _scaled_matrix(name, as_matrix(name, rho))
     if rho.shape[0] != rho.shape[1]:
         raise ValueError(f"Argument `{name}` must be a square matrix, but has shape {rho.shape}.")
     host = arguments.concrete(rho)
@@ -57,9 +115,9 @@ def checked_density(rho: ArrayLike, name: str = "rho") -> jax.Array:
     return (rho + rho.conj().T) / 2
 
 
-def normalized(amplitudes: ArrayLike, name: str = "amplitudes") -> jax.Array:
+def normalized(amplitudes: State, name: str = "amplitudes") -> jax.Array:
     """Divide an amplitude matrix by its norm; a traced zero matrix becomes NaN."""
-    scaled = _scaled_matrix(name, amplitudes)
+    scaled = _scaled_matrix(name, as_matrix(name, amplitudes, ket=True))
     host = arguments.concrete(scaled)
     if host is not None and not host.any():
         raise ValueError(f"Argument `{name}` must be a state, but is zero everywhere.")
@@ -67,7 +125,7 @@ def normalized(amplitudes: ArrayLike, name: str = "amplitudes") -> jax.Array:
     return scaled / jnp.sqrt(jnp.where(total > 0, total, jnp.nan)).astype(scaled.dtype)
 
 
-def squared(amplitudes: ArrayLike) -> jax.Array:
+def squared(amplitudes: State) -> jax.Array:
     """Normalize an amplitude matrix and pad it with zeros to a square; this adds only Schmidt coefficients of zero."""
     matrix = normalized(amplitudes)
     rows, columns = matrix.shape
