@@ -15,6 +15,7 @@ LAYERS = [
     "conversion",
     "runtime",
     "exact_times",
+    "results",
     "times",
     "time_texts",
     "outcome_texts",

@@ -28,10 +28,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy.signal
 
-from jaxent import arguments
+from jaxent import arguments, results
 from jaxent.analysis.entropy_samples import Samples
 from jaxent.chain import Chain
 from jaxent.conversion import finite, positive
+from jaxent.results import Account, Column, Marks
 from jaxent.runtime import threads
 from jaxent.times import PiFraction, time_value
 
@@ -62,6 +63,23 @@ class Extrema(NamedTuple):
     is_peak: np.ndarray
     prominence: np.ndarray
     levels: np.ndarray
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        peaks = np.asarray(self.is_peak, bool)
+        columns = {
+            "time": Column(self.time, "1/coupling", "interaction time t", "t"),
+            "entropy": Column(self.entropy, "bit", "entanglement of the ends E", "E"),
+            "is_peak": Column(self.is_peak, meaning="peak"),
+            "prominence": Column(self.prominence, "bit", "prominence"),
+            "levels": Column(self.levels, meaning="levels r of the magic time, 0: none"),
+        }
+        dips = Marks("entropy", "v", ~peaks, "dips", [f"r = {r}" if r else "" for r in np.asarray(self.levels)[~peaks]])
+        return Account("peaks and dips", columns, [Marks("entropy", "^", peaks, "peaks"), dips])
 
 
 @threads.with_one_lapack_thread

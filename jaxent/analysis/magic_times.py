@@ -23,12 +23,13 @@ import numpy as np
 import scipy.optimize
 import xarray as xr
 
-from jaxent import arguments, units
+from jaxent import arguments, results, units
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.messages import shown
 from jaxent.noise.log_negativity import end_to_end_log_negativity
 from jaxent.protocol.ends import end_to_end_entropy
+from jaxent.results import Account, Column, Marks
 from jaxent.runtime import execution, threads
 from jaxent.times import MAX_MAGIC_DENOMINATOR, PiFraction, pi_fraction, pi_fractions_up_to
 
@@ -53,6 +54,19 @@ class MagicTimes(NamedTuple):
     time: PiFraction
     levels: np.ndarray
     limit: np.ndarray
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        columns = {
+            "time": Column(self.time, "1/coupling", "interaction time t", "t"),
+            "levels": Column(self.levels, meaning="levels r", symbol="r"),
+            "limit": Column(self.limit, "bit", "entanglement E for √N ≫ r", "log₂ r"),
+        }
+        return Account("magic times", columns, [Marks("limit", "o", texts=[str(time) for time in self.time])])
 
 
 def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:

@@ -12,6 +12,7 @@ Sampled objectives are climbed by Adam, all starts side by side under `vmap`.
 1.907993 bits at φ = ±0.391779
 """
 
+import dataclasses
 import inspect
 import math
 from collections.abc import Callable
@@ -25,7 +26,7 @@ import optax
 import scipy.optimize
 from scipy.stats import qmc, rankdata
 
-from jaxent import arguments
+from jaxent import arguments, results
 from jaxent.analysis.magic_times import magic_levels
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
@@ -33,6 +34,7 @@ from jaxent.messages import shown
 from jaxent.noise.log_negativity import DEFAULT_TOLERANCE, end_to_end_log_negativity
 from jaxent.outcomes import averages
 from jaxent.protocol import ends
+from jaxent.results import Account, Column, Marks
 from jaxent.runtime import execution, threads
 from jaxent.times import BondTimes, PiFraction, Time, time_value
 
@@ -60,6 +62,23 @@ class History(NamedTuple):
     phase_offset: np.ndarray
     time: np.ndarray
 
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        steps = np.arange(1, len(self.value) + 1)
+        names = {"value": "objective", "slope": "norm of its gradient", "time": "interaction time t"}
+        columns = {"step": Column(steps)} | {
+            name: Column(getattr(self, name), "1/coupling" if name == "time" else "1", meaning)
+            for name, meaning in names.items()
+        }
+        columns["value"] = dataclasses.replace(columns["value"], symbol="objective")
+        columns["phase_offset"] = Column(self.phase_offset, "rad", "phase offset φ")
+        each = dict.fromkeys(names, ("step", "start")) | {"phase_offset": ("step", "start", "inner_ensemble")}
+        return Account(f"steps of {np.shape(self.value)[1]} starts", columns, [Marks("value", ".-")], dimensions=each)
+
 
 class Optimum(NamedTuple):
     """The best of all starts.
@@ -79,6 +98,29 @@ class Optimum(NamedTuple):
     time: float
     slope: float
     history: History
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        steps, starts = np.shape(self.history.value)
+        past = self.history._account()
+        columns = {
+            "step": past.columns["step"],
+            "value": Column(self.value, "1", "objective", results.ALONE),
+            "standard_error": Column(self.standard_error, "1", "standard error", results.ERROR),
+            "phase_offset": Column(self.phase_offset, "rad", "phase offset φ", "φ"),
+            "time": Column(self.time, "1/coupling", "interaction time t", "t"),
+            "slope": Column(self.slope, "1", "norm of the gradient"),
+            "steps": Column(f"{steps} steps of {starts} starts", symbol=results.ALONE),
+            "history_value": dataclasses.replace(past.columns["value"], symbol=""),
+            "history_slope": past.columns["slope"],
+        }
+        each = dict.fromkeys(("history_value", "history_slope"), ("step", "start"))
+        each |= {"phase_offset": ("inner_ensemble",)}
+        return Account("", columns, [Marks("history_value", ".-")], dimensions=each)
 
 
 class OptimizationError(ValueError):

@@ -29,6 +29,7 @@ from typing import Any
 import jax
 import numpy as np
 import scipy.optimize
+from jax.core import Tracer
 
 from jaxent import dicke
 from jaxent.band.thinning import Members, States, every_few, gauss_nodes
@@ -80,6 +81,18 @@ class BandPlan:
     band_error: Any
     coarse_error: Any
     window_error: Any
+
+    def __repr__(self) -> str:
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)) or np.ndim(self.phases) != 1:
+            return f"<BandPlan of {self.chain}>"
+        time, offset, error = (float(one) for one in (self.time, self.phase_offset, self.band_error))
+        offsets = f", φ = {offset:.6g} rad" if offset else ""
+        error += float(self.coarse_error) + float(self.window_error)
+        return (
+            f"<BandPlan: M = {self.chain.n_ensembles}, N = {self.chain.n_atoms}, t = {time:.10g} /coupling, "
+            f"q = {self.outcome}{offsets}, {self.n_states} states in a band of {self.half_bandwidth}, "
+            f"error {error:.2g} bits of {self.tolerance:.2g} allowed>"
+        )
 
     mirrored = renamed("BandPlan", "mirrored", "reversed_columns")
     slopes = renamed("BandPlan", "slopes", "phase_rates")

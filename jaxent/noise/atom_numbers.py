@@ -26,13 +26,14 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from jaxent import arguments, dicke, spectral
+from jaxent import arguments, dicke, results, spectral
 from jaxent.conversion import as_given, positive, real_number, whole_number
 from jaxent.messages import shown
 from jaxent.noise.dephasing import EnsembleRates, Rate
 from jaxent.noise.measured_ensemble import damping
 from jaxent.numerics.algebra import between_diagonals, multiply
 from jaxent.numerics.binomials import log_binomial
+from jaxent.results import Account, Column
 from jaxent.runtime import execution, memory
 from jaxent.times import Time, time_value, turns, unit
 
@@ -124,6 +125,17 @@ class FluctuatingLogNegativity(NamedTuple):
     value: Any
     standard_error: Any
     log_probability: Any
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        columns = {
+            "value": Column(self.value, "bit", "log negativity of the ends", "E"),
+            "standard_error": Column(self.standard_error, "bit", "standard error", results.ERROR),
+            "log_probability": Column(self.log_probability, meaning="ln p of the record", symbol="ln p"),
+        }
+        return Account("values" if np.ndim(self.value) else "", columns)
 
 
 def fluctuating_log_negativity(

@@ -21,7 +21,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxent import arguments, bloch
+from jaxent import arguments, bloch, results
 from jaxent.chain import Chain
 from jaxent.conversion import positive
 from jaxent.measurement import Measurement, Records
@@ -31,6 +31,7 @@ from jaxent.noise.dephasing import Problem, Rate
 from jaxent.noise.jitter import Jitter
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 from jaxent.protocol.ends import end_to_end_renyi_entropy
+from jaxent.results import Account, Column
 from jaxent.runtime import execution, memory
 from jaxent.times import PiFraction, Time, batch_shape, time_value
 
@@ -72,6 +73,20 @@ class LogNegativityWithErrors(NamedTuple):
     envelope_error: Any
     window_error: Any
     rounding_error: Any
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        methods = ", ".join(sorted(set(np.ravel(np.asarray(self.method)).tolist())))
+        names = [name for name in self._fields if name.endswith("_error")]
+        parts = {name: Column(getattr(self, name), "bit", name.replace("_", " ")) for name in names}
+        columns = {
+            "value": Column(self.value, "bit", "log negativity of the ends", "E"),
+            "error": Column(self.error, "bit", "error", results.ERROR),
+            "method": Column(methods, symbol=results.ALONE),
+        }
+        return Account("values" if np.ndim(self.value) else "", columns | parts)
 
     @property
     def error(self) -> Any:

@@ -35,7 +35,7 @@ import jax.numpy as jnp
 import numpy as np
 from matfree import decomp
 
-from jaxent import arguments, dicke, spectral
+from jaxent import arguments, dicke, results, spectral
 from jaxent.chain import Chain
 from jaxent.conversion import whole_number
 from jaxent.measurement import Measurement
@@ -43,6 +43,7 @@ from jaxent.noise import density_matrix, dephasing, measured_ensemble, transpose
 from jaxent.numerics import rounding
 from jaxent.numerics.algebra import between_diagonals, complex_type, log_magnitude, matmul, scaled_columns
 from jaxent.protocol.dense import guarded
+from jaxent.results import Account, Column
 from jaxent.runtime import execution, memory
 from jaxent.times import Time
 
@@ -72,6 +73,17 @@ class EstimatedLogNegativity(NamedTuple):
     value: jax.Array
     standard_error: jax.Array
     depth_error: jax.Array
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        columns = {
+            "value": Column(self.value, "bit", "log negativity of the ends", "E"),
+            "standard_error": Column(self.standard_error, "bit", "standard error", results.ERROR),
+            "depth_error": Column(self.depth_error, "bit", "error of the finite depth", "error of the depth"),
+        }
+        return Account("values" if np.ndim(self.value) else "", columns)
 
 
 def estimate_log_negativity(

@@ -30,7 +30,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxent import arguments
+from jaxent import arguments, results
 from jaxent.chain import Chain
 from jaxent.conversion import as_numbers, as_whole_numbers, whole_number
 from jaxent.measurement import REACH, Measurement, Records, blurred, densities
@@ -38,6 +38,7 @@ from jaxent.messages import shown
 from jaxent.noise import density_matrix, dephasing
 from jaxent.outcomes import decoding, sampling
 from jaxent.protocol import dense, sizes
+from jaxent.results import Account, Column
 from jaxent.times import Time
 
 __all__ = [
@@ -66,6 +67,17 @@ class OutcomeAverage(NamedTuple):
     value: jax.Array
     standard_error: jax.Array
     probability: jax.Array
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        columns = {
+            "value": Column(self.value, meaning="average", symbol=results.ALONE),
+            "standard_error": Column(self.standard_error, meaning="standard error", symbol=results.ERROR),
+            "probability": Column(self.probability, meaning="probability of the outcomes included", symbol="p"),
+        }
+        return Account("values" if np.ndim(self.value) else "", columns)
 
 
 # ------------------------------------------------------------------- public

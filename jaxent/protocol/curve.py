@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxent import arguments
+from jaxent import arguments, results
 from jaxent.band.phases import BITS, reduced
 from jaxent.chain import Chain
 from jaxent.conversion import finite, whole_number
@@ -29,6 +29,7 @@ from jaxent.messages import shown
 from jaxent.protocol.dispatch import Problem
 from jaxent.protocol.turn_fractions import half_turn, pi_multiple, simplest_between, turns_of
 from jaxent.protocol.window_error import entropy_error_bound
+from jaxent.results import Account, Column, Marks
 from jaxent.times import PiFraction, pi_fraction, time_value
 
 __all__ = ["CurvePoints", "EntropyCurve", "curve_points", "entropy_curve"]
@@ -52,6 +53,23 @@ class EntropyCurve:
     entropy: np.ndarray
     levels: np.ndarray
     error: np.ndarray
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        magic = self.levels > 0
+        columns = {
+            "time": Column(self.time, "1/coupling", "interaction time t", "t"),
+            "entropy": Column(self.entropy, "bit", "entanglement of the ends E", "E"),
+            "error": Column(self.error, "bit", "error of E", results.ERROR),
+            "levels": Column(self.levels, meaning="levels r of the magic time, 0: none"),
+            "distance": Column(self.distance, "1/coupling", "distance from the centre"),
+        }
+        dips = Marks("entropy", ".", magic, "at 2πp/r", [str(r) for r in self.levels[magic]])
+        return Account("points", columns, [Marks("entropy", "-", ~magic, "E(t)"), dips])
 
 
 @dataclasses.dataclass(frozen=True)

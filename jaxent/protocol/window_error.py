@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxent import arguments, dicke
+from jaxent import arguments, dicke, results
 from jaxent.chain import Chain
 from jaxent.conversion import positive
 from jaxent.entanglement.continuity import entropy_change
@@ -36,6 +36,7 @@ from jaxent.protocol import matrix_product
 from jaxent.protocol.dispatch import Problem
 from jaxent.protocol.ends import end_to_end_entropy
 from jaxent.protocol.sizes import LONGEST_DIRECT, bucket, convolve, in_default_precision
+from jaxent.results import Account, Column
 from jaxent.runtime import execution, memory
 from jaxent.times import BondTimes, Time, batch_shape, turns
 
@@ -135,6 +136,21 @@ class EntropyWithErrors(NamedTuple):
     coarse_graining: jax.Array
     quadrature: jax.Array
     log_probability: jax.Array
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        columns = {
+            "entropy": Column(self.entropy, "bit", "entanglement of the ends E", "E"),
+            "total": Column(self.total, "bit", "error of E", results.ERROR),
+            "window": Column(self.window, "bit", "error of the window"),
+            "band": Column(self.band, "bit", "error of the band"),
+            "coarse_graining": Column(self.coarse_graining, "bit", "error of coarse graining"),
+            "quadrature": Column(self.quadrature, "bit", "error of the quadrature"),
+            "log_probability": Column(self.log_probability, meaning="ln p of the outcomes", symbol="ln p"),
+        }
+        return Account("values" if np.ndim(self.entropy) else "", columns)
 
     @property
     def total(self) -> jax.Array:

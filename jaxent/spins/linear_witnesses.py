@@ -16,8 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxent import results
 from jaxent.messages import shown
 from jaxent.numerics import rounding
+from jaxent.results import Account, Column
 from jaxent.spectral import eigvalsh, svdvals
 from jaxent.spins.moments import CollectiveSpinMoments, about
 
@@ -51,6 +53,21 @@ class Witness:
     certifies: str = dataclasses.field(metadata={"static": True})
     reference: str = dataclasses.field(metadata={"static": True})
     smaller: bool = dataclasses.field(default=True, metadata={"static": True})
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        value, violated = np.asarray(self.value), np.asarray(self.violated)
+        columns = {"name": Column(self.name, meaning="criterion", symbol="" if value.ndim else results.ALONE)}
+        if value.ndim:  # of `vmap`
+            words = f"{int(violated.sum())} violate the bound of 1 of {self.name}"
+            found = {"value": Column(value, meaning="value / bound"), "violated": Column(violated)}
+            return Account("values", found | columns | {"verdict": Column(words, symbol=results.ALONE)})
+        sign = ("<" if self.smaller else ">") if violated else "is not below" if self.smaller else "is not above"
+        columns["verdict"] = Column(f"{value:.4g} {sign} 1", symbol=results.ALONE)
+        columns["certifies"] = Column(self.certifies if violated else "proves nothing", symbol=results.ALONE)
+        return Account("", columns | {"reference": Column(self.reference)})
 
 
 def witnesses(moments: CollectiveSpinMoments) -> tuple[Witness, ...]:

@@ -42,13 +42,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxent import arguments, dicke
+from jaxent import arguments, dicke, results
 from jaxent.chain import Chain
 from jaxent.measurement import Measurement, Records
 from jaxent.messages import shown
 from jaxent.noise.dephasing import EnsembleRates, Problem, Rate
 from jaxent.noise.measured_ensemble import damping
 from jaxent.noise.modular import check_three, checked_magic_time, levels_of
+from jaxent.results import Account, Column
 from jaxent.runtime import execution
 from jaxent.spins import kernel
 from jaxent.spins.moments import WINDOWLESS
@@ -78,6 +79,17 @@ class ModularWitness(NamedTuple):
     log_negativity: Float[Array, "*rates"]
     fidelity: Float[Array, "*rates"]
     correlations: Float[Array, "*rates 2"]
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        columns = {
+            "schmidt_number": Column(self.schmidt_number, "1", "certified Schmidt number", "Schmidt number"),
+            "log_negativity": Column(self.log_negativity, "bit", "log negativity, at least", "log negativity ≥"),
+            "fidelity": Column(self.fidelity, "1", "fidelity, at least", "fidelity ≥"),
+        }
+        return Account("rates" if np.ndim(self.fidelity) else "", columns)
 
 
 def modular_witness(

@@ -36,11 +36,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxent import arguments, dicke
+from jaxent import arguments, dicke, results
 from jaxent.chain import Chain
 from jaxent.measurement import Measurement, Records
 from jaxent.noise.dephasing import EnsembleRates, Problem, Rate
 from jaxent.noise.modular import check_three
+from jaxent.results import Account, Column
 from jaxent.runtime import execution, memory
 from jaxent.spins import kernel
 from jaxent.times import Time, cos_sin_turns, turns
@@ -52,6 +53,8 @@ _REACH = 12.0  # standard deviations of k_1 - k_3 that are summed; the weight be
 _LEAST = math.log(1e-22)  # of log p: of a window's sum nine digits are left
 _LEAST_OF_ALL = math.log(1e-280)  # where all differences are summed
 _MOST_IMPERFECT = 10**5  # N; differences of the kernel of a record lose N ε
+_COMPONENTS = [f"S_{axis}{end}" for end in ("1", "M") for axis in "xyz"]
+_COMBINATIONS = [f"S_{axis}1 {sign} S_{axis}M" for sign in "+-" for axis in "xyz"]
 _SUMS = np.block([[np.eye(3), np.eye(3)], [np.eye(3), -np.eye(3)]])  # sums of both ends, then differences
 
 
@@ -76,6 +79,29 @@ class CollectiveSpinMoments:
     sums_and_differences: Any
     n_atoms: int = dataclasses.field(metadata={"static": True})
     pure: bool = dataclasses.field(default=False, metadata={"static": True})
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        mean = np.reshape(np.asarray(self.mean), (2, 3))
+        mean = np.where(abs(mean) < 1e-12 * self.n_atoms, 0.0, mean)
+        ends = [f"({', '.join(f'{x:.4g}' for x in end)})" for end in mean]
+        columns = {
+            "n_atoms": Column(self.n_atoms, "1", "atoms per ensemble N", "N"),
+            "first": Column(ends[0], symbol="⟨S_1⟩"),
+            "last": Column(ends[1], symbol="⟨S_M⟩"),
+            "pure": Column("pure" if self.pure else "perhaps mixed", symbol=results.ALONE),
+            "mean": Column(self.mean, "1", "mean of collective spins"),
+            "covariance": Column(self.covariance, "1", "covariance of collective spins"),
+            "sums_and_differences": Column(self.sums_and_differences, "1", "covariance of sums and differences"),
+        }
+        spins, sums = ("spin", "spin_2"), ("combination", "combination_2")
+        each = {"mean": spins[:1], "covariance": spins, "sums_and_differences": sums}
+        labels = dict.fromkeys(spins, _COMPONENTS) | dict.fromkeys(sums, _COMBINATIONS)
+        return Account("", columns, matrix="covariance", dimensions=each, labels=labels)
 
     @classmethod
     def measured(cls, mean: Any, covariance: Any, n_atoms: int, *, pure: bool = False) -> "CollectiveSpinMoments":

@@ -6,13 +6,15 @@ import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jaxent import arguments
 from jaxent.messages import shown
+from jaxent.results import plot_dataset
 from jaxent.runtime import memory
+from jaxent.sweep.dataset import open_sweep
 from jaxent.sweep.devices import commit, versions
 from jaxent.sweep.evaluate import Answer, Evaluator, Failure
 from jaxent.sweep.files import output_folder
@@ -20,6 +22,10 @@ from jaxent.sweep.lock import held
 from jaxent.sweep.plan import MOST_TILES, Plan, Tile, Tiles, make_plan
 from jaxent.sweep.spec import Sweep
 from jaxent.sweep.store import Finished, Store, computed_by, finished_tiles
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
 
 __all__ = ["Progress", "SweepRun", "plan_sweep", "run_sweep"]
 
@@ -66,6 +72,20 @@ class SweepRun:
     n_computed: int
     failures: list[tuple[str, Failure]]
     n_impossible: int
+
+    def __repr__(self) -> str:
+        failed = sum(failure.n_points for _, failure in self.failures)
+        notes = [f"{failed} failed"] * bool(failed) + [f"{self.n_impossible} impossible"] * bool(self.n_impossible)
+        parts = [f"{self.n_points} points in {self.folder}", f"{self.n_computed} of them computed now", *notes]
+        return f"<SweepRun: {', '.join(parts)}>"
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Open the results, as `jaxent.open_sweep` does."""
+        return open_sweep(self.folder)
+
+    def plot(self, quantity: str | None = None, x: str | None = None, ax: "Axes | None" = None, **style: Any) -> "Axes":
+        """Draw a quantity of the results; arguments and errors as `jaxent.results.plot_dataset`."""
+        return plot_dataset(self.to_xarray(), quantity, x, ax, **style)
 
 
 def plan_sweep(

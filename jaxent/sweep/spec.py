@@ -116,6 +116,12 @@ class Sweep:
             axes = " × ".join(map(str, self.axes.values()))
             raise QuestionError("time", f"and the other axes must make at most 10^12 points, but make {axes}.")
 
+    def __repr__(self) -> str:
+        axes = " × ".join(f"{count} {name}" for name, count in self.axes.items()) or "one point"
+        single = {"M": self.n_ensembles, "N": self.n_atoms, "c": self.window}
+        fixed = [f"{name} = {one}" for name, one in single.items() if isinstance(one, int | float)]
+        return f"<Sweep of {', '.join(self.quantities)}: {', '.join([f'{self.n_points} points ({axes})', *fixed])}>"
+
     @property
     def axes(self) -> dict[str, int]:
         """Axes of the grid in the order of the results' dimensions, with their lengths."""
