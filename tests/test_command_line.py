@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import jaxent
-from jaxent.cli import errors, main
+from jaxent.cli import console, errors, main
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
             "Argument `objective` must be one of average_entropy, average_log_negativity",
         ),
         ("optimize 1 -n 5 --plot {}/missing/a.png", "`plot` must be in a folder that exists"),
-        ("curve -n 5 --out {}", "Argument `out` must end in .png, .pdf or .csv"),
+        ("curve -n 5 --out {}", "Argument `out` must end in .png, .pdf, .svg, .csv or .nc"),
         ("curve -n 5 --out {}/folder.png", "/folder.png', and that is a folder"),
         ("curve -n 5 --stop soon", "`time` must be a number or a multiple of π like 2pi/3, but is 'soon'"),
         ("reproduce --figure 7", "Argument `figure` must be one of protocol, 1, 1-large, zoom"),
@@ -180,11 +180,65 @@ def test_a_folder_without_permission_is_told_before_work_starts(jaxent_command, 
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1e3", 1000), ("1_000", 1000), ("+7", 7), ("-2", -2), ("2e10", 2 * 10**10)]
+    ("text", "value"),
+    [("1e3", 1000), ("1_000", 1000), ("10^6", 10**6), ("10**6", 10**6), ("+7", 7), ("-2", -2), ("2e10", 2 * 10**10)],
 )
 def test_whole_numbers_as_people_type_them(text, value):
     _, bound, _ = main.app.parse_args(["entropy", "1", f"--n-atoms={text}"], exit_on_error=False, print_error=False)
     assert bound.kwargs["options"].n_atoms == value
+
+
+def rows(printed):
+    """The rows of a printed table, by their first column."""
+    cells = [[cell.strip() for cell in line.strip("│\n").split("│")] for line in printed.splitlines() if "│" in line]
+    return {cell[0]: cell[1] for cell in cells}
+
+
+def test_what_entropy_prints_is_what_the_library_returns(jaxent_command):
+    chain = jaxent.Chain(3, 100)
+    for words, outcome in (
+        (["1.0", "-N", "10^2", "--outcomes", "N-3"], 97),
+        (["--outcomes=N", "-n", "1e2", "1.0"], 100),
+    ):
+        code, out, _ = jaxent_command("entropy", *words)
+        assert code == 0
+        found = jaxent.entropy_with_errors(chain, 1.0, outcome)
+        shown = rows(out)
+        assert shown["entanglement E"] == f"{found.entropy:.10g} bits"
+        assert shown["probability of the outcomes"] == f"{math.exp(found.log_probability):.4g}"
+        assert shown["E / log2(N+1)"] == f"{found.entropy / math.log2(101):.6f}"
+        assert shown["window"] == "none: all 101 Dicke states"
+
+
+def test_no_digits_are_shown_beyond_the_error(jaxent_command):
+    _, out, _ = jaxent_command("entropy", "2pi/3", "-n", "10^4", "--window", "3")
+    found = jaxent.entropy_with_errors(jaxent.Chain(3, 10**4, 3.0), jaxent.pi_fraction(2, 3))
+    assert 0.1 < found.total < 0.3
+    shown = rows(out)
+    assert shown["entanglement E"] == f"{found.entropy:.2f} ± {found.total:.2g} bits"
+    assert shown["E / log2(N+1)"] == f"{found.entropy / math.log2(10**4 + 1):.2f}"
+    assert shown["window"] == f"c = 3: 301 of 10001 Dicke states; error {found.window:.1e} bits (proven bound)"
+    _, out, _ = jaxent_command("entropy", "1", "-n", "10^6")
+    shown = rows(out)
+    assert "Dicke states" not in shown["window"]
+    assert shown["window"].startswith("chosen by the band engine; error ")
+    value, error = shown["entanglement E"].removesuffix(" bits").split(" ± ")
+    wanted = jaxent.entropy_with_errors(jaxent.Chain(3, 10**6), 1.0)
+    assert float(value) == pytest.approx(float(wanted.entropy), abs=1e-10)
+    assert float(error) == pytest.approx(float(wanted.total), rel=0.1)
+
+
+def test_small_probabilities_are_powers_of_ten():
+    assert [console.probability(one) for one in (0.0, -1.1617, -3.9, -4.1, -5000.25)] == [
+        *("1", "0.06891", "0.0001259"),
+        *("10^-4.1000", "10^-5000.2500"),
+    ]
+
+
+def test_negativity_reads_outcomes_from_the_top(jaxent_command):
+    _, out, _ = jaxent_command("negativity", "1.0", "-n", "6", "-g", "0.01", "--outcomes", "N-1", "--json")
+    wanted = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 6), 1.0, 0.01, 5)
+    assert json.loads(out)["log_negativity_bits"] == pytest.approx(float(wanted), abs=1e-12)
 
 
 def test_offsets_may_be_multiples_of_pi(jaxent_command):
@@ -211,6 +265,41 @@ def test_a_curve_is_drawn_and_its_numbers_are_those_of_brute_force(jaxent_comman
     np.testing.assert_allclose(np.diff(even), 2 * math.pi / 15, rtol=1e-12)
     assert (even[0] > 0, even[-1] < 2 * math.pi / 3) == (True, True)
     np.testing.assert_allclose(times[levels == 4], math.pi / 2, rtol=1e-15)
+
+
+def test_a_curve_takes_outcomes_and_offsets_and_its_files_hold_the_same_numbers(jaxent_command, tmp_path):
+    files = {kind: tmp_path / f"curve.{kind}" for kind in ("csv", "nc", "svg")}
+    words = ["curve", "-n", "3", "6", "--outcomes", "N-1", "--phase-offset", "pi/8", "--stop", "4", "--times", "6"]
+    code, _, err = jaxent_command(*words, *[word for path in files.values() for word in ("--out", str(path))])
+    assert (code, err) == (0, "")
+    n_atoms, times, entropies, levels = np.genfromtxt(files["csv"], delimiter=",", skip_header=1).T
+    for n, t, entropy in zip(n_atoms.astype(int), times, entropies, strict=True):
+        assert entropy == pytest.approx(float(oracles.entropy_mp(n, t, n - 1, math.pi / 8)), abs=1e-9)
+    assert set(levels) == {0, 2}
+    with xr.open_dataset(files["nc"]) as data:
+        assert (data.entropy.attrs["units"], data.time.attrs["units"]) == ("bit", "1/coupling")
+        assert data.attrs["title"] == "jaxent curve, M = 3, q = N-1, φ = 0.392699"
+        for n in (3, 6):
+            one = data.sel(n_atoms=n).dropna("point", how="any")
+            np.testing.assert_array_equal(one.entropy, entropies[n_atoms == n])
+            np.testing.assert_array_equal(one.time, times[n_atoms == n])
+            np.testing.assert_array_equal(one.levels, levels[n_atoms == n])
+    assert "<svg" in files["svg"].read_text()
+
+
+def test_a_curve_under_noise_is_the_log_negativity(jaxent_command, tmp_path):
+    table = tmp_path / "curve.csv"
+    words = ["curve", "-n", "4", "--dephasing-rate", "0.02", "--resolution", "1", "--times", "4", "--out", str(table)]
+    code, _, err = jaxent_command(*words)
+    assert (code, err) == (0, "")
+    assert table.read_text().startswith("n_atoms,time,log_negativity_bits,levels\n")
+    _, times, values, _ = np.genfromtxt(table, delimiter=",", skip_header=1).T
+    record = jaxent.Measurement(1.0)
+    for t, value in zip(times, values, strict=True):
+        wanted = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 4), t, 0.02, measurement=record)
+        assert value == pytest.approx(float(wanted), abs=1e-10)
+    code, _, err = jaxent_command("curve", "-n", "4", "--start", "2", "--stop", "1", "-g", "0.1")
+    assert (code, err.count("\n")) == (2, 1)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_work_starts(jaxent_command, tmp_path):
@@ -353,6 +442,15 @@ def test_optimize_finds_what_a_scan_finds_and_draws_its_steps(jaxent_command, tm
     assert result["value"] == pytest.approx(at, abs=1e-10)
     assert result["gradient_norm"] < 1e-8
     assert plot.read_bytes().startswith(b"\x89PNG")
+    assert result["textbook"]["phase_offset"] == pytest.approx(math.pi / 8)  # π/2 is 2π/4
+    there = oracles.average_entropy(3, 6, math.pi / 2, math.pi / 8)
+    assert result["textbook"]["value"] == pytest.approx(there, abs=1e-10)
+    _, out, _ = jaxent_command("optimize", "pi/2", "-n", "6", "--starts", "2")
+    shown = rows(out)
+    assert shown["average entropy"] == f"{result['value']:.10g} bits"
+    assert shown["with the textbook's φ = π/(2r)"].startswith(f"{result['textbook']['value']:.10g} bits at 0.39269908")
+    _, out, _ = jaxent_command("optimize", "1.0", "-n", "3", "--starts", "1", "--steps", "1", "--json")
+    assert json.loads(out)["textbook"] is None
 
 
 def test_a_billion_atoms_take_the_band_engine(jaxent_command):

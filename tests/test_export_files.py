@@ -271,3 +271,29 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
         with pytest.raises(FileNotFoundError, match=r"none") as missing:
             act(tmp_path / "none")
         assert str(missing.value).endswith(".")
+
+
+# ----------------------------------------------------------------------------- tables
+
+
+def test_a_table_has_a_row_for_each_point(results, tmp_path):
+    table = export_sweep(results, tmp_path / "all.csv")
+    names, *rows = [line.split(",") for line in table.read_text().splitlines()]
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    assert len(rows) == 12
+    for n_atoms, outcome, time, value in zip(
+        *(columns[name] for name in ("n_atoms", "outcomes", "time", "outcome_probability")), strict=True
+    ):
+        q = int(n_atoms) - (outcome == "N-1")
+        wanted = jaxent.outcome_probability(jaxent.Chain(3, int(n_atoms)), float(time), q)
+        assert float(value) == pytest.approx(float(wanted), rel=1e-12)
+
+
+def test_tables_that_cannot_be_written_are_refused_in_one_sentence(results, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"all\.parquet' needs the package pyarrow; run: pip install pyarrow"):
+        export_sweep(results, tmp_path / "all.parquet")
+    run_sweep(Sweep("amplitudes", 2, [0.1, 0.2]), tmp_path / "amplitudes")
+    with pytest.raises(ValueError, match="one row for each point, but amplitudes has the axis first, last at each"):
+        export_sweep(tmp_path / "amplitudes", tmp_path / "all.csv")
+    assert not list(tmp_path.glob("all.*"))

@@ -143,7 +143,7 @@ PACKAGES = {
         "gate",
         "server",
     ],
-    "cli": ["console", "errors", "search", "experiment", "grid", "main"],
+    "cli": ["console", "errors", "search", "curve", "experiment", "grid", "main"],
 }
 FOLDER = Path(jaxent.__file__).parent
 

@@ -101,7 +101,7 @@ def test_failed_points_are_told_by_the_exit_code(command, tmp_path):
         (["plot", "grid.toml", "--out", "none/a.png"], "`out` must be in a folder that exists"),
         (["plot", "grid.toml", "--y", "time"], "`y` must come with kind = map"),
         (["export", "none", "all.nc"], "must be a folder with the results of a sweep"),
-        (["export", "none", "all.txt"], "`to` must end in .nc or .zarr"),
+        (["export", "none", "all.txt"], "`to` must end in .nc, .zarr, .csv or .parquet"),
         (["export", "none", "none/all.nc"], "`to` must be in a folder that exists, but 'none' does not"),
     ],
 )

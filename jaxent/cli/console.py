@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from jaxent.messages import shortened, shown
+from jaxent.outcome_texts import atoms_below, outcome_of
 from jaxent.runtime.programs import keep_compiled_programs
 from jaxent.time_texts import MOST_CHARACTERS, float_of, multiple_of_pi
 
@@ -40,19 +41,25 @@ __all__ = [
     "WholeNumber",
     "Width",
     "alone",
+    "digits_of",
     "divide_processor",
     "library",
     "live_line",
+    "numbers_of",
     "output_file",
     "points_progress",
     "print_table",
+    "probability",
     "progress",
     "progress_by_share",
+    "with_error",
 ]
 
 _LEAST_DPI, _MOST_DPI = 50, 1200
 _MOST_OF_PATH = 160  # characters of a folder's name that a message repeats
 _WHOLE = re.compile(r"(?P<digits>[+-]?\d+(_\d+)*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
+_POWER = re.compile(r"(?P<base>\d{1,2})(\^|\*\*)(?P<exponent>\d{1,2})")
+_READABLE = 1e-4  # probabilities below are powers of ten
 
 
 def library():
@@ -87,7 +94,7 @@ def divide_processor(n_devices: int | None) -> None:
 
 
 def whole_number(_, tokens) -> int:
-    """Read an integer as it was typed, 1000000, 1_000_000 or 1e6; refuse 10.6 instead of rounding it."""
+    """Read an integer as it was typed, 1000000, 1_000_000, 1e6 or 10^6; refuse 10.6 instead of rounding it."""
     return _as_integer(tokens[0].value, "must be a whole number such as 100 or 1e6")
 
 
@@ -114,9 +121,15 @@ def numbers(_, tokens) -> list[float]:
     return [_as_float(token.value, "must be numbers, separated by blanks") for token in tokens]
 
 
-def records(_, tokens) -> list[int | float]:
-    """Read records separated by blanks: whole numbers as integers, others as they were typed."""
-    return [(whole_number if _WHOLE.fullmatch(token.value) else number)(_, [token]) for token in tokens]
+def outcomes(_, tokens) -> list[int | str]:
+    """Read outcomes separated by blanks: whole numbers, and N or N-3 as the texts they are."""
+    return [token.value if atoms_below(token.value) is not None else whole_numbers(_, [token])[0] for token in tokens]
+
+
+def records(_, tokens) -> list[int | float | str]:
+    """Read records separated by blanks: outcomes as `outcomes`, other numbers as they were typed."""
+    is_outcome = lambda text: atoms_below(text) is not None or _WHOLE.fullmatch(text)  # noqa: E731
+    return [outcomes(_, [token])[0] if is_outcome(token.value) else number(_, [token]) for token in tokens]
 
 
 def angles(_, tokens) -> list[float]:
@@ -130,6 +143,9 @@ def angles(_, tokens) -> list[float]:
 
 
 def _as_integer(text: str, must: str) -> int:
+    power = _POWER.fullmatch(text)
+    if power:
+        return int(power["base"]) ** int(power["exponent"])
     match = _WHOLE.fullmatch(text) if len(text) <= MOST_CHARACTERS else None
     if not match:
         raise ValueError(f"{must}, but is {shown(text)}")
@@ -145,10 +161,10 @@ def _as_float(text: str, must: str) -> float:
 
 WholeNumber = Annotated[int, Parameter(converter=whole_number)]
 Number = Annotated[float, Parameter(converter=number)]
-Atoms = Annotated[int, Parameter(name=["--n-atoms", "-n"], converter=whole_number)]
+Atoms = Annotated[int, Parameter(name=["--n-atoms", "-n", "-N"], converter=whole_number)]
 Ensembles = Annotated[int, Parameter(name=["--n-ensembles", "-m"], converter=whole_number)]
-Outcomes = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="", converter=whole_numbers)]
-Records = Annotated[list[int | float] | None, Parameter(consume_multiple=True, negative="", converter=records)]
+Outcomes = Annotated[list[int | str] | None, Parameter(consume_multiple=True, negative="", converter=outcomes)]
+Records = Annotated[list[int | float | str] | None, Parameter(consume_multiple=True, negative="", converter=records)]
 Numbers = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="", converter=numbers)]
 Offsets = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="", converter=angles)]
 Rate = Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"], converter=number)]
@@ -199,7 +215,7 @@ class MeasurementOptions:
     Parameters
     ----------
     outcomes
-        Measured outcomes of the inner ensembles; all N by default. One number stands for all.
+        Measured outcomes of the inner ensembles; N or N-3 or a number; all N by default. One stands for all.
     phase_offset
         Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
     """
@@ -207,13 +223,13 @@ class MeasurementOptions:
     outcomes: Outcomes = None
     phase_offset: Offsets = None
 
-    def checked(self) -> tuple[Any, float | list[float]]:
-        """Give the outcomes and offsets as functions of jaxent take them.
+    def checked(self, n_atoms: int) -> tuple[Any, float | list[float]]:
+        """Give the outcomes and offsets as functions of jaxent take them, for so many atoms.
 
         Raises:
             ValueError: where an option was typed without a value.
         """
-        outcomes = alone("outcomes", self.outcomes)
+        outcomes = numbers_of("outcomes", self.outcomes, n_atoms)
         return outcomes, 0.0 if self.phase_offset is None else alone("phase_offset", self.phase_offset)
 
 
@@ -228,7 +244,7 @@ class DetectorOptions(MeasurementOptions):
     Parameters
     ----------
     outcomes
-        Measured outcomes of the inner ensembles, real numbers with a resolution; all N by default. One stands for all.
+        Measured outcomes of the inner ensembles, or N-3; real with a resolution; all N by default. One stands for all.
     phase_offset
         Phase offset φ before the measurement, in radians or as pi/8; one number, or one per inner ensemble.
     resolution
@@ -292,6 +308,32 @@ def alone(name: str, values):
     if values is not None and not values:
         raise ValueError(f"Argument `{name}` must have one or more values, separated by blanks, but has none.")
     return values[0] if values is not None and len(values) == 1 else values
+
+
+def numbers_of(name: str, values, n_atoms: int):
+    """Give outcomes as `alone` does, with N and N-3 as numbers."""
+    typed = alone(name, values)
+    if isinstance(typed, list):
+        return [outcome_of(one, n_atoms) for one in typed]
+    return typed if typed is None else outcome_of(typed, n_atoms)
+
+
+def probability(log10: float) -> str:
+    """Write a probability as 0.0689 where that is readable, else as a power of ten."""
+    value = 10.0**log10
+    return f"{value:.4g}" if value >= _READABLE else f"10^{log10:.4f}"
+
+
+def with_error(value: float, error: float) -> str:
+    """Write bits with no more digits than the error leaves, and the error."""
+    if not error > 0:
+        return f"{value:.10g} bits"
+    return f"{value:.{digits_of(error)}f} ± {error:.2g} bits"
+
+
+def digits_of(error: float) -> int:
+    """Count the decimals that an error leaves, two of its own included; 10 without an error."""
+    return min(10, max(1, math.ceil(-math.log10(error)) + 1)) if error > 0 else 10
 
 
 def output_file(name: str, path: Path, endings: tuple[str, ...]) -> None:

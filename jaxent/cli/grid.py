@@ -198,7 +198,7 @@ def check(results: Path, *, as_json: console.AsJson = False) -> None:
 
 
 def export(results: Path, to: Path) -> None:
-    """Write the results of a sweep as one netCDF file (.nc) or Zarr store (.zarr).
+    """Write the results of a sweep as one netCDF file (.nc), Zarr store (.zarr) or table (.csv, .parquet).
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
 """The command line: a thin skin over the library. It turns float64 on; the library never does."""
 
 import json
-import math
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from jaxent import time_texts
-from jaxent.cli import console, errors, experiment, grid, search
+from jaxent.cli import console, curve, errors, experiment, grid, search
 from jaxent.messages import shortened, shown
 from jaxent.runtime import interrupts
 
@@ -76,7 +75,7 @@ def entropy(
     """
     jaxent = console.library()
     t = time_texts.parse_time(time)
-    outcomes, offsets = measurement.checked()
+    outcomes, offsets = measurement.checked(options.n_atoms)
     if tolerance is not None:
         if options.window is not None or options.n_ensembles != 3:
             raise ValueError("Argument `tolerance` must come without `window` and with n_ensembles = 3.")
@@ -109,14 +108,22 @@ def entropy(
         f"{options.title}, t = {time}",
         ["quantity", "value"],
         [
-            ["entanglement E", f"{value:.10g} bits"],
-            ["E / log2(N+1)", f"{result['normalized_entropy']:.6f}"],
-            ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
-            ["Dicke states per ensemble", f"{chain.dimension} of {chain.n_atoms + 1}"],
-            [f"error of the window ({kind})", f"{error:.1e} bits"],
-            ["error of the band engine", f"{result['numerical_error_bits']:.1e} bits"],
+            ["entanglement E", console.with_error(value, float(found.total))],
+            ["E / log2(N+1)", f"{result['normalized_entropy']:.{min(6, console.digits_of(float(found.total)))}f}"],
+            ["probability of the outcomes", console.probability(result["log10_probability"])],
+            ["window", _window_words(chain, error, kind)],
         ],
     )
+
+
+def _window_words(chain, error: float, kind: str) -> str:
+    """Say which Dicke states of each ensemble are kept, and what the others may change."""
+    states = f"{chain.dimension} of {chain.n_atoms + 1} Dicke states"
+    if chain.window is not None:
+        return f"c = {chain.window:.4g}: {states}; error {error:.1e} bits ({kind})"
+    if error:
+        return f"chosen by the band engine; error {error:.1e} bits ({kind})"
+    return f"none: all {chain.n_atoms + 1} Dicke states"
 
 
 @app.command
@@ -147,7 +154,7 @@ def negativity(
     import numpy as np
 
     t = time_texts.parse_time(time)
-    outcomes, offsets = measurement.checked()
+    outcomes, offsets = measurement.checked(options.n_atoms)
     chain = options.chain(jaxent)
     rate = console.alone("dephasing_rate", dephasing_rate)
     rate = jaxent.EnsembleRates(np.array(rate)) if isinstance(rate, list) else rate
@@ -191,9 +198,8 @@ def negativity(
     if as_json:
         print(json.dumps(result))
         return
-    # no more digits than the error leaves
-    digits = 10 if not error else max(1, math.ceil(-math.log10(error)) + 1)
-    text = f"{value:.10g} bits" if not error else f"{value:.{digits}f} ± {error:.2g} bits"
+    digits = console.digits_of(error)
+    text = console.with_error(value, error)
     few = f"only up to {_MOST_DENSE_STATES} Dicke states of an end"
     console.print_table(
         f"{options.title}, t = {time}, γ = {' '.join(map(str, dephasing_rate))}",
@@ -203,76 +209,13 @@ def negativity(
             ["method", method],
             ["negativity", f"{result['negativity']:.{min(digits, 10)}g}"],
             ["coherent information", few if coherent is None else f"{coherent:.10g} bits"],
-            ["probability of the outcomes", f"10^{result['log10_probability']:.4f}"],
+            ["probability of the outcomes", console.probability(result["log10_probability"])],
             ["Dicke states per ensemble", f"{chain.dimension} of {chain.n_atoms + 1}"],
         ],
     )
 
 
-@app.command
-def curve(
-    *,
-    n_atoms: Annotated[
-        list[int],
-        Parameter(name=["--n-atoms", "-n"], consume_multiple=True, negative="", converter=console.whole_numbers),
-    ],
-    n_ensembles: console.Ensembles = 3,
-    window: console.Number | None = None,
-    start: str = "0",
-    stop: str = "pi",
-    times: console.WholeNumber = 500,
-    out: Annotated[tuple[Path, ...], Parameter(negative="")] = (Path("curve.png"),),
-) -> None:
-    """Draw the entanglement of the two ends against time, down to the dips between the times.
-
-    Parameters
-    ----------
-    n_atoms
-        Atoms per ensemble, N; a curve for each where there are several.
-    n_ensembles
-        Ensembles in the chain, M.
-    window
-        Dicke states kept, in standard deviations c; all by default.
-    start
-        First time: a number, or an exact multiple of π such as pi/3.
-    stop
-        Last time.
-    times
-        Evenly spaced times, none of them magic; the magic time of the smallest r is added between each two.
-    out
-        PNG or PDF file, or CSV file of the numbers; may be repeated.
-    """
-    for path in out:
-        console.output_file("out", path, (".png", ".pdf", ".csv"))
-    jaxent = console.library()
-    from jaxent.paper.claims import GOLDEN
-    from jaxent.sweep import save
-
-    console.alone("n_atoms", n_atoms)
-    first, last = (time_texts.time_number(text) for text in (start, stop))
-    step = (last - first) / max(times, 1)
-    edges = (first + GOLDEN * step, last - (1 - GOLDEN) * step)  # no evenly spaced time is a magic time of small r
-    chains = [jaxent.Chain(n_ensembles, n, window) for n in n_atoms]
-    curves = []
-    with console.progress_by_share() as report:
-        for number, chain in enumerate(chains):
-            share = lambda part, done=number: report((done + part) / len(chains))  # noqa: E731
-            curves.append(jaxent.entropy_curve(chain, *edges, times, report=share))
-    lines = ["n_atoms,time,entropy_bits,levels"]
-    for n, one in zip(n_atoms, curves, strict=True):
-        columns = (one.time.tolist(), one.entropy.tolist(), one.levels.tolist())
-        lines += [f"{n},{t!r},{entropy!r},{r}" for t, entropy, r in zip(*columns, strict=True)]
-    for path in out:
-        if path.suffix.lower() == ".csv":
-            save(path, lambda beside: beside.write_text("\n".join(lines) + "\n", encoding="utf-8"))
-        else:
-            from jaxent.plot.figures import draw_curves
-
-            title = f"M = {n_ensembles}" + ("" if window is None else f", c = {window:g}")
-            save(path, draw_curves(curves, [f"N = {n}" for n in n_atoms], title, (first, last)).savefig)
-        print(f"wrote {path}")
-
-
+app.command(curve.curve)
 app.command(search.magic)
 app.command(search.optimize)
 app.command(experiment.units)

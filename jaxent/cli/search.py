@@ -71,6 +71,19 @@ def magic(
     console.print_table(options.title, heads, rows)
 
 
+def _at_textbook_offset(objective: str, chain, time, settings: dict) -> dict[str, float] | None:
+    """Evaluate an objective at the offset π/(2r) of a magic time 2πp/r; None for other times."""
+    from jaxent.analysis.optimize import OBJECTIVES, textbook_offset
+    from jaxent.times import PiFraction
+
+    if not isinstance(time, PiFraction):
+        return None
+    offset = textbook_offset(time)
+    rest = {name: value for name, value in settings.items() if name not in ("key", "n_samples")}
+    value = OBJECTIVES[objective](chain, time, offset, settings["key"], settings["n_samples"], **rest).value
+    return {"phase_offset": offset, "value": float(value)}
+
+
 def optimize(
     time: console.TimeText,
     *,
@@ -134,8 +147,11 @@ def optimize(
     import jax
 
     chain, t = options.chain(jaxent), time_texts.parse_time(time)
-    typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": console.alone("outcomes", outcomes)}
+    outcome = console.numbers_of("outcomes", outcomes, options.n_atoms)
+    typed = {"dephasing_rate": dephasing_rate, "levels": levels, "outcomes": outcome}
     typed["tolerance_bits"] = tolerance
+    settings = {name: value for name, value in typed.items() if value is not None}
+    sampling = {"key": None if samples is None else jax.random.key(seed), "n_samples": samples or 2}
     with console.live_line() as show:
         found = jaxent.maximize(
             objective,
@@ -146,11 +162,11 @@ def optimize(
             vary_time=vary_time,
             n_starts=starts,
             n_steps=steps,
-            key=None if samples is None else jax.random.key(seed),
-            n_samples=2 if samples is None else samples,
+            **sampling,
             callback=lambda step, value, slope: show(f"step {step}: {value:.8f}, gradient {slope:.1e}"),
-            **{name: value for name, value in typed.items() if value is not None},
+            **settings,
         )
+    textbook = _at_textbook_offset(objective, chain, t, sampling | settings)
     if plot is not None:
         from jaxent.plot.figures import draw_history
         from jaxent.sweep import save
@@ -162,6 +178,7 @@ def optimize(
         "standard_error": found.standard_error,
         "phase_offset": found.phase_offset.tolist(),
         "time": found.time,
+        "textbook": textbook,
         "gradient_norm": found.slope,
         "steps": len(found.history.value),
         "n_ensembles": options.n_ensembles,
@@ -172,11 +189,17 @@ def optimize(
         print(json.dumps(result))
         return
     error = f" ± {found.standard_error:.1e}" if found.standard_error else ""
+    units = "" if objective == "decoded_fidelity" else " bits"
+    beside = []
+    if textbook:
+        offset, value = textbook["phase_offset"], textbook["value"]
+        beside = [["with the textbook's φ = π/(2r)", f"{value:.10g}{units} at {offset:.8g} rad"]]
     console.print_table(
         f"{options.title}, best of {starts} starts",
         ["quantity", "value"],
         [
-            [objective.replace("_", " "), f"{found.value:.10g}{error}"],
+            [objective.replace("_", " "), f"{found.value:.10g}{error}{units}"],
+            *beside,
             ["phase offset φ", " ".join(f"{x:.8g}" for x in found.phase_offset) + " rad"],
             ["time t", f"{found.time:.10g}" if vary_time else time],
             ["norm of the gradient", f"{found.slope:.1e}"],

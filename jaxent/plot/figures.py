@@ -245,6 +245,7 @@ def draw_curves(
     title: str,
     limits: tuple[float, float],
     size: Size = PAGE,
+    label: str | None = None,
 ) -> Figure:
     """Draw E(t) of several chains between two times: lines or points at evenly spaced times, dots at magic ones."""
     with sheet(size) as page:
@@ -254,7 +255,7 @@ def draw_curves(
             axes.plot(time[even], curve.entropy[even], color=colour, label=name)
             axes.plot(time[~even], curve.entropy[~even], ".", color=colour)
         axes.plot([], [], ".", color="0.3", label="at 2πp/r")
-        axes.set(xlabel=_TIME_LABEL, ylabel="end-to-end entanglement E (bits)", ylim=(0, None))
+        axes.set(xlabel=_TIME_LABEL, ylabel=label or "end-to-end entanglement E (bits)", ylim=(0, None))
         axes.set_xlim(limits[0] / np.pi, limits[1] / np.pi)
         axes.set_title(title, loc="left")
         page.legend(*axes.get_legend_handles_labels(), place="outside right upper")

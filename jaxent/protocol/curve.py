@@ -32,7 +32,7 @@ from jaxent.protocol.window_error import entropy_error_bound
 from jaxent.results import Account, Column, Marks
 from jaxent.times import PiFraction, pi_fraction, time_value
 
-__all__ = ["CurvePoints", "EntropyCurve", "curve_points", "entropy_curve"]
+__all__ = ["CurvePoints", "EntropyCurve", "checked_points", "curve_points", "entropy_curve"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,19 +133,8 @@ def entropy_curve(
         ValueError: when the interval is empty or not finite, for `n_times` below 2, for more than one time `around`,
             and as `end_to_end_entropy`.
     """
-    arguments.check_chain(chain)
-    t_min, t_max = finite("t_min", time_value(t_min)), finite("t_max", time_value(t_max))
-    arguments.checked_time([t_min, t_max], chain.n_ensembles)
-    if not t_max > t_min:
-        raise ValueError(f"Argument `t_max` must be greater than t_min = {t_min}, but is {t_max}.")
-    n_times = whole_number("n_times", n_times, 2, 10**7)
-    if np.shape(around.numerator if isinstance(around, PiFraction) else around):
-        raise ValueError(f"Argument `around` must be one time, but is {shown(around)}.")
-    if max_levels is not None:
-        max_levels = whole_number("max_levels", max_levels, 1)
-    if not isinstance(around, PiFraction):
-        arguments.checked_time(around, chain.n_ensembles)
-    points = curve_points(around, t_min, t_max, n_times, max_levels or max(1, math.isqrt(chain.n_atoms)))
+    points = checked_points(chain, t_min, t_max, n_times, around, max_levels)
+    n_times = len(points.even)
     distances = np.concatenate([points.even, points.magic])
     centre = reduced(around)
     half_turns = [(centre + reduced(distance)) % 2**BITS for distance in points.even.tolist()]
@@ -167,6 +156,30 @@ def entropy_curve(
             )
         ]
     )
+
+
+def checked_points(
+    chain: Chain,
+    t_min: float | PiFraction,
+    t_max: float | PiFraction,
+    n_times: int,
+    around: PiFraction | float = 0.0,
+    max_levels: int | None = None,
+) -> CurvePoints:
+    """Check arguments as `entropy_curve` takes them, and choose the times."""
+    arguments.check_chain(chain)
+    t_min, t_max = finite("t_min", time_value(t_min)), finite("t_max", time_value(t_max))
+    arguments.checked_time([t_min, t_max], chain.n_ensembles)
+    if not t_max > t_min:
+        raise ValueError(f"Argument `t_max` must be greater than t_min = {t_min}, but is {t_max}.")
+    n_times = whole_number("n_times", n_times, 2, 10**7)
+    if np.shape(around.numerator if isinstance(around, PiFraction) else around):
+        raise ValueError(f"Argument `around` must be one time, but is {shown(around)}.")
+    if max_levels is not None:
+        max_levels = whole_number("max_levels", max_levels, 1)
+    if not isinstance(around, PiFraction):
+        arguments.checked_time(around, chain.n_ensembles)
+    return curve_points(around, t_min, t_max, n_times, max_levels or max(1, math.isqrt(chain.n_atoms)))
 
 
 def curve_points(around: PiFraction | float, t_min: float, t_max: float, n_times: int, max_levels: int) -> CurvePoints:

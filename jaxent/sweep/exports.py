@@ -1,10 +1,12 @@
-"""Export the results of a sweep to one netCDF file or Zarr store, and open it again.
+"""Export the results of a sweep to one netCDF file, Zarr store or table, and open a file or store again.
 
 A Zarr store names the codecs that decode it, and some codecs can execute code from the store. A store is therefore read
 as plain JSON first, and is opened only if it holds numbers and texts alone, in codecs that `export_sweep` writes.
 """
 
+import importlib.util
 import json
+import math
 import os
 import re
 import stat
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxent.messages import shown
+from jaxent.runtime import memory
 from jaxent.sweep.dataset import open_sweep
 from jaxent.sweep.files import open_regular, read_regular, save, save_folder
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["export_sweep", "open_export"]
 
 _METADATA = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
+_TABLES = (".csv", ".parquet")
 _MOST_BYTES = 2**26  # largest metadata file
 _CODECS = {"blosc", "bytes", "crc32c", "gzip", "zlib", "zstd"}
 _TYPE_2 = re.compile(r"[<>|]([fiuc]\d{1,2}|b1|U\d{1,6})")
@@ -29,7 +33,9 @@ _TYPES_3 = re.compile(r"bool|(u?int|float|complex)\d{1,3}|fixed_length_utf32|str
 
 
 def export_sweep(path: str | os.PathLike, to: str | os.PathLike) -> Path:
-    """Write the results of a sweep as one netCDF file (.nc) or Zarr store (.zarr).
+    """Write the results of a sweep as one netCDF file (.nc), Zarr store (.zarr) or table (.csv, .parquet).
+
+    A table has a row for each point, and a column for each axis and each quantity.
 
     Args:
         path: the folder of the sweep.
@@ -39,21 +45,26 @@ def export_sweep(path: str | os.PathLike, to: str | os.PathLike) -> Path:
         the path written.
 
     Raises:
-        ValueError: when `to` has another ending or names something other than an export, and as `open_sweep`.
+        ValueError: when `to` has another ending or names something other than an export, for tables of quantities with
+            axes of their own or without the package that writes them, and as `open_sweep`.
     """
     target = Path(to)
-    if target.suffix not in (".nc", ".zarr"):
-        raise ValueError(f"Argument `to` must end in .nc or .zarr, but is {shown(str(target))}.")
+    if target.suffix not in (".nc", ".zarr", *_TABLES):
+        raise ValueError(f"Argument `to` must end in .nc, .zarr, .csv or .parquet, but is {shown(str(target))}.")
     if not target.absolute().parent.is_dir():
         raise ValueError(f"Argument `to` must be in a folder that exists, but {shown(str(target.parent))} does not.")
     store = any((target / name).is_file() for name in (".zgroup", "zarr.json"))
-    if target.exists() and not (target.is_file() if target.suffix == ".nc" else store):
+    if target.exists() and not (target.is_file() if target.suffix != ".zarr" else store):
         raise ValueError(
             f"Argument `to` must be free, or an earlier export, but {shown(str(target))} is something else."
         )
     dataset = open_sweep(path)
     if target.suffix == ".nc":
         return save(target, lambda beside: dataset.to_netcdf(beside, engine="h5netcdf"))
+    if target.suffix in _TABLES:
+        table = _table(target, dataset)
+        write = table.to_csv if target.suffix == ".csv" else table.to_parquet
+        return save(target, lambda beside: write(beside, index=False))
     try:
         import zarr  # noqa: F401
     except ImportError:
@@ -61,6 +72,24 @@ def export_sweep(path: str | os.PathLike, to: str | os.PathLike) -> Path:
             f"Argument `to` = {shown(str(target))} needs the package zarr; run: pip install 'jaxent[zarr]'."
         ) from None
     return save_folder(target, lambda beside: dataset.to_zarr(beside, consolidated=False, zarr_format=2))
+
+
+def _table(target: Path, dataset: "xr.Dataset") -> Any:
+    """Make a table of pandas with a row for each point; check that it can be written and fits in memory."""
+    grid = set().union(*[dataset[name].dims for name in dataset.coords if name in dataset.dims])
+    for name, variable in dataset.data_vars.items():
+        own = [str(one) for one in variable.dims if one not in grid]
+        if own:
+            raise ValueError(
+                f"Argument `to` = {shown(str(target))} has one row for each point, but {name} has the axis "
+                f"{', '.join(own)} at each; use .nc or .zarr."
+            )
+    if target.suffix == ".parquet" and not any(importlib.util.find_spec(one) for one in ("pyarrow", "fastparquet")):
+        raise ValueError(f"Argument `to` = {shown(str(target))} needs the package pyarrow; run: pip install pyarrow.")
+    points = math.prod(dataset.sizes.values())
+    columns = len(dataset.variables)
+    memory.check_memory(16 * points * columns, f"A table of {points} rows", "use .nc or .zarr")
+    return dataset.to_dataframe().reset_index() if dataset.sizes else dataset.expand_dims("point").to_dataframe()
 
 
 def open_export(path: str | os.PathLike) -> "xr.Dataset":
