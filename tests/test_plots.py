@@ -12,7 +12,7 @@ import xarray as xr
 from hypothesis import strategies
 
 from jaxent.cli import main
-from jaxent.plot import figures, html, labels, static, views
+from jaxent.plot import html, labels, sheet, static, views
 
 KNOBS = {
     "n_atoms": ("N", [3, 6]),
@@ -309,4 +309,4 @@ def test_an_ending_in_capitals_is_an_ending(plot, results, tmp_path):
 def test_pictures_are_saved_at_300_dots_per_inch(tmp_path, kind):
     static.draw_view(rising(kind, n_atoms=3, time=4)).savefig(tmp_path / "a.png")
     width = struct.unpack(">I", (tmp_path / "a.png").read_bytes()[16:20])[0]
-    assert width == 300 * figures.DOUBLE_COLUMN
+    assert width == 300 * sheet.PAGE.width

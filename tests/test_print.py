@@ -13,6 +13,7 @@ import test_witness_figure
 import xarray as xr
 from matplotlib.text import Text
 
+import jaxent
 from jaxent.paper import captions, registry
 from jaxent.plot import figures, sheet
 
@@ -118,3 +119,22 @@ def test_a_drawing_leaves_the_style_of_others_alone():
     before = dict(importlib.import_module("matplotlib").rcParams)
     registry.FIGURES["4-limit"].draw(MADE_UP["4-limit"](), sheet.SIZES["slide"])
     assert dict(importlib.import_module("matplotlib").rcParams) == before
+
+
+@pytest.mark.parametrize(("n_atoms", "joined"), [(20, True), (10**4, False)])
+def test_the_command_s_curves_join_only_what_they_resolve(n_atoms, joined):
+    time = np.linspace(0.1, 3.0, 100)
+    curve = jaxent.EntropyCurve(time, time, np.ones(100), np.where(np.arange(100) == 50, 4, 0), np.zeros(100))
+    drawing = figures.draw_curves([curve], [n_atoms], "M = 3", (0.0, 3.1), sheet.SIZES["column"])
+    even = drawing.axes[0].lines[0]
+    assert (even.get_linestyle() == "-") is joined
+    assert len(even.get_xdata()) == 99
+
+
+@pytest.mark.parametrize("name", sheet.SIZES)
+def test_the_legend_of_curves_leaves_them_most_of_the_width(name):
+    time = np.linspace(0.1, 3.0, 100)
+    curve = jaxent.EntropyCurve(time, time, np.ones(100), np.zeros(100, int), np.zeros(100))
+    drawing = figures.draw_curves([curve] * 4, [10, 20, 30, 10**6], "M = 3", (0.0, 3.1), sheet.SIZES[name])
+    drawing.draw_without_rendering()
+    assert drawing.axes[0].get_position().width > 0.6

@@ -32,6 +32,8 @@ def curve(
         Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="", converter=console.numbers),
     ] = None,
     out: Annotated[tuple[Path, ...], Parameter(negative="")] = (Path("curve.png"),),
+    width: console.Width = "page",
+    dpi: console.Dpi = 300,
 ) -> None:
     """Draw the entanglement of the two ends against time, down to the dips between the times.
 
@@ -54,6 +56,10 @@ def curve(
         that are not perfect, the log negativity is drawn.
     out
         PNG, PDF or SVG file, or CSV or netCDF (.nc) file of the numbers; may be repeated.
+    width
+        Of the figure in print: a journal's column (3.4 in), its page (7 in), or a slide (10 in, larger text).
+    dpi
+        Pixels per inch of a PNG file.
     """
     for path in out:
         console.output_file("out", path, (".png", ".pdf", ".svg", ".csv", ".nc"))
@@ -85,10 +91,11 @@ def curve(
             save(path, lambda beside, write=write: write(beside, n_atoms, curves, quantity, title))
         else:
             from jaxent.plot.figures import draw_curves
+            from jaxent.plot.sheet import SIZES, printer
 
             label = "log negativity of the ends (bits)" if noise else None
-            names = [f"N = {n}" for n in n_atoms]
-            save(path, draw_curves(curves, names, title, (first, last), label=label).savefig)
+            drawing = draw_curves(curves, n_atoms, title, (first, last), SIZES[width], label)
+            save(path, printer(drawing, path.suffix.lower()[1:], dpi, title))
         print(f"wrote {path}")
 
 

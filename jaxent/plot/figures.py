@@ -241,7 +241,7 @@ def draw_offsets(data: xr.Dataset, size: Size = PAGE) -> Figure:
 
 def draw_curves(
     curves: Sequence[EntropyCurve],
-    names: Sequence[str],
+    n_atoms: Sequence[int],
     title: str,
     limits: tuple[float, float],
     size: Size = PAGE,
@@ -250,15 +250,17 @@ def draw_curves(
     """Draw E(t) of several chains between two times: lines or points at evenly spaced times, dots at magic ones."""
     with sheet(size) as page:
         (axes,) = page.panels(1, 1, 3.4)
-        for colour, curve, name in zip(_colours(len(curves)), curves, names, strict=True):
+        for colour, curve, n in zip(_colours(len(curves)), curves, n_atoms, strict=True):
             time, even = curve.time / np.pi, curve.levels == 0
-            axes.plot(time[even], curve.entropy[even], color=colour, label=name)
-            axes.plot(time[~even], curve.entropy[~even], ".", color=colour)
-        axes.plot([], [], ".", color="0.3", label="at 2πp/r")
-        axes.set(xlabel=_TIME_LABEL, ylabel=label or "end-to-end entanglement E (bits)", ylim=(0, None))
+            style = "-" if resolved(curve.time[even], n) else "o"
+            axes.plot(time[even], curve.entropy[even], style, color=colour, ms=1.6 * page.scale, label=f"N = {n}")
+            axes.plot(time[~even], curve.entropy[~even], "v", color=colour, mfc="none", ms=2.4 * page.scale)
+        axes.plot([], [], "v", color="0.3", mfc="none", label="at 2πp/r")
+        axes.set(xlabel=_TIME_LABEL, ylabel=label or _ENTROPY_LABEL, ylim=(0, None))
         axes.set_xlim(limits[0] / np.pi, limits[1] / np.pi)
         axes.set_title(title, loc="left")
-        page.legend(*axes.get_legend_handles_labels(), place="outside right upper")
+        place = "outside upper center" if page.narrow else "outside right upper"
+        page.legend(*axes.get_legend_handles_labels(), place=place)
         return page.figure
 
 

@@ -13,6 +13,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from jaxent.results import STYLE
+
 __all__ = [
     "DPI",
     "PAGE",
@@ -43,7 +45,7 @@ class Size(NamedTuple):
 
 SIZES = {"column": Size(3.4, 8.0), "page": Size(7.0, 8.0), "slide": Size(10.0, 14.0)}
 PAGE = SIZES["page"]
-DPI = 300
+DPI = STYLE["figure.dpi"]
 SAFE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")  # Okabe and Ito's colour-blind safe set
 STYLES = ("-", "--", "-.", ":")  # tell lines apart in grey, too
 _LETTER = 0.075  # inches of a letter of 8 points, on average
@@ -96,10 +98,10 @@ class Sheet:
             axes.set_title(f"({letter})  {title}".rstrip(), loc="left", fontweight="bold")
 
     def legend(self, handles: Sequence[Any], labels: Sequence[str], place: Any = "outside upper center") -> None:
-        """Put one legend beside all panels, in as many columns as fit."""
+        """Put one legend beside all panels: at their right in one column, else in as many columns as fit."""
         longest = max(len(label.replace("$", "").replace("{", "").replace("}", "")) for label in labels)
         columns = max(1, min(len(labels), int(self.width / (longest * _LETTER + _HANDLE))))
-        self.figure.legend(handles, labels, loc=place, ncols=columns)
+        self.figure.legend(handles, labels, loc=place, ncols=1 if place == "outside right upper" else columns)
 
     def beside(self, axes: Any, title: str | None = None) -> None:
         """Put the legend of a panel to its right, or above it where the width is a column's."""
@@ -153,7 +155,7 @@ class Sheet:
 def sheet(size: Size = PAGE) -> Iterator[Sheet]:
     """Draw in the style of print: what is drawn inside has text, lines and marks of a size."""
     scale = size.text / 8.0
-    style: Any = {
+    style: Any = STYLE | {
         "font.size": size.text,
         "axes.titlesize": size.text,
         "axes.labelsize": size.text,
@@ -165,13 +167,8 @@ def sheet(size: Size = PAGE) -> Iterator[Sheet]:
         "lines.linewidth": 0.9 * scale,
         "lines.markersize": 3 * scale,
         "lines.markeredgewidth": 0.8 * scale,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "legend.frameon": False,
         "legend.handlelength": 1.6,
         "legend.columnspacing": 1.2,
-        "figure.dpi": DPI,  # stored in the figure; `savefig.dpi` would be read only when the figure is saved
-        "pdf.fonttype": 42,
     }
     for side in ("xtick", "ytick"):
         for kind, length in (("major", 3.5), ("minor", 2.0)):
