@@ -310,3 +310,11 @@ def test_pictures_are_saved_at_300_dots_per_inch(tmp_path, kind):
     static.draw_view(rising(kind, n_atoms=3, time=4)).savefig(tmp_path / "a.png")
     width = struct.unpack(">I", (tmp_path / "a.png").read_bytes()[16:20])[0]
     assert width == 300 * sheet.PAGE.width
+
+
+@pytest.mark.parametrize("kind", ["curves", "map", "panels"])
+def test_a_page_is_as_wide_and_as_high_as_its_window(kind):
+    drawing = html.drawing(rising(kind, n_atoms=3, dephasing_rate=2, time=4))
+    plots = [drawing] if kind != "panels" else [plot for plot, _, _ in drawing.children]
+    assert {plot.sizing_mode for plot in [drawing, *plots]} == {"stretch_width"}
+    assert {plot.styles["height"] for plot in plots} == {"42vh" if kind == "panels" else "84vh"}

@@ -40,12 +40,12 @@ def drawing(view: View) -> Any:
     if view.kind == "map":
         return _map(view)
     count = len(view.panels.values) if view.panels else 1
-    plots = [_curves(view, index, count) for index in range(count)]
+    columns = min(2, count)
+    plots = [_curves(view, index, -(-count // columns)) for index in range(count)]
     for plot in plots[1:]:
         plot.x_range, plot.y_range = plots[0].x_range, plots[0].y_range
-    columns = min(2, count)
     rows: Any = [plots[start : start + columns] for start in range(0, count, columns)]
-    return plots[0] if count == 1 else gridplot(rows, merge_tools=True)
+    return plots[0] if count == 1 else gridplot(rows, merge_tools=True, sizing_mode="stretch_width")
 
 
 def _tell(plot: Any, *rows: tuple[str, str]) -> None:
@@ -69,8 +69,12 @@ def _scale(axis: Axis) -> Any:
     return "log" if axis.logarithmic else "linear"
 
 
-def _curves(view: View, panel: int, count: int):
-    width, height = (900, 520) if count == 1 else (560, 380)
+def _size(rows: int) -> dict[str, Any]:
+    """Let plots be as wide as the window, and as high as leaves room for its title; more than two rows scroll."""
+    return {"sizing_mode": "stretch_width", "min_height": 240, "styles": {"height": f"{84 // min(rows, 2)}vh"}}
+
+
+def _curves(view: View, panel: int, rows: int):
     numbers = view.x.values.dtype.kind in "fiu"
     settings: dict[str, Any] = {
         "x_range": Range1d(**_ends(x_range(view))) if numbers else view.x.texts,
@@ -81,8 +85,7 @@ def _curves(view: View, panel: int, count: int):
         tools=_TOOLS,
         active_scroll="wheel_zoom",
         active_drag="box_zoom",
-        width=width,
-        height=height,
+        **_size(rows),
         x_axis_label=view.x.label,
         y_axis_label=view.label,
         x_axis_type=_scale(view.x),
@@ -118,8 +121,7 @@ def _map(view: View):
         tools=_TOOLS,
         active_scroll="wheel_zoom",
         active_drag="box_zoom",
-        width=900,
-        height=600,
+        **_size(1),
         x_axis_label=view.x.label,
         y_axis_label=view.lines.label,
         x_axis_type=_scale(view.x),
