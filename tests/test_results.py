@@ -26,6 +26,28 @@ MOMENTS = jaxent.CollectiveSpinMoments.measured(np.arange(6.0), np.diag(np.arang
 MAGIC = jaxent.magic_times(9)
 PLOTTED = {"curve": CURVE, "extrema": EXTREMA, "optimum": OPTIMUM, "history": OPTIMUM.history}
 PLOTTED |= {"moments": MOMENTS, "magic": MAGIC}
+RATE = jaxent.EbitRate(2500.0, 0.5, 2e-4, 1e-3)
+COVERAGE = jaxent.Coverage(
+    np.array([2, 3]),
+    np.array([1e4, 5e3]),
+    np.array([10.0, 20.0]),
+    np.array([0.1, 0.05]),
+    np.array([2, 4]),
+    np.array([5.0, 7.5]),
+    (RATE, RATE),
+    3,
+)
+REACHED = jaxent.ReachedTimes(
+    np.array([2, 4]),
+    jaxent.pi_fraction(2, np.array([2, 4])),
+    np.array([1.0, 0.5]),
+    np.array([0.1, 0.2]),
+    np.array([1.0, 1.5]),
+    np.array([0.5, 1.75]),
+    np.array([0.01, 0.01]),
+    np.array([True, False]),
+)
+PLOTTED |= {"coverage": COVERAGE, "reached": REACHED}
 PARTS = [np.array([0.0, 1e-3])] * 6
 NO = jnp.asarray(False)
 STATES = ("LabelledState", "MeasuredState", "EnsembleRates")  # arrays as they are
@@ -60,6 +82,13 @@ def _no_figure_is_left_open():
             jaxent.EntropyWithErrors(*[jnp.asarray(x) for x in (2.0, 1e-3, 0.0, 0.0, 1e-3, -1.0)]),
             "<EntropyWithErrors: E = 2 ± 0.002 bits, ln p = -1>",
         ),
+        (RATE, "<EbitRate: 2500 ebits/s, 0.5 ± 0.001 ebits/attempt, attempt = 0.0002 s>"),
+        (
+            jaxent.BestEbitRate(RATE, 4, jaxent.pi_fraction(1, 2), 0.25, np.array([1.0])),
+            "<BestEbitRate: 2500 ebits/s, r = 4, t = π/2 /coupling, φ = 0.25 rad>",
+        ),
+        (COVERAGE, "<Coverage: 2 numbers of ensembles, M = 2 … 3, spacing = 5000 … 10000 m, 5 … 7.5 ebits/s>"),
+        (REACHED, "<ReachedTimes: 2 magic times, r = 2 … 4, t = π … π/2 /coupling, E = 1 … 1.5 bits>"),
         (jaxent.OutcomeAverage(1.5, 0.0, 1.0), "<OutcomeAverage: 1.5, p = 1>"),
         (
             jaxent.EstimatedLogNegativity(1.5, 0.01, 0.002),

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxent import unit_texts
+from jaxent import results, unit_texts
 from jaxent.analysis.ebit_rate import EbitRate, checked_levels, ebit_rate
 from jaxent.analysis.experiment import Experiment
 from jaxent.conversion import whole_number
 from jaxent.messages import shown
+from jaxent.results import Account, Column, Marks
 from jaxent.times import pi_fraction
 
 __all__ = ["Coverage", "cover_distance"]
@@ -54,6 +55,22 @@ class Coverage(NamedTuple):
     per_second: np.ndarray
     rates: tuple[EbitRate, ...]
     best: int
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        columns = {
+            "n_ensembles": Column(self.n_ensembles, meaning="ensembles M", symbol="M"),
+            "spacing": Column(self.spacing, "m", "spacing of neighbours", "spacing"),
+            "coupling": Column(self.coupling, "rad/s", "coupling g"),
+            "dephasing_rate": Column(self.dephasing_rate, "coupling", "dephasing rate γ"),
+            "levels": Column(self.levels, meaning="levels r of the best magic time"),
+            "per_second": Column(self.per_second, "ebits/s", "rate", results.ALONE),
+        }
+        return Account("numbers of ensembles", columns, [Marks("per_second", "o")])
 
 
 def cover_distance(

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.optimize
 
-from jaxent import arguments, unit_texts
+from jaxent import arguments, results, unit_texts
 from jaxent.analysis import ebits
 from jaxent.analysis.experiment import Experiment
 from jaxent.analysis.magic_times import magic_levels
 from jaxent.conversion import whole_number
 from jaxent.messages import shown
+from jaxent.results import Account, Column
 from jaxent.times import PiFraction, pi_fraction, time_value
 
 __all__ = ["BestEbitRate", "EbitRate", "best_ebit_rate", "checked_levels", "ebit_rate"]
@@ -50,6 +51,18 @@ class EbitRate(NamedTuple):
     per_attempt: float
     seconds: float
     error: float
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        columns = {
+            "per_second": Column(self.per_second, "ebits/s", "rate", results.ALONE),
+            "per_attempt": Column(self.per_attempt, "ebits/attempt", "yield", results.ALONE),
+            "error": Column(self.error, "ebits/attempt", "error of the yield", results.ERROR),
+            "seconds": Column(self.seconds, "s", "duration of an attempt", "attempt"),
+        }
+        return Account("", columns)
 
 
 def ebit_rate(
@@ -115,6 +128,18 @@ class BestEbitRate(NamedTuple):
     time: PiFraction | float
     phase_offset: float
     tried: np.ndarray
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+
+    def _account(self) -> Account:
+        columns = {
+            "per_second": Column(self.rate.per_second, "ebits/s", "rate", results.ALONE),
+            "levels": Column(self.levels, meaning="levels r", symbol="r"),
+            "time": Column(self.time, "1/coupling", "interaction time t", "t"),
+            "phase_offset": Column(self.phase_offset, "rad", "phase offset φ", "φ"),
+        }
+        return Account("", columns)
 
 
 def best_ebit_rate(

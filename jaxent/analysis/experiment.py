@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxent import unit_texts
+from jaxent import results, unit_texts
 from jaxent.chain import Chain
 from jaxent.conversion import at_least_zero, positive, whole_number
 from jaxent.dicke import MOST_ATOMS
 from jaxent.measurement import Measurement
 from jaxent.messages import shown
 from jaxent.noise.log_negativity import end_to_end_log_negativity
+from jaxent.results import Account, Column, Marks
 from jaxent.times import PiFraction, pi_fraction
 
 __all__ = ["NOT_MODELLED", "Experiment", "ReachedTimes", "reached_times"]
@@ -151,6 +152,25 @@ class ReachedTimes(NamedTuple):
     generic: np.ndarray
     rate: np.ndarray
     reached: np.ndarray
+
+    __repr__ = results.line
+    _repr_html_ = results.table
+    plot = results.plot
+    to_xarray = results.to_xarray
+
+    def _account(self) -> Account:
+        columns = {
+            "levels": Column(self.levels, meaning="levels r", symbol="r"),
+            "time": Column(self.time, "1/coupling", "interaction time t", "t"),
+            "seconds": Column(self.seconds, "s", "duration of the interaction"),
+            "strength": Column(self.strength, "1", "γtr²"),
+            "log_negativity": Column(self.log_negativity, "bit", "log negativity of the ends", "E"),
+            "generic": Column(self.generic, "bit", "log negativity beside the magic time"),
+            "rate": Column(self.rate, "coupling", "dephasing rate γ of the log negativity"),
+            "reached": Column(self.reached, meaning="reached"),
+        }
+        marks = [Marks("log_negativity", "o", label="at 2π/r"), Marks("generic", "x", label="beside it")]
+        return Account("magic times", columns, marks)
 
 
 def reached_times(
