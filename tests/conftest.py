@@ -100,6 +100,22 @@ def free_port():
         return listener.getsockname()[1]
 
 
+@pytest.fixture
+def jaxent_command(capsys):
+    """Run the command line in this process; gives the exit code, standard output and standard error."""
+
+    from jaxent.cli import main  # only now: the hook above is there
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main.main(list(arguments))
+        captured = capsys.readouterr()
+        code = stopped.value.code
+        return 0 if code is None else code, captured.out, captured.err
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def whole(request, tmp_path_factory):
     """A finished sweep of the module's `QUESTION`, three points a tile; not to be changed."""

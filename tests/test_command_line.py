@@ -16,20 +16,6 @@ import jaxent
 from jaxent.cli import console, errors, main
 
 
-@pytest.fixture
-def jaxent_command(capsys):
-    """Run the command line in this process; gives the exit code, standard output and standard error."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main.main(list(arguments))
-        captured = capsys.readouterr()
-        code = stopped.value.code
-        return 0 if code is None else code, captured.out, captured.err
-
-    return run
-
-
 def test_entropy_of_a_point_agrees_with_brute_force(jaxent_command):
     code, out, _ = jaxent_command(
         "entropy", "0.7", "-n", "5", "-m", "4", "--outcomes", "4", "2", "--phase-offset", "0.2", "-0.1", "--json"

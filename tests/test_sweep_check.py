@@ -121,7 +121,7 @@ def test_two_processes_without_numbers_do_not_compute_the_same(copied):
 def test_the_lock_is_held_while_tiles_are_computed_and_then_let_go(tmp_path):
     seen = []
     run_sweep(QUESTION, tmp_path, tile_points=6, report=lambda progress: seen.extend(lock.holders(tmp_path)))
-    assert [(one.owner.pid, one.process, one.n_processes) for one in seen] == [(os.getpid(), 0, 1)] * 2
+    assert [(one.owner.pid, one.share) for one in seen] == [(os.getpid(), lock.Share())] * 2
     assert lock.holders(tmp_path) == []
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from jaxent.cli import console
+from jaxent.messages import shown
 from jaxent.runtime import interrupts
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def sweep(
     coordinator: str | None = None,
     processes: console.WholeNumber | None = None,
     process: console.WholeNumber | None = None,
+    tiles: str | None = None,
 ) -> None:
     """Compute a grid that a TOML file describes, tile by tile; the same command goes on where it was stopped.
 
@@ -69,6 +72,8 @@ def sweep(
         How many there are.
     process
         Number of this one, from 0.
+    tiles
+        Range of tiles to compute, such as 0:100, for job arrays; the others are left to other jobs.
     """
     from jaxent.sweep.toml_file import read_sweep
 
@@ -78,6 +83,9 @@ def sweep(
     given = [one is not None for one in (coordinator, processes, process)]
     if any(given) and not (distributed and all(given)):
         raise ValueError("Arguments `coordinator`, `processes` and `process` must come together, with `distributed`.")
+    if tiles is not None and distributed:
+        raise ValueError("Arguments `tiles` and `distributed` exclude each other: each names the tiles of a process.")
+    ends = None if tiles is None else _ends(tiles)
     console.divide_processor(cpu_devices)
     index, count = 0, 1
     if distributed and not dry_run:
@@ -107,6 +115,7 @@ def sweep(
             report=told,
             process=index,
             n_processes=count,
+            tiles=ends,
         )
     n_failed = sum(failure.n_points for _, failure in done.failures)
     if log_json:
@@ -122,6 +131,14 @@ def sweep(
     if n_failed:
         print(f"jaxent: {n_failed} points failed; their values are NaN", file=sys.stderr)
         sys.exit(_SOME_FAILED)
+
+
+def _ends(text: str) -> tuple[int, int]:
+    """Read a range of tiles."""
+    match = re.fullmatch(r"(\d{1,7}):(\d{1,7})", text)
+    if not match or not int(match[1]) < int(match[2]):
+        raise ValueError(f"Argument `tiles` must be a range such as 0:100, but is {shown(text)}.")
+    return int(match[1]), int(match[2])
 
 
 def _show_plan(question, plan) -> None:

@@ -1,6 +1,7 @@
 """Run or resume a sweep: compute and store only the missing tiles, one after the other."""
 
 import dataclasses
+import operator
 import os
 import re
 import time
@@ -18,7 +19,7 @@ from jaxent.sweep.dataset import open_sweep
 from jaxent.sweep.devices import commit, versions
 from jaxent.sweep.evaluate import Answer, Evaluator, Failure
 from jaxent.sweep.files import output_folder
-from jaxent.sweep.lock import held
+from jaxent.sweep.lock import Share, held
 from jaxent.sweep.plan import MOST_TILES, Plan, Tile, Tiles, make_plan
 from jaxent.sweep.spec import Sweep
 from jaxent.sweep.store import Finished, Store, computed_by, finished_tiles
@@ -137,11 +138,12 @@ def run_sweep(
     devices: Sequence[Any] | None = None,
     process: int = 0,
     n_processes: int = 1,
+    tiles: Any = None,
 ) -> SweepRun:
     """Run a sweep into a folder, or resume it: compute only the missing tiles.
 
     Each tile is one file, complete or absent; a tile whose file has the recorded checksum is not computed again.
-    Several processes share the tiles by number and exchange no data.
+    Several processes share the tiles by number, or each takes a range of them, and exchange no data.
 
     Args:
         sweep: the question.
@@ -154,6 +156,8 @@ def run_sweep(
         devices: devices that share each tile; None: all of this process.
         process: number of this process, from 0.
         n_processes: how many processes share the sweep.
+        tiles: (first, stop): the range of tiles of this process, in place of its number; the last may end beyond the
+            last tile.
 
     Returns:
         SweepRun: the points computed, and those that failed.
@@ -166,25 +170,31 @@ def run_sweep(
     """
     if not 0 <= process < n_processes:
         raise ValueError(f"Argument `process` must lie in 0…{n_processes - 1}, but is {shown(process)}.")
+    share = Share(process, n_processes) if tiles is None else _share_of(tiles, n_processes)
     devices = list(devices or jax.local_devices())
     plan = plan_sweep(sweep, tile_points, devices, n_processes)
     path = output_folder(folder, "folder")
-    with held(path, process, n_processes):
+    with held(path, share):
         cut = [group.tile_points for group in plan.groups]
-        store = Store(path, sweep, cut, process)
+        store = Store(path, sweep, cut, process if tiles is None else share.first, waits=process > 0)
         if tile_points is not None and store.tile_points != cut:
             raise ValueError(
                 f"Argument `tile_points` must be left out, or be as when the folder was begun "
                 f"({store.tile_points[0]}), but is {shown(tile_points)}."
             )
         plan = make_plan(sweep, store.tile_points, len(devices), devices[0].platform == "cpu")
-        own = plan.tiles()[process::n_processes]
+        if not share.first < plan.n_tiles:
+            raise ValueError(
+                f"Argument `tiles` must begin before the end, tile {plan.n_tiles}, but is {shown(tiles)}; how many "
+                "there are depends on `tile_points`."
+            )
+        own = plan.tiles()[share.first + share.process : share.stop : share.n_processes]
         found = store.finished(own)
         finished = {number: one for number, one in found.items() if not (retry_failed and one.failures)}
         missing = [tile for tile in own if tile.number not in finished]
         about = versions() | {"commit": commit()}
         if missing and not mix_versions:
-            others = finished_tiles(path, sweep.key, plan.tiles()) if n_processes > 1 else {}
+            others = finished_tiles(path, sweep.key, plan.tiles()) if not share.is_all else {}
             _check_versions(path, [*found.values(), *others.values()], about)
         _clear(path, missing)
         clock = _Clock(plan, process, own, finished)
@@ -203,6 +213,20 @@ def run_sweep(
         ],
         sum(one.n_impossible for one in finished.values()),
     )
+
+
+def _share_of(tiles: Any, n_processes: int) -> Share:
+    if n_processes > 1:
+        raise ValueError("Arguments `tiles` and `n_processes` exclude each other: each names the tiles of a process.")
+    try:
+        first, stop = (operator.index(one) for one in tiles)
+    except (TypeError, ValueError):
+        first, stop = -1, -1
+    if not 0 <= first < stop <= MOST_TILES:
+        raise ValueError(
+            f"Argument `tiles` must be two numbers (first, stop) with 0 <= first < stop <= 10^6, but is {shown(tiles)}."
+        )
+    return Share(first=first, stop=stop)
 
 
 def _check_versions(folder: Path, found: Collection[Finished], about: dict[str, str]) -> None:

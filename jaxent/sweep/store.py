@@ -26,6 +26,7 @@ import numpy as np
 from jaxent.messages import shown
 from jaxent.sweep.evaluate import Answer, Failure
 from jaxent.sweep.files import append_line, open_regular, read_regular, write_whole
+from jaxent.sweep.lock import alone
 from jaxent.sweep.plan import MOST_TILES, Tile, Tiles, points_of_group
 from jaxent.sweep.spec import CHAIN_AXES, FORMAT, Sweep, asked, differences, format_of, key_of
 from jaxent.sweep.tiles import decoded, encoded, most_bytes
@@ -77,34 +78,42 @@ class Store:
         folder: an existing folder.
         sweep: the question.
         tile_points: points of a tile for each chain; those of an earlier run of the same question take precedence.
-        process: number of this process; process 0 lays out the folder.
+        process: number of this process, in the names of its files.
+        waits: whether another process, number 0, lays out the folder.
 
     Raises:
         ValueError: when the folder holds another sweep, with the differences.
         OSError: when the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, sweep: Sweep, tile_points: list[int], process: int = 0):
+    def __init__(self, folder: Path, sweep: Sweep, tile_points: list[int], process: int = 0, waits: bool = False):
         self.folder, self.sweep, self.process = folder, sweep, process
         self.key, self._chains = sweep.key, sweep.chains
-        found = _settled(folder) if process else _intact(folder)
-        if found is not None and found["key"] != self.key:
+        if waits:
+            found = _settled(folder)
+        else:
+            with alone(folder):  # processes that share by ranges may all come first
+                found = _intact(folder) or self._lay_out(tile_points)
+        if found["key"] != self.key:
             lines = "; ".join(differences(sweep.question, found["question"]))
             raise ValueError(
                 f"Folder {shown(str(folder))} holds the results of another sweep, which differs in {lines}; "
                 "choose another folder, or ask the same again."
             )
-        if found is None:
-            found = {"format": FORMAT, "key": self.key, "question": sweep.question, "tile_points": tile_points}
-            path, data = folder / "sweep.json", json.dumps(found, indent=1, ensure_ascii=False).encode()
-            if len(data) > _MOST_LAYOUT_BYTES:
-                raise ValueError(f"Argument `sweep` must fit in 256 MiB as text, but takes {len(data) // 2**20} MiB.")
-            if os.path.lexists(path):  # damaged: keep it as a copy; tiles are recognized by their own key
-                os.replace(path, folder / "sweep.json.damaged")
-            write_whole(path, data)
         self.tile_points: list[int] = found["tile_points"]
         self._n_points = points_of_group(sweep)
         self._run = 1
+
+    def _lay_out(self, tile_points: list[int]) -> dict[str, Any]:
+        """Write the question, its key, and how it is cut into tiles."""
+        found = {"format": FORMAT, "key": self.key, "question": self.sweep.question, "tile_points": tile_points}
+        path, data = self.folder / "sweep.json", json.dumps(found, indent=1, ensure_ascii=False).encode()
+        if len(data) > _MOST_LAYOUT_BYTES:
+            raise ValueError(f"Argument `sweep` must fit in 256 MiB as text, but takes {len(data) // 2**20} MiB.")
+        if os.path.lexists(path):  # damaged: keep it as a copy; tiles are recognized by their own key
+            os.replace(path, self.folder / "sweep.json.damaged")
+        write_whole(path, data)
+        return found
 
     def keep(self, tile: Tile, answer: Answer, about: dict[str, str]) -> Finished:
         """Write the file of a tile, then its line."""
