@@ -3,13 +3,12 @@
 import math
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from jaxent.plot.sheet import PAGE, SAFE, STYLES, Size, count_label, resolved, sheet
+from jaxent.plot.sheet import PAGE, SAFE, STYLES, Size, colours, count_label, resolved, sheet
 from jaxent.protocol.curve import EntropyCurve
 
 __all__ = [
@@ -26,11 +25,6 @@ __all__ = [
 _TIME_LABEL = "interaction time t (π/coupling)"
 _ENTROPY_LABEL = "end-to-end entanglement E (bits)"
 _SHARE_LABEL = "$E\\,/\\,\\log_2(N+1)$"
-
-
-def _colours(count: int, last: float = 0.85) -> np.ndarray:
-    """Choose colours that grow lighter, in grey as well."""
-    return mpl.colormaps["viridis"](np.linspace(0.0, last, count))
 
 
 def draw_protocol(data: xr.Dataset, size: Size = PAGE) -> Figure:
@@ -82,7 +76,7 @@ def draw_figure_one(data: xr.Dataset, size: Size = PAGE) -> Figure:
     with sheet(size) as page:
         left, right = page.panels(1, 2, 3.6)
         marks = []
-        for colour, n_atoms in zip(_colours(data.sizes["n_atoms"]), data.n_atoms.values, strict=True):
+        for colour, n_atoms in zip(colours(data.sizes["n_atoms"]), data.n_atoms.values, strict=True):
             curve = data.sel(n_atoms=n_atoms)
             keep = np.isfinite(curve.time.values)
             time, entropy = curve.time.values[keep], curve.entropy.values[keep]
@@ -112,9 +106,9 @@ def draw_figure_large(data: xr.Dataset, size: Size = PAGE) -> Figure:
     """Draw E(t), and E(t) / log2(N+1), for large N: points at evenly spaced times, and at magic times between."""
     with sheet(size) as page:
         left, right = page.panels(1, 2, 3.6)
-        colours = _colours(data.sizes["n_atoms"])
+        shades = colours(data.sizes["n_atoms"])
         marks = []
-        for colour, mark, n_atoms in zip(colours, "os^D", data.n_atoms.values, strict=False):
+        for colour, mark, n_atoms in zip(shades, "os^D", data.n_atoms.values, strict=False):
             curve = data.sel(n_atoms=n_atoms)
             keep = np.isfinite(curve.time.values)
             time, entropy, magic = (curve[name].values[keep] for name in ("time", "entropy", "levels"))
@@ -157,8 +151,8 @@ def draw_zoom(data: xr.Dataset, size: Size = PAGE) -> Figure:
             _name_deepest(page, axes, distance[magic], entropy[magic], levels[magic])
         page.legend(*panels[0].get_legend_handles_labels())
         floor = panels[3]
-        colours = _colours(data.sizes["n_atoms"])
-        for number, (colour, n_atoms) in enumerate(zip(colours, data.n_atoms.values, strict=True)):
+        shades = colours(data.sizes["n_atoms"])
+        for number, (colour, n_atoms) in enumerate(zip(shades, data.n_atoms.values, strict=True)):
             line = data.floor_entropy.sel(n_atoms=n_atoms)
             width = (3.2 - 0.8 * number) * page.scale  # the lines lie on each other
             floor.plot(data.scaled_distance, line, color=colour, lw=width, label=f"N = {count_label(int(n_atoms))}")
@@ -250,7 +244,7 @@ def draw_curves(
     """Draw E(t) of several chains between two times: lines or points at evenly spaced times, dots at magic ones."""
     with sheet(size) as page:
         (axes,) = page.panels(1, 1, 3.4)
-        for colour, curve, n in zip(_colours(len(curves)), curves, n_atoms, strict=True):
+        for colour, curve, n in zip(colours(len(curves)), curves, n_atoms, strict=True):
             time, even = curve.time / np.pi, curve.levels == 0
             style = "-" if resolved(curve.time[even], n) else "o"
             axes.plot(time[even], curve.entropy[even], style, color=colour, ms=1.6 * page.scale, label=f"N = {n}")
@@ -270,7 +264,7 @@ def draw_history(history, objective: str, size: Size = PAGE) -> Figure:
         left, right = page.panels(1, 2, 2.6)
         steps = np.arange(1, len(history.value) + 1)
         for colour, value, gradient in zip(
-            _colours(history.value.shape[1]), history.value.T, history.slope.T, strict=True
+            colours(history.value.shape[1]), history.value.T, history.slope.T, strict=True
         ):
             left.plot(steps, value, color=colour, marker=".")
             right.semilogy(steps, np.where(gradient > 0, gradient, np.nan), color=colour, marker=".")

@@ -3,21 +3,16 @@
 import math
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jaxent.plot.sheet import PAGE, SAFE, Size, count_label, sheet
+from jaxent.plot.sheet import PAGE, SAFE, Size, colours, count_label, sheet
 
 __all__ = ["draw_atom_numbers", "draw_husimi", "draw_resolution", "draw_witness"]
 
 _VALUE_LABEL = "log negativity (bits)"
 _MARKS = "os^D"
-
-
-def _colours(count: int) -> np.ndarray:
-    return mpl.colormaps["viridis"](np.linspace(0.0, 0.85, count))
 
 
 def _time_words(name: str) -> str:
@@ -28,9 +23,9 @@ def draw_resolution(data: xr.Dataset, size: Size = PAGE) -> Figure:
     """Draw the log negativity against the resolution at each time, and the resolution that costs half a bit."""
     with sheet(size) as page:
         panels = page.panels(2, 2, 4.6)
-        colours = _colours(data.sizes["n_atoms"])
+        shades = colours(data.sizes["n_atoms"])
         for axes, name in zip(panels, data.time_name.values, strict=False):
-            for colour, mark, n_atoms in zip(colours, _MARKS, data.n_atoms.values, strict=False):
+            for colour, mark, n_atoms in zip(shades, _MARKS, data.n_atoms.values, strict=False):
                 one = data.sel(n_atoms=n_atoms, time_name=name)
                 keep = one.resolution.values > 0
                 share = one.resolution.values[keep] / math.sqrt(n_atoms)
@@ -130,19 +125,19 @@ def draw_witness(data: xr.Dataset, size: Size = PAGE) -> Figure:
     with sheet(size) as page:
         left, right = page.panels(1, 2, 3.0, sharey=True)
         largest = int(data.levels.max())
-        colours = {int(r): colour for r, colour in zip(data.levels.values, _colours(data.sizes["levels"]), strict=True)}
+        shades = {int(r): colour for r, colour in zip(data.levels.values, colours(data.sizes["levels"]), strict=True)}
         rates = data.dephasing_rate.values
         first = float(rates[rates > 0].min())
         for r in data.levels.values:
             values = data.by_rate.sel(levels=r).values
-            left.semilogx(rates[rates > 0], values[rates > 0], "-", color=colours[int(r)])
-            left.plot(float(data.last_rate.sel(levels=r)), r - 1, "o", color=colours[int(r)])
+            left.semilogx(rates[rates > 0], values[rates > 0], "-", color=shades[int(r)])
+            left.plot(float(data.last_rate.sel(levels=r)), r - 1, "o", color=shades[int(r)])
             text = f"r = {int(r)}" if r in (data.levels.values[0], data.levels.values[-1]) else str(int(r))
-            page.name(left, text, (first, float(values[rates > 0][0])), "left", colours[int(r)])
+            page.name(left, text, (first, float(values[rates > 0][0])), "left", shades[int(r)])
         for r in data.resolved_levels.values:
             values = data.by_resolution.sel(resolved_levels=r).values
-            right.plot(data.share.values, values, "s-", color=colours[int(r)])
-            right.plot(float(data.last_share.sel(resolved_levels=r)), r - 1, "o", color=colours[int(r)])
+            right.plot(data.share.values, values, "s-", color=shades[int(r)])
+            right.plot(float(data.last_share.sel(resolved_levels=r)), r - 1, "o", color=shades[int(r)])
         for axes in (left, right):
             for number in range(1, largest + 1):
                 axes.axhline(number, color="0.85", lw=0.4 * page.scale, zorder=0)

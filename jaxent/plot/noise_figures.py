@@ -4,13 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from jaxent.plot.sheet import PAGE, SAFE, STYLES, Sheet, Size, count_label, rate_label, sheet
+from jaxent.plot.sheet import PAGE, SAFE, STYLES, Sheet, Size, colours, count_label, rate_label, sheet
 
 __all__ = [
     "draw_best_time",
@@ -29,16 +28,12 @@ _MARKS = "os^Dv"
 _ROOMY = 6.0  # inches of text of 8 points
 
 
-def _colours(count: int) -> np.ndarray:
-    return mpl.colormaps["viridis"](np.linspace(0.0, 0.85, count))
-
-
 def draw_figure_three(data: xr.Dataset, size: Size = PAGE) -> Figure:
     """Draw Fig. 3: logarithmic negativity against time for several dephasing rates."""
     with sheet(size) as page:
         (axes,) = page.panels(1, 1, 3.0)
         time = data.time.values / np.pi
-        lines = zip(_colours(data.sizes["dephasing_rate"]), data.dephasing_rate.values, strict=True)
+        lines = zip(colours(data.sizes["dephasing_rate"]), data.dephasing_rate.values, strict=True)
         for number, (colour, rate) in enumerate(lines):
             one = data.sel(dephasing_rate=rate)
             style = (STYLES[0], STYLES[1])[number % 2]
@@ -54,9 +49,9 @@ def draw_figure_four(data: xr.Dataset, size: Size = PAGE) -> Figure:
     """Draw Fig. 4: logarithmic negativity against the dephasing rate at four magic times."""
     with sheet(size) as page:
         panels = _panels_of_magic_times(page, 4.2)
-        colours = _colours(data.sizes["n_atoms"])
+        shades = colours(data.sizes["n_atoms"])
         for number, axes in enumerate(panels):
-            for colour, mark, n_atoms in zip(colours, _MARKS, data.n_atoms.values, strict=False):
+            for colour, mark, n_atoms in zip(shades, _MARKS, data.n_atoms.values, strict=False):
                 one = data.sel(n_atoms=n_atoms)
                 keep = np.isfinite(one.dephasing_rate.values) & (one.dephasing_rate.values > 0)
                 rate = one.dephasing_rate.values[keep]
@@ -233,14 +228,14 @@ def draw_single_atom(data: xr.Dataset, size: Size = PAGE) -> Figure:
     kinds = {"collective": "-", "dephasing": "--", "loss": ":"}
     with sheet(size) as page:
         panels = _panels_of_magic_times(page, 4.6, "rate γ of the measured ensemble (coupling)")
-        colours = _colours(data.sizes["n_atoms"])
+        shades = colours(data.sizes["n_atoms"])
         for number, axes in enumerate(panels):
-            for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+            for colour, n_atoms in zip(shades, data.n_atoms.values, strict=True):
                 one = data.sel(n_atoms=n_atoms).isel(magic_time=number)
                 one = one.isel(dephasing_rate=one.dephasing_rate.values > 0)
                 for name, line in kinds.items():
                     axes.semilogx(one.dephasing_rate, one[name], line, color=colour, marker=".")
-        for colour, n_atoms in zip(colours, data.n_atoms.values, strict=True):
+        for colour, n_atoms in zip(shades, data.n_atoms.values, strict=True):
             panels[0].plot([], [], color=colour, label=f"N = {count_label(int(n_atoms))}")
         names = ("collective dephasing, γ", "single atoms: dephasing, γ$_1$ = γ", "single atoms: loss, Γ = 2γ")
         for name, line in zip(names, kinds.values(), strict=True):

@@ -23,6 +23,7 @@ __all__ = [
     "STYLES",
     "Sheet",
     "Size",
+    "colours",
     "count_label",
     "printer",
     "rate_label",
@@ -191,6 +192,11 @@ def printer(figure: Figure, kind: str, dpi: int = DPI, caption: str = "") -> Cal
 def resolved(time: np.ndarray, n_atoms: int) -> bool:
     """Return whether times are close enough to join E(t) by a line: it changes within a few 1/N beside a dip."""
     return len(time) > 1 and n_atoms * float(np.max(np.diff(time))) <= _STEP
+
+
+def colours(count: int) -> np.ndarray:
+    """Choose colours that grow lighter, in grey as well, without the pale end."""
+    return mpl.colormaps["viridis"](np.linspace(0.0, 0.85, count))
 
 
 def count_label(n_atoms: Any) -> str:

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxent.plot.sheet import PAGE, STYLES, Sheet, Size, sheet
+from jaxent.plot.sheet import PAGE, STYLES, Sheet, Size, colours, sheet
 from jaxent.plot.views import View, cells, placed, title_lines, value_range, x_range
 
 __all__ = ["draw_view"]
@@ -52,8 +52,7 @@ def _draw_lines(axes, view: View, values: np.ndarray) -> None:
     x = view.x.values if numbers else np.array(view.x.texts)
     keep = placed(view.x)
     mark = "." if keep.sum() <= 40 else None
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(values)))
-    for index, (colour, line) in enumerate(zip(colours, values, strict=True)):
+    for index, (colour, line) in enumerate(zip(colours(len(values)), values, strict=True)):
         label = view.lines.texts[index] if view.lines else None
         axes.plot(x[keep], line[keep], STYLES[index % 4], color=colour, marker=mark, label=label)
     if view.x.logarithmic:
@@ -67,8 +66,8 @@ def _draw_map(page: Sheet, view: View) -> Figure:
     (axes,) = page.panels(1, 1, 4.2 * min(1.0, page.width / 5.0))
     (x_edges, x_kept), (y_edges, y_kept) = cells(view.x), cells(view.lines)
     values = np.ma.masked_invalid(view.values[0][np.ix_(y_kept, x_kept)])
-    colours = mpl.colormaps["viridis"].with_extremes(bad="0.75")
-    mesh = axes.pcolormesh(x_edges, y_edges, values, cmap=colours, rasterized=True)
+    shades = mpl.colormaps["viridis"].with_extremes(bad="0.75")
+    mesh = axes.pcolormesh(x_edges, y_edges, values, cmap=shades, rasterized=True)
     for axis, name in ((view.x, "x"), (view.lines, "y")):
         if axis.logarithmic:
             getattr(axes, f"set_{name}scale")("log")
