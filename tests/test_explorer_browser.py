@@ -261,3 +261,66 @@ def test_two_tabs_do_not_disturb_each_other(browser, address, tab):
     assert "101 of 101" in tab.status()
     assert other.errors == []
     other.page.close()
+
+
+# fields and curve, once it is complete
+PICTURE = f"""() => {{
+  const doc = Bokeh.documents[0], curve = doc.get_model_by_name('curve'), data = curve.renderers[2].data_source.data
+  const names = ["quantity", "n_ensembles", "n_atoms", "window", "phase_offset", "outcomes", "dephasing_rate"]
+  const is_new = curve.renderers[2].glyph.line_alpha.value === 1
+  return is_new && /points/.test({STATUS}) && !/computing/.test({STATUS}) && JSON.stringify([
+    names.map((name) => doc.get_model_by_name(name).value),
+    curve.title.text, curve.below[0].axis_label, curve.x_range.start, curve.x_range.end,
+    Array.from(data.x), Array.from(data.y),
+  ])
+}}"""
+
+
+def picture(tab: Tab) -> str:
+    return tab.page.wait_for_function(PICTURE).json_value()
+
+
+def is_shown(tab: Tab, expected: str) -> None:
+    tab.page.wait_for_function(f"expected => ({PICTURE})() === expected", arg=expected)
+
+
+def test_ten_states_come_back_by_their_addresses(browser, address, tab):
+    def go_to(centre, width):
+        tab.write("Centre", centre)
+        tab.write("Width", width)
+        tab.page.get_by_role("button", name="Go there").click()
+
+    changes = [
+        lambda: tab.write("Atoms N", "30"),
+        lambda: go_to("pi/2", "1e-3"),
+        lambda: go_to("1.2", "0.1"),
+        lambda: tab.write("Offset", "pi/8"),
+        lambda: tab.write("Outcome q", "N-1"),
+        lambda: tab.page.get_by_role("button", name="Whole curve").click(),
+        lambda: tab.write("Offset", "0.5"),
+        lambda: tab.write("Outcome q", "27"),
+        lambda: tab.write("Offset", "0.2"),
+    ]
+    new = f"old => {{ const now = ({PICTURE})(); return now !== old && now }}"
+    seen = [(tab.page.url, picture(tab))]
+    for change in changes:
+        change()
+        tab.page.wait_for_function("old => location.href !== old", arg=seen[-1][0])  # the old curve has faded
+        shown = tab.page.wait_for_function(new, arg=seen[-1][1]).json_value()
+        seen.append((tab.page.url, shown))
+    assert len({url for url, _ in seen}) == len({shown for _, shown in seen}) == 10
+    for url, shown in seen[-2::-1]:
+        tab.page.go_back()
+        is_shown(tab, shown)
+        assert tab.page.url == url
+    for url, shown in seen[1:4]:
+        tab.page.go_forward()
+        is_shown(tab, shown)
+        assert tab.page.url == url
+    tab.page.reload()
+    tab.page.wait_for_function("() => window.Bokeh && Bokeh.documents.length")
+    is_shown(tab, seen[3][1])
+    sent = Tab(browser, f"{address}&{seen[5][0].split('?')[1]}")
+    is_shown(sent, seen[5][1])
+    assert (sent.page.url, sent.errors) == (seen[5][0], [])
+    sent.page.close()

@@ -94,6 +94,8 @@ def test_a_name_that_is_not_ours_is_refused_even_with_the_token(gate, path):
 def test_the_token_is_changed_for_a_cookie_and_leaves_the_address(gate):
     status, headers, _ = ask(gate, f"/?token={gate.token}")
     assert (status, headers["Location"]) == (302, "/")
+    sent = ask(gate, f"/?N=7&token={gate.token}&phi=pi%2F8&q=N%20%2F%2F1")
+    assert (sent[0], sent[1]["Location"]) == (302, "/?N=7&phi=pi%2F8&q=N+%2F%2F1")
     assert "HttpOnly" in headers["Set-Cookie"]
     assert "SameSite=Lax" in headers["Set-Cookie"]
     cookie = headers["Set-Cookie"].split(";")[0]

@@ -131,6 +131,8 @@ PACKAGES = {
         "question",
         "reading",
         "viewport",
+        "address",
+        "history",
         "values",
         "curve",
         "drawing",

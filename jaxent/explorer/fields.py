@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from bokeh.layouts import column
 from bokeh.models import Select, Slider, TextInput
 
+from jaxent.explorer.address import INITIAL
 from jaxent.explorer.question import Question
 from jaxent.explorer.reading import LONGEST, LONGEST_LIST
 from jaxent.outcome_texts import outcome_text
@@ -18,10 +19,9 @@ _FAULTY: dict[str, str | None] = {"outline": "2px solid #D55E00", "outline-offse
 
 
 class _Parameter(NamedTuple):
-    """Describe a field: label, initial text, slider range, text of a slider value, slider value of a question."""
+    """Describe a field: label, slider range, text of a slider value, slider value of a question."""
 
     label: str
-    text: str
     start: float
     stop: float
     step: float
@@ -35,17 +35,16 @@ def _atoms(value: float) -> str:
 
 
 _PARAMETERS = {
-    "n_ensembles": _Parameter("Ensembles M", "3", 2, 12, 1, lambda x: str(round(x)), lambda q: q.n_ensembles),
-    "n_atoms": _Parameter("Atoms N (to 10^10)", "100", 0, 10, 0.1, _atoms, lambda q: math.log10(q.n_atoms)),
+    "n_ensembles": _Parameter("Ensembles M", 2, 12, 1, lambda x: str(round(x)), lambda q: q.n_ensembles),
+    "n_atoms": _Parameter("Atoms N (to 10^10)", 0, 10, 0.1, _atoms, lambda q: math.log10(q.n_atoms)),
     "window": _Parameter(
-        "Window c (auto, or standard deviations)", "auto", 1, 8, 0.1, "{:.1f}".format, lambda q: q.window or 8.0
+        "Window c (auto, or standard deviations)", 1, 8, 0.1, "{:.1f}".format, lambda q: q.window or 8.0
     ),
     "phase_offset": _Parameter(
-        "Offset φ (radians, or pi/8)", "0", 0, 1.5708, 0.001, "{:.4g}".format, lambda q: q.phase_offset
+        "Offset φ (radians, or pi/8)", 0, 1.5708, 0.001, "{:.4g}".format, lambda q: q.phase_offset
     ),
     "outcomes": _Parameter(
         "Outcome q (N, N-1, 50; slider: N − q)",
-        "N",
         0,
         50,
         1,
@@ -54,7 +53,6 @@ _PARAMETERS = {
     ),
     "dephasing_rate": _Parameter(
         "Dephasing rate γ (for the log negativity)",
-        "0",
         -5,
         0,
         0.05,
@@ -80,11 +78,11 @@ class Fields:
     """
 
     def __init__(self, changed: Callable[[], None]):
-        self._changed = changed
+        self._changed, self._writing = changed, False
         self._quantity = Select(
             title="Quantity",
             name="quantity",
-            value="entropy",
+            value=INITIAL["quantity"],
             options=[("entropy", "entanglement E"), ("log_negativity", "log negativity")],
             width=_WIDTH,
         )
@@ -95,7 +93,7 @@ class Fields:
             text = TextInput(
                 title=parameter.label,
                 name=name,
-                value=parameter.text,
+                value=INITIAL[name],
                 width=_WIDTH,
                 max_length=LONGEST_LIST if name == "outcomes" else LONGEST,
             )
@@ -113,7 +111,8 @@ class Fields:
             self._texts[name], self._sliders[name] = text, slider
 
     def _rewritten(self, attr: str, old: Any, new: Any) -> None:
-        self._changed()
+        if not self._writing:
+            self._changed()
 
     @staticmethod
     def _writer(text: TextInput, parameter: _Parameter) -> Callable[[str, Any, float], None]:
@@ -133,6 +132,14 @@ class Fields:
     def values(self) -> dict[str, str]:
         """Return the texts of all fields by name."""
         return {"quantity": self._quantity.value} | {name: text.value for name, text in self._texts.items()}
+
+    def write(self, texts: dict[str, str]) -> None:
+        """Write texts into all fields, which is no change of a person's."""
+        self._writing = True
+        self._quantity.value = texts["quantity"]
+        for name, text in self._texts.items():
+            text.value = texts[name]
+        self._writing = False
 
     def show(self, question: Question) -> None:
         """Clear all error marks, and move each slider to the value of its parameter."""

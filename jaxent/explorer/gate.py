@@ -12,6 +12,7 @@ The cookie holds for this port only, cannot be read by scripts, and is not sent 
 import hmac
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 from bokeh.server.tornado import BokehTornado
 from tornado.httputil import HTTPServerRequest
@@ -107,7 +108,7 @@ class _Refusal(RequestHandler):
 
 
 class _Entrance(RequestHandler):
-    """Set the cookie, and redirect to the page without the token in its address."""
+    """Set the cookie, and redirect to the page without the token in its address, but with all else that is there."""
 
     def initialize(self, gate: Gate) -> None:
         self._gate = gate
@@ -116,4 +117,5 @@ class _Entrance(RequestHandler):
         self.set_cookie(self._gate.cookie, self._gate.token, httponly=True, samesite="Lax")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-store")
-        self.redirect("/")
+        rest = [(name, values[-1]) for name, values in self.request.query_arguments.items() if name != "token"]
+        self.redirect("/" + ("?" + urlencode(rest) if rest else ""))

@@ -19,10 +19,12 @@ from bokeh.events import MouseMove, Reset, Tap
 from bokeh.layouts import column, row
 from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText, TextInput
 
+from jaxent.explorer.address import read, written
 from jaxent.explorer.curve import Curve, refined
 from jaxent.explorer.drawing import Drawing, prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import Fields
+from jaxent.explorer.history import History
 from jaxent.explorer.plots import CurvePlot, LookPlots
 from jaxent.explorer.point import Look, look_at, look_seconds
 from jaxent.explorer.question import Question, in_words
@@ -77,6 +79,7 @@ class Page:
         self._wanted = 0  # number of the current curve
         self._pointer, self._looking = None, False
         self._fields = Fields(self._asked)
+        self._history = History(document, self._visited)
         self._plot, self._looks = CurvePlot(), LookPlots()
         self._status = Div(name="status", text="", sizing_mode="stretch_width", height=42)  # two lines
         self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
@@ -101,20 +104,26 @@ class Page:
         places = column(row(self._centre, self._width), row(go, whole), width=260)
         looks = row(self._looks.spectrum, self._looks.outcome, sizing_mode="stretch_width")
         exports = row(self._data, self._python)
-        head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox])  # a model must own the outbox
+        head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox, *self._history.models])
         left = column(self._fields.layout, places, width=270)
         right = column(plot, self._status, looks, exports, self._lines, sizing_mode="stretch_width")
         document.add_root(column(head, row(left, right, sizing_mode="stretch_width"), sizing_mode="stretch_width"))
         document.title = "jaxent explorer"
         document.on_session_destroyed(lambda _: self._end())
         self._settling = None
-        self._asked()
+        self._visited(self._history.query)
 
     # ------------------------------------------------------------- what is asked
 
     @_told
-    def _asked(self) -> None:
-        """Compute anew after a change of a field or of the view."""
+    def _asked(self, is_zoom: bool = False) -> None:
+        """Compute anew after a change of a field or of the view, and write it into the address."""
+        try:
+            self._ask()
+        finally:
+            self._history.write(written(self._fields.values(), self._view), is_zoom)
+
+    def _ask(self) -> None:
         self._wanted += 1  # the old curve is outdated, even if the new fields are invalid
         try:
             question = asked(self._fields.values())
@@ -129,6 +138,20 @@ class Page:
         self._question = question
         self._fields.show(question)
         self._compute()
+
+    @_told
+    def _visited(self, query: str) -> None:
+        """Show what an address says, after a step back or forward in the browser too."""
+        try:
+            fields, view = read(query)
+        except ValueError:
+            self._wanted, self._curve = self._wanted + 1, None
+            self._plot.clear()
+            raise
+        self._fields.write(fields)
+        self._see(view)
+        self._history.keep(written(fields, view))
+        self._asked()
 
     @_told
     def _go(self) -> None:
@@ -149,12 +172,14 @@ class Page:
 
     @_told
     def _look_over(self, view: View) -> None:
-        view = view.clipped().recentred().clipped()
+        self._see(view.clipped().recentred().clipped())
+        self._asked(True)
+
+    def _see(self, view: View) -> None:
         old, self._view, self._settling = self._view, view, None
         self._turning = True
         self._plot.see(view, old)
         self._turning = False
-        self._asked()
 
     def _end(self) -> None:
         self._wanted, self._closed = self._wanted + 1, True

@@ -62,6 +62,8 @@ class View:
         """Choose the centre anew: the simplest fraction in a narrow view, or 0 for a wide one."""
         low, high = self.turns(self.start), self.turns(self.stop)
         if self.width > _FAR:
+            if self.centre == 0:
+                return self
             centre = fractions.Fraction(0)
         elif self.width < _CLOSE * max(abs(self.start), abs(self.stop)):
             centre = simplest_between(low, high, _SIMPLE) or ((low + high) / 2).limit_denominator(10**12)
