@@ -21,6 +21,7 @@ import jaxent
 from jaxent.explorer.curve import Curve, passes, refined
 from jaxent.explorer.drawing import prepared
 from jaxent.explorer.export import python_lines, table
+from jaxent.explorer.fields import FAULTY
 from jaxent.explorer.page import Page
 from jaxent.explorer.point import look_at, outcome_bins
 from jaxent.explorer.question import Question
@@ -519,6 +520,73 @@ def test_a_faulty_field_leaves_a_pale_curve_that_says_whose_it_is(tab):
     named["n_atoms"].value = "6"
     title, x, alpha = seen(named)
     assert (title, min(x), max(x), alpha) == ("M = 3, N = 6, q = N, φ = 0", 0.5, 1.0, 1.0)
+
+
+def test_an_error_stays_until_it_is_mended_and_its_frame_goes_with_it(tab):
+    page, named = tab
+    centre = page._document.get_model_by_name("centre")
+    centre.value = "left"
+    page._places._gone()
+    named["n_atoms"].value = "4"  # a curve is computed after the error
+    text = html.unescape(named["status"].text)
+    assert "Centre must be a number or a multiple of π like pi/2, but is 'left'." in text
+    assert " points; 5 of 5 Dicke states" in text
+    assert centre.styles == FAULTY
+    named["dephasing_rate"].value = "-1"
+    assert named["status"].text.count("role='alert'") == 2
+    assert named["dephasing_rate"].styles == FAULTY
+    named["dephasing_rate"].value = "0"
+    assert named["status"].text.count("role='alert'") == 1
+    assert named["dephasing_rate"].styles == {}
+    centre.value = "1"
+    assert named["status"].text.count("role='alert'") == 0
+    assert centre.styles == {}
+
+
+def test_few_points_are_dots_and_many_a_line(tab):
+    page, named = tab
+    named["n_atoms"].value = "4"
+    line, dots = named["curve"].renderers[2:4]
+    assert len(line.data_source.data["x"]) < 100
+    assert (line.visible, dots.visible) == (False, True)
+    *_, curve = refined(Question(n_atoms=4), WHOLE)
+    page._plot.draw(prepared(Question(n_atoms=4), WHOLE, curve, {}))
+    assert len(line.data_source.data["x"]) > 1000
+    assert (line.visible, dots.visible) == (True, False)
+
+
+def test_the_narrowest_view_says_that_it_is(tab):
+    page, named = tab
+    for centre in ("pi/2", "1.23456789012345"):
+        page._look_over(asked_view(centre, "1e-17"))
+        assert page._view.width == pytest.approx(1e-15, rel=1e-6)
+        assert "The view is 1e-15 wide, which is the narrowest there is." in named["status"].text
+        page._look_over(asked_view(centre, "1e-14"))
+        assert "narrowest" not in named["status"].text
+
+
+def test_what_takes_long_tells_how_long_and_can_be_cancelled(tab, monkeypatch):
+    page, named = tab
+    cancel = page._document.get_model_by_name("cancel")
+    jobs = []
+    monkeypatch.setattr(page._workers, "add", lambda owner, steps: jobs.append(steps))
+    page._fields.write(FIELDS | {"quantity": "log_negativity", "n_atoms": "60", "dephasing_rate": "0.01"})
+    page._asked()
+    assert re.search(r"computing …, about \d+ s left", named["status"].text)
+    assert cancel.visible
+    page._cancelled()
+    assert "Cancelled at 0%." in named["status"].text
+    assert not cancel.visible
+    assert list(jobs[0]) == []  # it computes nothing more
+    monkeypatch.setattr("jaxent.explorer.page.refined", refined)
+    page._fields.write(FIELDS | {"n_atoms": "4"})
+    page._asked()
+    next(jobs[1])
+    (callback,) = page._document.session_callbacks
+    callback.callback()
+    assert re.search(r"\d+ points; 5 of 5 .*; computing: \d+%", named["status"].text)
+    page._cancelled()
+    assert re.search(r"Cancelled at [1-9]\d*%: \d+ points; 5 of 5", named["status"].text)
 
 
 def test_workers_share_their_steps_between_pages():

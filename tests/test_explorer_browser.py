@@ -324,3 +324,30 @@ def test_ten_states_come_back_by_their_addresses(browser, address, tab):
     is_shown(sent, seen[5][1])
     assert (sent.page.url, sent.errors) == (seen[5][0], [])
     sent.page.close()
+
+
+def test_nothing_stale_passes_for_new_and_what_takes_long_is_cancelled(tab):
+    old = tab.page.evaluate(
+        f"""async () => {{
+          Bokeh.documents[0].get_model_by_name('n_atoms').value = '31'
+          await new Promise((done) => setTimeout(done, 0))
+          return {CURVE}.renderers[2].glyph.line_alpha.value
+        }}"""
+    )
+    assert old == 0.25  # at once, before any answer
+    tab.write("Centre", "left")
+    tab.page.get_by_role("button", name="Go there").click()
+    tab.wait_for("Centre must be a number")
+    cancel = tab.page.get_by_role("button", name="Cancel")
+    assert not cancel.is_visible()
+    tab.write("Atoms N", "60")
+    tab.page.evaluate("() => { Bokeh.documents[0].get_model_by_name('quantity').value = 'log_negativity' }")
+    tab.write("Dephasing rate", "0.01")
+    assert "Centre must be" in tab.wait_for(" s left")
+    cancel.click()
+    tab.wait_for("Cancelled at ")
+    assert "Centre must be" in tab.status()
+    tab.write("Centre", "1")
+    tab.page.wait_for_function(f"() => !/Centre/.test({STATUS})")
+    assert "Cancelled at " in tab.status()
+    cancel.wait_for(state="hidden")

@@ -139,6 +139,8 @@ PACKAGES = {
         "point",
         "export",
         "fields",
+        "places",
+        "status",
         "plots",
         "workers",
         "page",

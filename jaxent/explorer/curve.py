@@ -13,7 +13,7 @@ from jaxent.explorer.values import values_at
 from jaxent.explorer.viewport import View
 from jaxent.protocol.curve import CurvePoints, curve_points, entropy_curve
 
-__all__ = ["Curve", "intervals", "passes", "refined"]
+__all__ = ["Curve", "curve_seconds", "intervals", "passes", "refined"]
 
 _PASSES = (1, 4, 16, 64)  # number of slices of the view in each pass
 _MOST_PASS_SECONDS = (60.0, 300.0, 600.0, 3.0)  # most time for each pass; the last is for fast curves only
@@ -86,6 +86,11 @@ def passes(question: Question) -> list[int]:
     within = [slices * seconds <= most for slices, most in zip(_PASSES, _MOST_PASS_SECONDS, strict=True)]
     count = next((index for index, yes in enumerate(within) if not yes), len(within))
     return list(_PASSES[: max(1, count)])
+
+
+def curve_seconds(question: Question) -> float:
+    """Estimate the seconds of all passes, once the programs are compiled."""
+    return sum(passes(question)) * 2 * intervals(question) * question.point_seconds
 
 
 def refined(question: Question, view: View, is_wanted: Callable[[], bool] = lambda: True) -> Iterator[Curve]:

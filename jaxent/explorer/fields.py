@@ -5,17 +5,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bokeh.layouts import column
-from bokeh.models import Select, Slider, TextInput
+from bokeh.models import CustomJS, Select, Slider, TextInput
 
 from jaxent.explorer.address import INITIAL
 from jaxent.explorer.question import Question
 from jaxent.explorer.reading import LONGEST, LONGEST_LIST
 from jaxent.outcome_texts import outcome_text
 
-__all__ = ["Fields"]
+__all__ = ["FAULTY", "Fields"]
 
 _WIDTH = 240
-_FAULTY: dict[str, str | None] = {"outline": "2px solid #D55E00", "outline-offset": "2px"}
+FAULTY: dict[str, str | None] = {"outline": "2px solid #D55E00", "outline-offset": "2px"}
 
 
 class _Parameter(NamedTuple):
@@ -75,9 +75,10 @@ class Fields:
 
     Args:
         changed: called when a field has changed.
+        at_once: run in the browser before that.
     """
 
-    def __init__(self, changed: Callable[[], None]):
+    def __init__(self, changed: Callable[[], None], at_once: CustomJS):
         self._changed, self._writing = changed, False
         self._quantity = Select(
             title="Quantity",
@@ -86,6 +87,7 @@ class Fields:
             options=[("entropy", "entanglement E"), ("log_negativity", "log negativity")],
             width=_WIDTH,
         )
+        self._quantity.js_on_change("value", at_once)
         self._quantity.on_change("value", self._rewritten)
         self._texts: dict[str, TextInput] = {}
         self._sliders: dict[str, Slider] = {}
@@ -107,6 +109,7 @@ class Fields:
                 name=f"{name}_slider",
             )
             slider.on_change("value_throttled", self._writer(text, parameter))
+            text.js_on_change("value", at_once)
             text.on_change("value", self._rewritten)
             self._texts[name], self._sliders[name] = text, slider
 
@@ -153,4 +156,4 @@ class Fields:
         """Mark the field whose name begins an error message."""
         name = _NAMES.get(sentence.split()[0])
         for other, text in self._texts.items():
-            text.styles = _FAULTY if other == name else {}
+            text.styles = FAULTY if other == name else {}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 from bokeh.document import Document
@@ -49,7 +50,7 @@ class History:
     @staticmethod
     def _first(document: Document) -> str:
         """Return the query that the page was asked for with."""
-        context = document.session_context
+        context: Any = document.session_context
         arguments = context.request.arguments if context is not None and context.request is not None else {}
         return urlencode({name: values[-1] for name, values in arguments.items() if name != "token"})
 

@@ -8,7 +8,6 @@ parameters than those in the fields is drawn pale, or removed.
 
 import contextlib
 import functools
-import html
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,19 +16,21 @@ from functools import partial
 from bokeh.document import Document
 from bokeh.events import MouseMove, Reset, Tap
 from bokeh.layouts import column, row
-from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText, TextInput
+from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText
 
 from jaxent.explorer.address import read, written
-from jaxent.explorer.curve import Curve, refined
+from jaxent.explorer.curve import Curve, curve_seconds, refined
 from jaxent.explorer.drawing import Drawing, prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import Fields
 from jaxent.explorer.history import History
+from jaxent.explorer.places import Places
 from jaxent.explorer.plots import CurvePlot, LookPlots
 from jaxent.explorer.point import Look, look_at, look_seconds
 from jaxent.explorer.question import Question, in_words
-from jaxent.explorer.reading import LONGEST, asked
-from jaxent.explorer.viewport import WHOLE, View, asked_view
+from jaxent.explorer.reading import asked
+from jaxent.explorer.status import Status
+from jaxent.explorer.viewport import NARROWEST, WHOLE, View
 from jaxent.explorer.words import sentence
 from jaxent.explorer.workers import Workers
 
@@ -38,6 +39,11 @@ __all__ = ["Page"]
 _SETTLED = 60  # milliseconds after the last turn of the mouse wheel
 _BETWEEN_DRAWINGS = 0.15  # seconds
 _QUICK_LOOK = 0.3  # seconds; a slower look at a point needs a click
+_LONG = 2.0  # seconds; what takes longer tells how long, and can be cancelled
+_KNOWN_SHARE = 0.03  # from which the time that it took tells that of the rest
+_AFTER_A_WHILE = (
+    f"@keyframes appear {{ from {{ visibility: hidden }} }} :host {{ animation: appear {_LONG}s step-end }}"
+)
 _DOWNLOAD = """
 const link = document.createElement("a")
 link.href = URL.createObjectURL(new Blob([outbox.data.text[0]], {type: "text/plain;charset=utf-8"}))
@@ -52,14 +58,16 @@ _HEAD = (
 
 
 def _told(method: Callable) -> Callable:
-    """Wrap a callback of the page so that its exceptions are shown there as a sentence."""
+    """Wrap a callback of the page so that its exceptions are shown there as a sentence, until it does without one."""
 
     @functools.wraps(method)
     def told(self: "Page", *args):
         try:
-            return method(self, *args)
+            method(self, *args)
         except Exception as error:
-            self._say(sentence(error), bad=True)
+            self._status.complain(method.__name__, sentence(error))
+        else:
+            self._status.mend(method.__name__)
 
     return told
 
@@ -75,22 +83,19 @@ class Page:
     def __init__(self, document: Document, workers: Workers):
         self._document, self._workers = document, workers
         self._question, self._view, self._curve = Question(), WHOLE, None
+        self._computing, self._started, self._summary = False, 0.0, ""
         self._closed, self._turning = False, False
         self._wanted = 0  # number of the current curve
         self._pointer, self._looking = None, False
-        self._fields = Fields(self._asked)
+        self._plot, self._looks, self._status = CurvePlot(), LookPlots(), Status()
+        self._fields = Fields(self._asked, self._plot.fading)
+        self._places = Places(self._look_over, partial(self._complained, "places"))
         self._history = History(document, self._visited)
-        self._plot, self._looks = CurvePlot(), LookPlots()
-        self._status = Div(name="status", text="", sizing_mode="stretch_width", height=42)  # two lines
         self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
         self._outbox = ColumnDataSource({"name": [""], "text": [""]})
         self._outbox.js_on_change("data", CustomJS(args={"outbox": self._outbox}, code=_DOWNLOAD))
-        self._centre = TextInput(title="Centre (1.2, pi/2)", name="centre", value="pi/2", width=110, max_length=LONGEST)
-        self._width = TextInput(title="Width", name="width", value="0.01", width=110, max_length=LONGEST)
-        go = Button(label="Go there", name="go", width=100)
-        go.on_click(self._go)
-        whole = Button(label="Whole curve", name="whole", width=100)
-        whole.on_click(lambda: self._look_over(WHOLE))
+        self._cancel = Button(label="Cancel", name="cancel", width=90, visible=False, stylesheets=[_AFTER_A_WHILE])
+        self._cancel.on_click(self._cancelled)
         self._data = Button(label="Save data (CSV)", name="save_data", width=120)
         self._data.on_click(self._save_data)
         self._python = Button(label="Save Python", name="save_python", width=110)
@@ -101,12 +106,12 @@ class Page:
         plot.on_event(Reset, lambda _: self._look_over(WHOLE))
         plot.on_event(MouseMove, partial(self._pointed, False))
         plot.on_event(Tap, partial(self._pointed, True))
-        places = column(row(self._centre, self._width), row(go, whole), width=260)
         looks = row(self._looks.spectrum, self._looks.outcome, sizing_mode="stretch_width")
         exports = row(self._data, self._python)
         head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox, *self._history.models])
-        left = column(self._fields.layout, places, width=270)
-        right = column(plot, self._status, looks, exports, self._lines, sizing_mode="stretch_width")
+        left = column(self._fields.layout, self._places.layout, width=270)
+        told = row(self._status.div, self._cancel, sizing_mode="stretch_width")
+        right = column(plot, told, looks, exports, self._lines, sizing_mode="stretch_width")
         document.add_root(column(head, row(left, right, sizing_mode="stretch_width"), sizing_mode="stretch_width"))
         document.title = "jaxent explorer"
         document.on_session_destroyed(lambda _: self._end())
@@ -118,6 +123,8 @@ class Page:
     @_told
     def _asked(self, is_zoom: bool = False) -> None:
         """Compute anew after a change of a field or of the view, and write it into the address."""
+        if not is_zoom:
+            self._plot.fade()  # as the browser has done at once
         try:
             self._ask()
         finally:
@@ -131,31 +138,35 @@ class Page:
             self._curve, self._lines.text = None, ""
             self._plot.fade()
             self._fields.blame(str(error))
+            self._finished("")
             raise
+        self._status.mend("address")
         if question != self._question:
-            self._plot.fade()
             self._looks.draw(Look.nothing(" "))
         self._question = question
         self._fields.show(question)
         self._compute()
 
-    @_told
     def _visited(self, query: str) -> None:
         """Show what an address says, after a step back or forward in the browser too."""
         try:
             fields, view = read(query)
-        except ValueError:
+        except ValueError as error:
             self._wanted, self._curve = self._wanted + 1, None
             self._plot.clear()
-            raise
+            self._finished("")
+            self._status.complain("address", sentence(error))
+            return
         self._fields.write(fields)
         self._see(view)
         self._history.keep(written(fields, view))
         self._asked()
 
-    @_told
-    def _go(self) -> None:
-        self._look_over(asked_view(self._centre.value, self._width.value))
+    def _complained(self, source: str, text: str) -> None:
+        if text:
+            self._status.complain(source, text)
+        else:
+            self._status.mend(source)
 
     @_told
     def _zoomed(self, attr: str, old: float, new: float) -> None:
@@ -172,6 +183,8 @@ class Page:
 
     @_told
     def _look_over(self, view: View) -> None:
+        is_narrow = view.width < 0.999 * NARROWEST
+        self._status.remark(f"The view is {NARROWEST:g} wide, which is the narrowest there is." if is_narrow else "")
         self._see(view.clipped().recentred().clipped())
         self._asked(True)
 
@@ -198,8 +211,9 @@ class Page:
         self._curve = None
         self._plot.figure.xaxis.axis_label = self._view.label
         self._lines.text = python_lines(self._question, self._view)
-        seconds = self._question.point_seconds
-        self._say("computing …" + (f" ({in_words(seconds)} a point)" if seconds > 1 else ""))
+        self._status.mend("computation")
+        self._computing, self._started, self._cancel.visible = True, time.monotonic(), True
+        self._status.say(f"computing …{self._left(0.0)}")
         if look_seconds(self._question) >= _QUICK_LOOK:
             self._looks.draw(Look.nothing("Click a point of the curve to see its state"))
             self._plot.cursor.data = {"x": [], "y": []}
@@ -223,7 +237,12 @@ class Page:
             return
         curve = self._curve = drawing.curve
         self._plot.draw(drawing)
-        self._say(drawing.summary + ("" if curve.share == 1.0 else f"; computing: {curve.share:.0%}"))
+        self._status.mend("save")
+        if curve.share < 1.0:
+            self._status.say(f"{drawing.summary}; computing: {curve.share:.0%}{self._left(curve.share)}")
+        else:
+            self._finished(drawing.summary)
+        self._summary = drawing.summary
         if curve.share == 1.0 and look_seconds(self._question) < _QUICK_LOOK:
             self._look_again(curve)
 
@@ -241,7 +260,30 @@ class Page:
             self._curve = None
             self._plot.clear()
             self._looks.draw(Look.nothing(" "))
-            self._say(text, bad=True)
+            self._finished("")
+            self._status.complain("computation", text)
+
+    def _finished(self, text: str) -> None:
+        self._computing, self._cancel.visible = False, self._looking
+        self._status.say(text)
+
+    def _left(self, share: float) -> str:
+        """Write the time that the rest of the curve takes, if it is worth telling."""
+        seconds = (1 - share) * curve_seconds(self._question)
+        if share > _KNOWN_SHARE:
+            seconds = (1 - share) / share * (time.monotonic() - self._started)
+        return f", {in_words(seconds)} left" if seconds > _LONG else ""
+
+    def _cancelled(self) -> None:
+        """Stop computing after the current step, whose result is not shown, and keep what is drawn."""
+        if self._looking:
+            self._pointer = None
+            self._looks.draw(Look.nothing("Cancelled"))
+        if self._computing:
+            self._wanted += 1
+            share = 0.0 if self._curve is None else self._curve.share
+            self._finished(f"Cancelled at {share:.0%}" + (f": {self._summary}" if share else "."))
+        self._cancel.visible = False
 
     # ------------------------------------------------------------ under the pointer
 
@@ -257,7 +299,10 @@ class Page:
         """Compute the state at a time; during another such computation, only the latest request is kept."""
         self._pointer = (self._question, self._view, float(distance))
         if not self._looking:
-            self._looking = True
+            seconds = look_seconds(self._question)
+            if seconds > _LONG:
+                self._looks.draw(Look.nothing(f"Computing the state: {in_words(seconds)}"))
+            self._looking = self._cancel.visible = True
             self._workers.add(self, self._look_steps(self._pointer))
 
     def _look_steps(self, place: tuple[Question, View, float]) -> Iterator[None]:
@@ -270,7 +315,9 @@ class Page:
         yield
 
     def _show_look(self, place: tuple[Question, View, float], look: Look, time_text: str) -> None:
-        self._looking = False
+        self._looking, self._cancel.visible = False, self._computing
+        if self._pointer is None:  # cancelled
+            return
         question, view, distance = place
         if question == self._question:
             self._looks.draw(look, f"t = {time_text}")
@@ -282,21 +329,16 @@ class Page:
 
     # --------------------------------------------------------------- words and files
 
-    def _say(self, text: str, bad: bool = False) -> None:
-        colour = "#B00020" if bad else "#444444"
-        self._status.text = f"<span role='status' style='color:{colour}'>{html.escape(text)}</span>"
-
-    @_told
     def _save_data(self) -> None:
         if self._curve is None:
-            self._say("There is no curve to save yet.", bad=True)
+            self._status.complain("save", "There is no curve to save yet.")
             return
         self._download("curve.csv", table(self._question, self._view, self._curve))
 
-    @_told
     def _save_python(self) -> None:
         if not self._lines.text:
-            raise ValueError("There is no curve whose lines could be saved yet.")
+            self._status.complain("save", "There is no curve whose lines could be saved yet.")
+            return
         self._download("curve.py", self._lines.text)
 
     def _download(self, name: str, text: str) -> None:

@@ -4,7 +4,7 @@ import textwrap
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, CustomJSTickFormatter, HoverTool, Range1d
+from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, HoverTool, Range1d
 from bokeh.plotting import figure
 
 from jaxent.explorer.drawing import Drawing
@@ -15,6 +15,12 @@ __all__ = ["CurvePlot", "LookPlots"]
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # distinguishable by colour-blind readers
 _PALE = 0.25
+_FADE = f"""
+const [line, dots] = glyphs
+line.setv({{line_alpha: {_PALE}}}, {{sync: false}})
+dots.setv({{fill_alpha: {_PALE}}}, {{sync: false}})
+"""  # in the browser only: the server says by itself how it is drawn then
+_FEW = 100  # points; fewer are dots, as a line between them would show what is not known
 _LINE = 44  # characters of a title
 _ZERO = 1e-18  # lower end of the logarithmic axis of the spectrum
 _SIDE: dict[str, Any] = {
@@ -32,9 +38,15 @@ def _plain() -> CustomJSTickFormatter:
 
 
 class CurvePlot:
-    """Draw the curve, the marks of magic times, and the point under the pointer."""
+    """Draw the curve, the marks of magic times, and the point under the pointer.
+
+    Attributes:
+        fading: what draws the curve pale in the browser, before the server knows that its question has changed.
+    """
 
     def __init__(self):
+        self._line: Any
+        self._dots: Any
         self.curve = ColumnDataSource({"x": [], "y": [], "rational": [], "error": []})
         self.marks = ColumnDataSource({"x": [], "y": [], "text": []})
         self.cursor = ColumnDataSource({"x": [], "y": []})
@@ -67,11 +79,13 @@ class CurvePlot:
             background_fill_alpha=0.8,
         )
         line = self.figure.line(x="x", y="y", source=self.curve, line_color=_BLUE, line_width=1.5)
-        self._line: Any = line.glyph
+        dots = self.figure.scatter(x="x", y="y", source=self.curve, color=_BLUE, size=5, visible=False)
+        self._line, self._dots = line, dots
+        self.fading = CustomJS(args={"glyphs": [line.glyph, dots.glyph]}, code=_FADE)
         self.figure.scatter(x="x", y="y", source=self.cursor, color=_ORANGE, size=9)
         tips = [("t", "@rational"), ("value", "@y{0.00000000} bits"), ("error", "@error")]
         hover = HoverTool(
-            renderers=[line], mode="vline", line_policy="nearest", tooltips=tips, point_policy="snap_to_data"
+            renderers=[line, dots], mode="vline", line_policy="nearest", tooltips=tips, point_policy="snap_to_data"
         )
         self.figure.add_tools(hover)
 
@@ -98,11 +112,16 @@ class CurvePlot:
         self.figure.y_range.update(start=drawing.low, end=drawing.high)
         self.figure.yaxis.axis_label = drawing.label
         self.figure.title.text = drawing.title
-        self._line.line_alpha = 1.0
+        self._line.visible = len(drawing.curve.distance) >= _FEW
+        self._dots.visible = not self._line.visible
+        self._opaque(1.0)
+
+    def _opaque(self, alpha: float) -> None:
+        self._line.glyph.line_alpha, self._dots.glyph.fill_alpha = alpha, alpha
 
     def fade(self) -> None:
         """Draw the curve pale, because it is not that of the current fields; the title keeps its parameters."""
-        self._line.line_alpha = _PALE
+        self._opaque(_PALE)
         self.cursor.data = {"x": [], "y": []}
 
     def clear(self) -> None:

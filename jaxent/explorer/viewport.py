@@ -17,11 +17,12 @@ from jaxent.protocol.turn_fractions import (
 from jaxent.time_texts import parse_time, time_number
 from jaxent.times import PiFraction
 
-__all__ = ["WHOLE", "View", "asked_view"]
+__all__ = ["NARROWEST", "WHOLE", "View", "asked_view"]
 
 _LATEST = 1e3
-_NARROWEST = 1e-15
+NARROWEST = 1e-15
 _CLOSE = 0.02  # a view narrower than this share of its distance from the centre gets a new centre
+_SMALL = 1e-9  # half a view's width from which floats around a time do well
 _FAR = 0.5  # a wider view is measured from t = 0
 _SIMPLE = 10**6  # largest denominator of a new centre
 _MARKS = 12
@@ -77,13 +78,13 @@ class View:
         Raises:
             ValueError: when no time is left.
         """
-        origin = 2 * math.pi * float(self.centre)
-        start, stop = max(self.start, -origin), min(self.stop, _LATEST - origin)
+        origin, start, stop = 2 * math.pi * float(self.centre), self.start, self.stop
+        if stop - start < NARROWEST:
+            middle = (start + stop) / 2
+            start, stop = middle - NARROWEST / 2, middle + NARROWEST / 2
+        start, stop = max(start, -origin), min(stop, _LATEST - origin)
         if not stop > start:
             raise ValueError(f"The times seen must lie between 0 and {_LATEST:g}; zoom out.")
-        if stop - start < _NARROWEST:
-            middle = (start + stop) / 2
-            start, stop = middle - _NARROWEST / 2, middle + _NARROWEST / 2
         return View(self.centre, start, stop)
 
     def marks(self, n_atoms: int) -> list[tuple[float, int, str]]:
@@ -120,4 +121,8 @@ def asked_view(centre: str, width: str) -> View:
     exact = turns_of(time)
     if exact.denominator <= 10**12:
         return View(exact, -half, half)
+    if half < _SMALL:
+        simple = exact.limit_denominator(10**12)
+        beyond = 2 * math.pi * float(exact - simple)
+        return View(simple, beyond - half, beyond + half)
     return View(fractions.Fraction(0), value - half, value + half).recentred()
