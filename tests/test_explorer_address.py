@@ -31,15 +31,29 @@ STATES = [
 @pytest.mark.parametrize(("fields", "view"), STATES)
 def test_ten_states_are_read_as_written(fields, view):
     query = written(INITIAL | fields, view)
-    assert read(query) == (INITIAL | fields, view)
+    assert read(query) == (INITIAL | fields, view, [])
     assert (query == "") == (not fields and view == WHOLE)
     assert re.fullmatch(r"[\w.%+=&-]*", query)
+
+
+def test_kept_curves_are_read_as_written():
+    kept = [INITIAL | fields for fields, _ in STATES[5:9]]
+    query = written(INITIAL, DEEP, kept)
+    assert read(query) == (INITIAL, DEEP, kept)
+    assert re.fullmatch(r"[\w.%+=&-]*", query)
+    with pytest.raises(ValueError, match="at most 4 kept curves, but has 5"):
+        read(written(INITIAL, DEEP, [*kept, INITIAL]))
+    with pytest.raises(ValueError, match=r"no entries but .* and not 'x'"):
+        read("keep=x%3D1")
+    for inner in ("from%3D0%26to%3D1", "keep%3DN%253D3"):
+        with pytest.raises(ValueError, match="`keep` must have fields only"):
+            read(f"keep={inner}")
 
 
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("n=7", "no entries but quantity, M, N, c, phi, q, gamma, around, from, to, and not 'n'"),
+        ("n=7", "no entries but quantity, M, N, c, phi, q, gamma, around, from, to, keep, and not 'n'"),
         ("N=" + "1" * 61, "N must have at most 60 characters, but has 61."),
         ("&".join(["N=1"] * 51), "at most 50 entries"),
         ("around=pi%2F0&from=0&to=1", "`around` must be a multiple of π like 2pi/3, but is 'pi/0'"),

@@ -351,3 +351,36 @@ def test_nothing_stale_passes_for_new_and_what_takes_long_is_cancelled(tab):
     tab.page.wait_for_function(f"() => !/Centre/.test({STATUS})")
     assert "Cancelled at " in tab.status()
     cancel.wait_for(state="hidden")
+
+
+def test_a_kept_curve_is_compared_with_and_both_come_back(tab):
+    kept = tab.curve()
+    tab.page.get_by_role("button", name="Keep this curve").click()
+    tab.page.get_by_label("keep entanglement E: M = 3, N = 100, q = N, φ = 0").wait_for()
+    tab.write("Atoms N", "30")
+    tab.wait_for("31 of 31")
+    tab.finish()
+    legend = f"{CURVE}.below.filter((one) => one.type == 'Legend')[0]"
+    companions = (
+        f"{CURVE}.renderers.filter((one) => one.glyph.line_dash?.value?.length).map((one) => one.data_source.data)"
+    )
+    points = f"{companions}.filter((data) => data.x.length).map((data) => [Array.from(data.x), Array.from(data.y)])"
+    read = f"() => [{legend}.items.map((item) => item.label.value), {legend}.visible, {points}]"
+    labels, is_visible, drawn = tab.page.evaluate(read)
+    assert labels == [f"entanglement E: M = 3, N = {n}, q = N, φ = 0" for n in (30, 100)]
+    assert is_visible
+    np.testing.assert_array_equal(drawn, [kept])
+    before = tab.page.evaluate(read)
+    tab.page.reload()
+    tab.page.wait_for_function("() => window.Bokeh && Bokeh.documents.length")
+    tab.finish()
+    assert tab.page.evaluate(read) == before
+    tab.page.get_by_label("keep entanglement E").uncheck()
+    tab.page.wait_for_function(f"() => !{legend}.visible")
+    tab.page.go_back()
+    tab.page.wait_for_function(f"() => {legend}.visible")
+    tab.page.get_by_label("Start from").select_option("floor of π/2")
+    tab.wait_for("band engine")
+    tab.page.wait_for_function(f"() => {CURVE}.x_range.end == 1e-4 && !{legend}.visible")
+    tab.page.go_back()
+    tab.page.wait_for_function(f"() => {CURVE}.x_range.end == 3.2 && {legend}.visible")

@@ -9,7 +9,7 @@ from jaxent.explorer.curve import Curve
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 
-__all__ = ["Drawing", "prepared"]
+__all__ = ["Drawing", "height", "prepared"]
 
 _APART = 0.045  # share of the width; of two marks closer than this only the one of smaller r is kept
 _EXACT = 1e-11  # bits; a smaller error is rounding
@@ -25,7 +25,7 @@ class Drawing(NamedTuple):
         low: bottom of the axis.
         high: top of it.
         title: parameters of the curve.
-        label: label of the axis.
+        question: what the curve answers.
         summary: number of points, method and error in words.
     """
 
@@ -35,7 +35,7 @@ class Drawing(NamedTuple):
     low: float
     high: float
     title: str
-    label: str
+    question: Question
     summary: str
 
 
@@ -51,12 +51,7 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
     Returns:
         Drawing.
     """
-    low, high = 0.0, 1.0
-    finite = curve.value[np.isfinite(curve.value)]
-    if finite.size:
-        low, high = float(finite.min()), float(finite.max())
-    room = max(high - low, 1e-3 * abs(high), 1e-9)
-    top = high + 0.16 * room
+    low, high = height(curve.value)
     kept: list[tuple[float, int, str]] = []
     for mark in view.marks(question.n_atoms):
         if all(abs(mark[0] - other[0]) > _APART * view.width for other in kept):
@@ -72,12 +67,20 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
     }
     marks = {
         "x": [mark[0] for mark in kept],
-        "y": [top - 0.01 * room] * len(kept),
+        "y": [high] * len(kept),
         "text": [f"r={mark[1]}" for mark in kept],
     }
-    return Drawing(
-        curve, points, marks, low - 0.05 * room, top, question.title, question.label, _summary(question, curve)
-    )
+    return Drawing(curve, points, marks, low, high, question.title, question, _summary(question, curve))
+
+
+def height(values: np.ndarray) -> tuple[float, float]:
+    """Return bottom and top of an axis that shows values at their full height, with room for marks above."""
+    low, high = 0.0, 1.0
+    finite = values[np.isfinite(values)]
+    if finite.size:
+        low, high = float(finite.min()), float(finite.max())
+    room = max(high - low, 1e-3 * abs(high), 1e-9)
+    return low - 0.05 * room, high + 0.16 * room
 
 
 def _error(error: float) -> str:

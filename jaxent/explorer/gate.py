@@ -117,5 +117,6 @@ class _Entrance(RequestHandler):
         self.set_cookie(self._gate.cookie, self._gate.token, httponly=True, samesite="Lax")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-store")
-        rest = [(name, values[-1]) for name, values in self.request.query_arguments.items() if name != "token"]
+        entries = self.request.query_arguments.items()
+        rest = [(name, one) for name, values in entries if name != "token" for one in values]
         self.redirect("/" + ("?" + urlencode(rest) if rest else ""))

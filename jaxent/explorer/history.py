@@ -18,7 +18,9 @@ if (written.data.is_new[0]) history.pushState(null, "", address)
 else history.replaceState(null, "", address)
 """
 _LISTEN = """
-window.addEventListener("popstate", () => { visited.data = {query: [location.search.slice(1)]} })
+window.addEventListener("popstate", () => {
+  visited.data = {query: [location.search.slice(1)], time: [performance.now()]}  // the same query counts again
+})
 """
 
 
@@ -37,7 +39,7 @@ class History:
         self._query, self._zoomed = self._first(document), 0.0
         self._written = ColumnDataSource({"query": [""], "is_new": [True]})
         self._written.js_on_change("data", CustomJS(args={"written": self._written}, code=_GO))
-        self._visited = ColumnDataSource({"query": [""]}, name="visited")
+        self._visited = ColumnDataSource({"query": [""], "time": [0.0]}, name="visited")
         self._visited.on_change("data", lambda attr, old, new: self._went(new["query"][0], visited))
         document.js_on_event("document_ready", CustomJS(args={"visited": self._visited}, code=_LISTEN))
         self.models = [self._written, self._visited]
@@ -52,7 +54,7 @@ class History:
         """Return the query that the page was asked for with."""
         context: Any = document.session_context
         arguments = context.request.arguments if context is not None and context.request is not None else {}
-        return urlencode({name: values[-1] for name, values in arguments.items() if name != "token"})
+        return urlencode([(name, one) for name, values in arguments.items() if name != "token" for one in values])
 
     def _went(self, query: str, visited: Callable[[str], None]) -> None:
         self._query = query

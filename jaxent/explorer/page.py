@@ -12,13 +12,15 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from bokeh.document import Document
 from bokeh.events import MouseMove, Reset, Tap
 from bokeh.layouts import column, row
-from bokeh.models import Button, ColumnDataSource, CustomJS, Div, PreText
+from bokeh.models import Button, CheckboxGroup, ColumnDataSource, CustomJS, Div, PreText, Select
 
-from jaxent.explorer.address import read, written
+from jaxent.explorer.address import MOST_KEPT, read, written
+from jaxent.explorer.companions import Companion
 from jaxent.explorer.curve import Curve, curve_seconds, refined
 from jaxent.explorer.drawing import Drawing, prepared
 from jaxent.explorer.export import python_lines, table
@@ -27,6 +29,7 @@ from jaxent.explorer.history import History
 from jaxent.explorer.places import Places
 from jaxent.explorer.plots import CurvePlot, LookPlots
 from jaxent.explorer.point import Look, look_at, look_seconds
+from jaxent.explorer.presets import PRESETS
 from jaxent.explorer.question import Question, in_words
 from jaxent.explorer.reading import asked
 from jaxent.explorer.status import Status
@@ -44,6 +47,7 @@ _KNOWN_SHARE = 0.03  # from which the time that it took tells that of the rest
 _AFTER_A_WHILE = (
     f"@keyframes appear {{ from {{ visibility: hidden }} }} :host {{ animation: appear {_LONG}s step-end }}"
 )
+_STARTS: Any = [("", "choose …"), *[(query, name) for name, query in PRESETS.items()]]
 _DOWNLOAD = """
 const link = document.createElement("a")
 link.href = URL.createObjectURL(new Blob([outbox.data.text[0]], {type: "text/plain;charset=utf-8"}))
@@ -91,6 +95,13 @@ class Page:
         self._fields = Fields(self._asked, self._plot.fading)
         self._places = Places(self._look_over, partial(self._complained, "places"))
         self._history = History(document, self._visited)
+        self._kept: list[dict[str, str]] = []  # texts of the fields of each kept curve
+        self._keep = Button(label="Keep this curve", name="keep", width=130)
+        self._keep.on_click(self._keep_this)
+        self._keeping = CheckboxGroup(name="kept", labels=[], active=[], sizing_mode="stretch_width", visible=False)
+        self._keeping.on_change("active", self._unticked)
+        self._preset = Select(title="Start from", name="preset", value="", options=_STARTS, width=240)
+        self._preset.on_change("value", self._started_from)
         self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
         self._outbox = ColumnDataSource({"name": [""], "text": [""]})
         self._outbox.js_on_change("data", CustomJS(args={"outbox": self._outbox}, code=_DOWNLOAD))
@@ -107,11 +118,11 @@ class Page:
         plot.on_event(MouseMove, partial(self._pointed, False))
         plot.on_event(Tap, partial(self._pointed, True))
         looks = row(self._looks.spectrum, self._looks.outcome, sizing_mode="stretch_width")
-        exports = row(self._data, self._python)
+        exports = row(self._keep, self._data, self._python)
         head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox, *self._history.models])
-        left = column(self._fields.layout, self._places.layout, width=270)
+        left = column(self._preset, self._fields.layout, self._places.layout, width=270)
         told = row(self._status.div, self._cancel, sizing_mode="stretch_width")
-        right = column(plot, told, looks, exports, self._lines, sizing_mode="stretch_width")
+        right = column(plot, told, self._keeping, looks, exports, self._lines, sizing_mode="stretch_width")
         document.add_root(column(head, row(left, right, sizing_mode="stretch_width"), sizing_mode="stretch_width"))
         document.title = "jaxent explorer"
         document.on_session_destroyed(lambda _: self._end())
@@ -128,7 +139,9 @@ class Page:
         try:
             self._ask()
         finally:
-            self._history.write(written(self._fields.values(), self._view), is_zoom)
+            self._history.write(self._address(), is_zoom)
+            if self._preset.value != self._history.query:
+                self._preset.value = ""
 
     def _ask(self) -> None:
         self._wanted += 1  # the old curve is outdated, even if the new fields are invalid
@@ -149,18 +162,67 @@ class Page:
 
     def _visited(self, query: str) -> None:
         """Show what an address says, after a step back or forward in the browser too."""
+        if self._write_fields(query):
+            self._history.keep(self._address())
+            self._asked()
+
+    def _write_fields(self, query: str) -> bool:
+        """Write what an address says into fields and view; return whether it could be read."""
         try:
-            fields, view = read(query)
+            fields, view, self._kept = read(query)
         except ValueError as error:
             self._wanted, self._curve = self._wanted + 1, None
             self._plot.clear()
             self._finished("")
             self._status.complain("address", sentence(error))
-            return
+            return False
         self._fields.write(fields)
         self._see(view)
-        self._history.keep(written(fields, view))
-        self._asked()
+        return True
+
+    def _address(self) -> str:
+        return written(self._fields.values(), self._view, self._kept)
+
+    def _started_from(self, attr: str, old: str, new: str) -> None:
+        if new and self._write_fields(new):
+            self._asked()
+
+    def _keep_this(self) -> None:
+        """Keep the curve of the fields, to compare others with."""
+        fields = self._fields.values()
+        if self._lines.text == "":
+            self._status.complain("keep", "There is no curve to keep yet.")
+        elif len(self._kept) == MOST_KEPT:
+            self._status.complain("keep", f"At most {MOST_KEPT} curves are kept: untick one.")
+        elif fields not in self._kept:
+            self._kept = [*self._kept, fields]
+            self._compare()
+
+    def _unticked(self, attr: str, old: list[int], new: list[int]) -> None:
+        if len(new) < len(self._kept):
+            self._kept = [fields for index, fields in enumerate(self._kept) if index in new]
+            self._compare()
+
+    def _compare(self) -> None:
+        """Show which curves are kept, and write them into the address."""
+        self._status.mend("keep")
+        self._compute_companions()
+        self._tell()
+        self._history.write(self._address(), False)
+
+    def _kept_questions(self) -> list[Question]:
+        """Read the fields of kept curves; those that cannot be read are dropped, and told."""
+        found: dict[Question, dict[str, str]] = {}
+        for fields in self._kept:
+            try:
+                found.setdefault(asked(fields), fields)
+            except ValueError as error:
+                self._status.complain("keep", f"Not kept: {error}")
+        self._kept = list(found.values())
+        labels = [f"keep {question.sentence}" for question in found]
+        if labels != self._keeping.labels or len(labels) != len(self._keeping.active):
+            self._keeping.update(labels=labels, active=list(range(len(labels))), visible=bool(labels))
+        return list(found)
 
     def _complained(self, source: str, text: str) -> None:
         if text:
@@ -212,12 +274,52 @@ class Page:
         self._plot.figure.xaxis.axis_label = self._view.label
         self._lines.text = python_lines(self._question, self._view)
         self._status.mend("computation")
-        self._computing, self._started, self._cancel.visible = True, time.monotonic(), True
-        self._status.say(f"computing …{self._left(0.0)}")
+        self._computing, self._started = True, time.monotonic()
+        self._tell()
         if look_seconds(self._question) >= _QUICK_LOOK:
             self._looks.draw(Look.nothing("Click a point of the curve to see its state"))
             self._plot.cursor.data = {"x": [], "y": []}
         self._workers.add(self, self._curve_steps(self._wanted, self._question, self._view))
+        self._compute_companions()
+
+    def _compute_companions(self) -> None:
+        """Compute those curves to compare with that are not yet computed for this view."""
+        companions = self._plot.companions
+        companions.ask(self._kept_questions(), self._question)
+        for one in companions.all:
+            if one.question is None or one.view == self._view:
+                continue
+            one.view, one.share = self._view, 0.0
+            if one.question == self._question and self._curve is not None and self._curve.share == 1.0:
+                self._show_companion(one, one.question, self._view, self._curve)
+            else:
+                self._workers.add(self, self._companion_steps(one, one.question, self._view))
+
+    def _companion_steps(self, one: Companion, question: Question, view: View) -> Iterator[None]:
+        """Compute a curve to compare with in a worker, and pass it to the page as it grows."""
+        shown = 0.0
+        try:
+            for curve in refined(question, view, lambda: one.is_asked(question, view) and not self._closed):
+                now = time.monotonic()
+                if now - shown > _BETWEEN_DRAWINGS or curve.share == 1.0:
+                    shown = now
+                    self._hand_over(partial(self._show_companion, one, question, view, curve))
+                yield
+        except Exception as error:
+            self._hand_over(partial(self._fail_companion, one, question, view, sentence(error)))
+
+    def _show_companion(self, one: Companion, question: Question, view: View, curve: Curve) -> None:
+        if one.is_asked(question, view):
+            one.draw(curve)
+            self._plot.fit()
+            self._tell()
+
+    def _fail_companion(self, one: Companion, question: Question, view: View, text: str) -> None:
+        if one.is_asked(question, view):
+            one.share = 1.0
+            one.draw(None)
+            self._status.complain("keep", f"{question.sentence} is not drawn: {text}")
+            self._tell()
 
     def _curve_steps(self, number: int, question: Question, view: View) -> Iterator[None]:
         """Compute a curve in a worker, and pass it to the page as it grows."""
@@ -238,11 +340,8 @@ class Page:
         curve = self._curve = drawing.curve
         self._plot.draw(drawing)
         self._status.mend("save")
-        if curve.share < 1.0:
-            self._status.say(f"{drawing.summary}; computing: {curve.share:.0%}{self._left(curve.share)}")
-        else:
-            self._finished(drawing.summary)
-        self._summary = drawing.summary
+        self._computing, self._summary = curve.share < 1.0, drawing.summary
+        self._tell()
         if curve.share == 1.0 and look_seconds(self._question) < _QUICK_LOOK:
             self._look_again(curve)
 
@@ -264,8 +363,22 @@ class Page:
             self._status.complain("computation", text)
 
     def _finished(self, text: str) -> None:
-        self._computing, self._cancel.visible = False, self._looking
-        self._status.say(text)
+        self._computing, self._summary = False, text
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say how far the computation is, with a button to cancel it."""
+        share = 0.0 if self._curve is None else self._curve.share
+        rest = not all(one.is_complete for one in self._plot.companions.all)
+        self._cancel.visible = self._computing or self._looking or rest
+        parts = [self._summary] if self._summary else []
+        if self._computing and self._curve is None:
+            parts = [f"computing …{self._left(0.0)}"]
+        elif self._computing:
+            parts.append(f"computing: {share:.0%}{self._left(share)}")
+        elif rest:
+            parts.append("computing curves to compare with")
+        self._status.say("; ".join(parts))
 
     def _left(self, share: float) -> str:
         """Write the time that the rest of the curve takes, if it is worth telling."""
@@ -279,11 +392,13 @@ class Page:
         if self._looking:
             self._pointer = None
             self._looks.draw(Look.nothing("Cancelled"))
+        for one in self._plot.companions.all:
+            one.share = 1.0
         if self._computing:
             self._wanted += 1
             share = 0.0 if self._curve is None else self._curve.share
             self._finished(f"Cancelled at {share:.0%}" + (f": {self._summary}" if share else "."))
-        self._cancel.visible = False
+        self._tell()
 
     # ------------------------------------------------------------ under the pointer
 
@@ -302,7 +417,8 @@ class Page:
             seconds = look_seconds(self._question)
             if seconds > _LONG:
                 self._looks.draw(Look.nothing(f"Computing the state: {in_words(seconds)}"))
-            self._looking = self._cancel.visible = True
+            self._looking = True
+            self._tell()
             self._workers.add(self, self._look_steps(self._pointer))
 
     def _look_steps(self, place: tuple[Question, View, float]) -> Iterator[None]:
@@ -315,7 +431,8 @@ class Page:
         yield
 
     def _show_look(self, place: tuple[Question, View, float], look: Look, time_text: str) -> None:
-        self._looking, self._cancel.visible = False, self._computing
+        self._looking = False
+        self._tell()
         if self._pointer is None:  # cancelled
             return
         question, view, distance = place

@@ -7,6 +7,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, HoverTool, Range1d
 from bokeh.plotting import figure
 
+from jaxent.explorer.companions import FEW, Companions
 from jaxent.explorer.drawing import Drawing
 from jaxent.explorer.point import Look
 from jaxent.explorer.viewport import WHOLE, View
@@ -20,7 +21,6 @@ const [line, dots] = glyphs
 line.setv({{line_alpha: {_PALE}}}, {{sync: false}})
 dots.setv({{fill_alpha: {_PALE}}}, {{sync: false}})
 """  # in the browser only: the server says by itself how it is drawn then
-_FEW = 100  # points; fewer are dots, as a line between them would show what is not known
 _LINE = 44  # characters of a title
 _ZERO = 1e-18  # lower end of the logarithmic axis of the spectrum
 _SIDE: dict[str, Any] = {
@@ -41,10 +41,12 @@ class CurvePlot:
     """Draw the curve, the marks of magic times, and the point under the pointer.
 
     Attributes:
+        companions: curves to compare with.
         fading: what draws the curve pale in the browser, before the server knows that its question has changed.
     """
 
     def __init__(self):
+        self._drawing: Drawing | None = None
         self._line: Any
         self._dots: Any
         self.curve = ColumnDataSource({"x": [], "y": [], "rational": [], "error": []})
@@ -82,6 +84,7 @@ class CurvePlot:
         dots = self.figure.scatter(x="x", y="y", source=self.curve, color=_BLUE, size=5, visible=False)
         self._line, self._dots = line, dots
         self.fading = CustomJS(args={"glyphs": [line.glyph, dots.glyph]}, code=_FADE)
+        self.companions = Companions(self.figure, line)
         self.figure.scatter(x="x", y="y", source=self.cursor, color=_ORANGE, size=9)
         tips = [("t", "@rational"), ("value", "@y{0.00000000} bits"), ("error", "@error")]
         hover = HoverTool(
@@ -97,6 +100,7 @@ class CurvePlot:
                 data: Any = source.data
                 moved = np.asarray(data["x"], float) - 2 * np.pi * float(shift)
                 source.data = {**data, "x": moved}
+            self.companions.shift(-2 * np.pi * float(shift))
         plot_range, origin = self.figure.x_range, 2 * np.pi * float(view.centre)
         plot_range.update(
             start=view.start, end=view.stop, reset_start=WHOLE.start - origin, reset_end=WHOLE.stop - origin
@@ -109,12 +113,24 @@ class CurvePlot:
         Each change reaches the browser by itself: data come before the title that says what they are.
         """
         self.curve.data, self.marks.data = drawing.points, drawing.marks
-        self.figure.y_range.update(start=drawing.low, end=drawing.high)
-        self.figure.yaxis.axis_label = drawing.label
+        self._drawing = drawing
+        self.fit()
         self.figure.title.text = drawing.title
-        self._line.visible = len(drawing.curve.distance) >= _FEW
+        self._line.visible = len(drawing.curve.distance) >= FEW
         self._dots.visible = not self._line.visible
         self._opaque(1.0)
+
+    def fit(self) -> None:
+        """Fit the axis to all curves, with the marks on top, and name what it measures."""
+        if self._drawing is None:
+            return
+        own = self._drawing.low, self._drawing.high
+        lows, highs = zip(own, *self.companions.heights, strict=True)
+        low, high = min(lows), max(highs)
+        self.figure.y_range.update(start=low, end=high)
+        self.figure.yaxis.axis_label = self.companions.label(self._drawing.question)
+        data: Any = self.marks.data
+        self.marks.data = {**data, "y": [high - 0.01 * (high - low)] * len(data["x"])}
 
     def _opaque(self, alpha: float) -> None:
         self._line.glyph.line_alpha, self._dots.glyph.fill_alpha = alpha, alpha

@@ -31,6 +31,7 @@ _MOST_DENSE_ATOMS = 10**4  # up to this N, keeping so many states has an error o
 _WIDEST = 8.0  # standard deviations; the weights beyond are below rounding
 _WIDER = 2.0  # standard deviations by which an estimate widens a window
 _MOST_SECONDS = 10.0  # of one point of the curve
+_NAMES = {"entropy": "entanglement E", "log_negativity": "log negativity"}
 _LABELS = {"entropy": "end-to-end entanglement E (bits)", "log_negativity": "log negativity (bits)"}
 
 
@@ -99,6 +100,11 @@ class Question:
             parts += [f"q = {outcomes if len(outcomes) < 40 else outcomes[:30] + ' …'}", f"φ = {self.phase_offset:.6g}"]
         parts += [f"γ = {self.dephasing_rate:g}"] if self.quantity == "log_negativity" else []
         return ", ".join(parts)
+
+    @property
+    def sentence(self) -> str:
+        """The quantity and the values of all parameters, for a legend."""
+        return f"{_NAMES[self.quantity]}: {self.title}"
 
     @property
     def method(self) -> str:
