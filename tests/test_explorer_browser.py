@@ -384,3 +384,69 @@ def test_a_kept_curve_is_compared_with_and_both_come_back(tab):
     tab.page.wait_for_function(f"() => {CURVE}.x_range.end == 1e-4 && !{legend}.visible")
     tab.page.go_back()
     tab.page.wait_for_function(f"() => {CURVE}.x_range.end == 3.2 && {legend}.visible")
+
+
+FOCUS = """() => {
+  let one = document.activeElement
+  while (one.shadowRoot?.activeElement) one = one.shadowRoot.activeElement
+  return one.getAttribute("aria-label") || one.labels?.[0]?.textContent || one.textContent
+}"""
+
+
+def test_the_keyboard_alone_suffices(tab):
+    def tab_to(name: str) -> None:
+        for _ in range(60):
+            tab.page.keyboard.press("Tab")
+            if tab.page.evaluate(FOCUS).startswith(name):
+                return
+        raise AssertionError(f"{name} has no focus")
+
+    keys = tab.page.keyboard
+    tab_to("Atoms N")
+    keys.press("Control+a")
+    keys.type("30")
+    keys.press("Enter")
+    tab.wait_for("31 of 31")
+    tab.finish()
+    tab_to("Curve. Arrow keys")
+    reading = "Bokeh.documents[0].get_model_by_name('reading').text"
+    width = f"({CURVE}.x_range.end - {CURVE}.x_range.start)"
+    before = tab.page.evaluate(reading)
+    keys.press("ArrowRight")
+    tab.page.wait_for_function(f"before => {reading} !== before", arg=before)
+    time, value = re.search(r"t = (.*), r = \d+: ([\d.]+) bits", tab.page.evaluate(reading)).groups()
+    assert time.startswith("π/2 + 0.0")
+    exact = float(jaxent.end_to_end_entropy(jaxent.Chain(3, 30), np.pi / 2 + float(time.split("+ ")[1])))
+    assert float(value) == pytest.approx(exact, abs=2e-3)  # the time is written to three digits
+    keys.press("+")
+    tab.page.wait_for_function(f"() => Math.abs({width} - 1.6) < 1e-9")
+    tab.finish()
+    start = tab.seen()[0]
+    keys.press("Shift+ArrowLeft")
+    tab.page.wait_for_function(f"start => Math.abs({CURVE}.x_range.start + 0.4 - start) < 1e-9", arg=start)
+    keys.press("-")
+    tab.page.wait_for_function(f"() => {width} > 2.4")
+    keys.press("Home")
+    tab.page.wait_for_function(f"() => {CURVE}.x_range.end === 3.2")
+    tab_to("Keep this curve")
+    keys.press("Enter")
+    tab.page.get_by_label("keep entanglement E: M = 3, N = 30").wait_for()
+
+
+def test_it_fits_a_phone_and_is_read_aloud(browser, address, tab):
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.page.wait_for_function(f"() => {CURVE}.inner_width < 390")
+    scrolled = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert tab.page.evaluate(scrolled)
+    tab.write("Atoms N", "many")  # an error, its frame and its colour are judged too
+    tab.wait_for("N must be a whole number")
+    assert tab.page.evaluate(scrolled)
+    if not os.environ.get("CI"):
+        pytest.importorskip("axe_playwright_python")
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab.page).response["violations"]
+    assert [(one["id"], one["help"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    for size in ({"width": 1280, "height": 900}, {"width": 1920, "height": 1080}):
+        tab.page.set_viewport_size(size)
+        assert tab.page.evaluate(scrolled)

@@ -144,6 +144,7 @@ PACKAGES = {
         "places",
         "status",
         "plots",
+        "access",
         "workers",
         "page",
         "gate",

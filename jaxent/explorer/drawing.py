@@ -9,7 +9,7 @@ from jaxent.explorer.curve import Curve
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 
-__all__ = ["Drawing", "height", "prepared"]
+__all__ = ["Drawing", "error_text", "height", "prepared"]
 
 _APART = 0.045  # share of the width; of two marks closer than this only the one of smaller r is kept
 _EXACT = 1e-11  # bits; a smaller error is rounding
@@ -63,7 +63,7 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
         "x": curve.distance,
         "y": curve.value,
         "rational": [names[distance] for distance in curve.distance.tolist()],
-        "error": [_error(one) for one in curve.error.tolist()],
+        "error": [error_text(one) for one in curve.error.tolist()],
     }
     marks = {
         "x": [mark[0] for mark in kept],
@@ -83,7 +83,8 @@ def height(values: np.ndarray) -> tuple[float, float]:
     return low - 0.05 * room, high + 0.16 * room
 
 
-def _error(error: float) -> str:
+def error_text(error: float) -> str:
+    """Write an error as a person reads it."""
     return "no state" if math.isnan(error) else f"{max(error, 1e-12):.1e} bits"
 
 

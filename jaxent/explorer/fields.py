@@ -60,6 +60,7 @@ _PARAMETERS = {
         lambda q: math.log10(max(q.dephasing_rate, 1e-5)),
     ),
 }
+_SLIDERS = ("M", "N", "c", "φ", "N − q", "γ")  # as a screen reader says them
 _NAMES = {
     "M": "n_ensembles",
     "N": "n_atoms",
@@ -91,7 +92,7 @@ class Fields:
         self._quantity.on_change("value", self._rewritten)
         self._texts: dict[str, TextInput] = {}
         self._sliders: dict[str, Slider] = {}
-        for name, parameter in _PARAMETERS.items():
+        for (name, parameter), short in zip(_PARAMETERS.items(), _SLIDERS, strict=True):
             text = TextInput(
                 title=parameter.label,
                 name=name,
@@ -107,6 +108,7 @@ class Fields:
                 show_value=False,
                 width=_WIDTH,
                 name=f"{name}_slider",
+                tags=[f"slider of {short}"],
             )
             slider.on_change("value_throttled", self._writer(text, parameter))
             text.js_on_change("value", at_once)
@@ -131,6 +133,11 @@ class Fields:
         for name, text in self._texts.items():
             rows += [text, self._sliders[name]]
         return column(*rows, width=_WIDTH + 20)
+
+    @property
+    def sliders(self) -> list[Slider]:
+        """All sliders, each with its name for a screen reader in its tags."""
+        return list(self._sliders.values())
 
     def values(self) -> dict[str, str]:
         """Return the texts of all fields by name."""

@@ -8,10 +8,12 @@ parameters than those in the fields is drawn pale, or removed.
 
 import contextlib
 import functools
+import html
 import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import resources
 from typing import Any
 
 from bokeh.document import Document
@@ -19,10 +21,11 @@ from bokeh.events import MouseMove, Reset, Tap
 from bokeh.layouts import column, row
 from bokeh.models import Button, CheckboxGroup, ColumnDataSource, CustomJS, Div, PreText, Select
 
+from jaxent.explorer.access import Access
 from jaxent.explorer.address import MOST_KEPT, read, written
 from jaxent.explorer.companions import Companion
 from jaxent.explorer.curve import Curve, curve_seconds, refined
-from jaxent.explorer.drawing import Drawing, prepared
+from jaxent.explorer.drawing import Drawing, error_text, prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import Fields
 from jaxent.explorer.history import History
@@ -55,10 +58,6 @@ link.download = outbox.data.name[0]
 link.click()
 URL.revokeObjectURL(link.href)
 """
-_HEAD = (
-    "<b style='font-size:1.3em'>jaxent explorer</b> &ensp; Drag over the curve or turn the wheel to zoom: "
-    "it is computed anew for the times you see. Point at it (or click) to see the state there."
-)
 
 
 def _told(method: Callable) -> Callable:
@@ -103,6 +102,7 @@ class Page:
         self._preset = Select(title="Start from", name="preset", value="", options=_STARTS, width=240)
         self._preset.on_change("value", self._started_from)
         self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
+        self._reading = Div(name="reading", text="&nbsp;", sizing_mode="stretch_width")
         self._outbox = ColumnDataSource({"name": [""], "text": [""]})
         self._outbox.js_on_change("data", CustomJS(args={"outbox": self._outbox}, code=_DOWNLOAD))
         self._cancel = Button(label="Cancel", name="cancel", width=90, visible=False, stylesheets=[_AFTER_A_WHILE])
@@ -117,17 +117,30 @@ class Page:
         plot.on_event(Reset, lambda _: self._look_over(WHOLE))
         plot.on_event(MouseMove, partial(self._pointed, False))
         plot.on_event(Tap, partial(self._pointed, True))
-        looks = row(self._looks.spectrum, self._looks.outcome, sizing_mode="stretch_width")
-        exports = row(self._keep, self._data, self._python)
-        head = Div(text=_HEAD, sizing_mode="stretch_width", tags=[self._outbox, *self._history.models])
-        left = column(self._preset, self._fields.layout, self._places.layout, width=270)
-        told = row(self._status.div, self._cancel, sizing_mode="stretch_width")
-        right = column(plot, told, self._keeping, looks, exports, self._lines, sizing_mode="stretch_width")
-        document.add_root(column(head, row(left, right, sizing_mode="stretch_width"), sizing_mode="stretch_width"))
+        self._lay_out(document)
         document.title = "jaxent explorer"
         document.on_session_destroyed(lambda _: self._end())
         self._settling = None
         self._visited(self._history.query)
+
+    def _lay_out(self, document: Document) -> None:
+        """Put all parts into the frame."""
+        plots = [self._plot.figure, self._looks.spectrum, self._looks.outcome]
+        access = Access(document, plots, self._fields.sliders, self._lines, self._pressed)
+        hidden = [self._outbox, *self._history.models, *access.models]  # some model must own them
+        told = row(self._status.div, self._cancel, sizing_mode="stretch_width")
+        exports = row(self._keep, self._data, self._python, styles={"flex-wrap": "wrap"}, sizing_mode="stretch_width")
+        parts = (self._plot.figure, self._reading, told, self._keeping, exports)
+        roots = {
+            "asked": column(self._preset, self._fields.layout, self._places.layout, width=260, tags=hidden),
+            "answer": column(*parts, sizing_mode="stretch_width"),
+        }
+        for name, root in roots.items():
+            root.name = name
+        for root in (*roots.values(), self._looks.spectrum, self._looks.outcome, self._lines):
+            document.add_root(root)
+        frame: Any = resources.files("jaxent.explorer").joinpath("frame.html").read_text(encoding="utf-8")
+        document.template = frame
 
     # ------------------------------------------------------------- what is asked
 
@@ -347,12 +360,7 @@ class Page:
 
     def _look_again(self, curve: Curve) -> None:
         """Look at the last place of the pointer, or at the middle if that is out of view."""
-        middle = (self._view.start + self._view.stop) / 2
-        if self._pointer is not None:
-            _, view, distance = self._pointer
-            there = distance + 2 * math.pi * float(view.centre - self._view.centre)
-            middle = there if self._view.start <= there <= self._view.stop else middle
-        self._look(float(curve.distance[abs(curve.distance - middle).argmin()]))
+        self._look(float(curve.distance[abs(curve.distance - self._place()).argmin()]))
 
     def _fail(self, number: int, text: str) -> None:
         if number == self._wanted:
@@ -410,6 +418,34 @@ class Page:
             return
         self._look(self._curve.distance[abs(self._curve.distance - event.x).argmin()])
 
+    @_told
+    def _pressed(self, key: str, shift: bool) -> None:
+        """Go along the curve, past it, or zoom around the point that is looked at."""
+        view = self._view
+        there = self._place()
+        if key == "Home":
+            self._look_over(WHOLE)
+        elif key in ("+", "-"):
+            half = view.width * (0.25 if key == "+" else 1.0)
+            self._look_over(View(view.centre, there - half, there + half))
+        elif shift:
+            by = view.width / (-4 if key == "ArrowLeft" else 4)
+            by = max(by, view.earliest - view.start)
+            self._look_over(View(view.centre, view.start + by, view.stop + by))
+        elif self._curve is not None:
+            step = -1 if key == "ArrowLeft" else 1
+            index = abs(self._curve.distance - there).argmin() + step * max(1, len(self._curve.distance) // 200)
+            self._look(self._curve.distance[min(max(index, 0), len(self._curve.distance) - 1)])
+
+    def _place(self) -> float:
+        """Return the last place that was looked at, or the middle if that is out of view."""
+        middle = (self._view.start + self._view.stop) / 2
+        if self._pointer is not None:
+            _, view, distance = self._pointer
+            there = distance + 2 * math.pi * float(view.centre - self._view.centre)
+            middle = there if self._view.start <= there <= self._view.stop else middle
+        return middle
+
     def _look(self, distance: float) -> None:
         """Compute the state at a time; during another such computation, only the latest request is kept."""
         self._pointer = (self._question, self._view, float(distance))
@@ -441,10 +477,15 @@ class Page:
         if self._curve is not None and (question, view) == (self._question, self._view):
             index = abs(self._curve.distance - distance).argmin()
             self._plot.cursor.data = {"x": [distance], "y": [self._curve.value[index]]}
+            value, error = self._curve.value[index], error_text(float(self._curve.error[index]))
+            self._read(f"t = {time_text}: {error if math.isnan(value) else f'{value:.8f} bits, error {error}'}")
         if self._pointer is not None and self._pointer != place:
             self._look(self._pointer[2])
 
     # --------------------------------------------------------------- words and files
+
+    def _read(self, text: str) -> None:
+        self._reading.text = f"<span role='status'>{html.escape(text)}</span>"
 
     def _save_data(self) -> None:
         if self._curve is None:

@@ -54,6 +54,7 @@ class CurvePlot:
         self.cursor = ColumnDataSource({"x": [], "y": []})
         self.figure: Any = figure(
             name="curve",
+            tags=["Curve. Arrow keys go along it, with shift past it, plus and minus zoom, Home shows all of it"],
             height=430,
             min_width=320,
             sizing_mode="stretch_width",
@@ -157,6 +158,7 @@ class LookPlots:
         tips = [("number", "@i"), ("probability", "@p{0.000000e+0}")]
         self.spectrum: Any = figure(
             name="spectrum",
+            tags=["Spectrum of the state"],
             y_axis_type="log",
             y_range=Range1d(start=_ZERO, end=2.0),
             tools="hover",
@@ -173,6 +175,7 @@ class LookPlots:
         tips = [("q", "@left to @right"), ("probability", "@p{0.000000}")]
         self.outcome: Any = figure(
             name="outcome",
+            tags=["Distribution of the first measured outcome"],
             x_range=Range1d(start=0.0, end=10.0),
             y_range=Range1d(start=0.0, end=1.0),
             tools="hover",

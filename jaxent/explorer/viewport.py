@@ -43,6 +43,11 @@ class View:
         return self.stop - self.start
 
     @property
+    def earliest(self) -> float:
+        """The time 0, measured from the centre."""
+        return -2 * math.pi * float(self.centre)
+
+    @property
     def around(self) -> PiFraction:
         """The centre as a time."""
         return PiFraction(*pi_multiple(self.centre))
