@@ -461,3 +461,12 @@ def test_compiled_programs_are_kept_between_commands(tmp_path):
     assert [run.stderr for run in runs] == ["", ""]
     assert runs[0].stdout == runs[1].stdout
     assert len(list(tmp_path.glob("**/programs/*-cache"))) > 0
+
+
+@pytest.mark.parametrize(("connected", "lines"), [("", 1), ("10.0.0.1 5 10.0.0.2 22", 2)])
+def test_the_explorer_tells_how_to_be_seen_over_ssh(monkeypatch, capsys, connected, lines):
+    monkeypatch.setenv("SSH_CONNECTION", connected)
+    main._opened("http://127.0.0.1:5007/?token=a")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "http://127.0.0.1:5007/?token=a  (Ctrl-C ends it)"
+    assert said[1:] == ["at your end: ssh -L 5007:localhost:5007 MACHINE, then open this address there"][: lines - 1]

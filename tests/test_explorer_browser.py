@@ -231,6 +231,39 @@ def test_what_is_seen_is_taken_along(tab, tmp_path):
     x, y = tab.curve()
     np.testing.assert_array_equal(np.array(rows, float)[:, :2], np.column_stack([x, y]))
     assert "jaxent.entropy_curve(chain, 0.0, 3.2, " in (tmp_path / "curve.py").read_text(encoding="utf-8")
+    with tab.page.expect_download() as download:
+        tab.page.get_by_role("button", name="Save picture (SVG)").click()
+    download.value.save_as(tmp_path / "curve.svg")
+    picture = (tmp_path / "curve.svg").read_text(encoding="utf-8")
+    assert "<dc:title>entanglement E: M = 3, N = 100, q = N, φ = 0</dc:title>" in picture
+    drawn = max(re.findall(r' d="(M[^"]+)"', picture), key=len)  # the curve
+    assert drawn.count("L") > len(x) / 3  # Matplotlib leaves out what is on a line
+
+
+TICKS = f"""() => {{
+  const plot = {CURVE}, axis = plot.below.find(one => one.axis_label)
+  const {{start, end}} = plot.x_range
+  return axis.formatter.doFormat(axis.ticker.get_ticks(start, end, plot.x_range, 0).major, {{loc: 0}})
+}}"""
+NAMES = f"() => {CURVE}.renderers.find(one => one.glyph.type == 'Text').data_source.data.text"
+
+
+def test_ticks_are_fractions_of_pi_and_no_names_collide_on_a_small_screen(browser, address):
+    one = Tab(browser, address)
+    assert one.page.evaluate(TICKS) == ["0", "π/8", "π/4", "3π/8", "π/2", "5π/8", "3π/4", "7π/8", "π"]
+    many = len(one.page.evaluate(NAMES))
+    one.page.set_viewport_size({"width": 390, "height": 900})
+    one.page.wait_for_function(f"() => {CURVE}.inner_width < 350 && ({NAMES})().length < {many}")
+    assert one.page.evaluate(TICKS) in (["0", "π/2", "π"], ["0", "π/4", "π/2", "3π/4", "π"])
+    assert {"r=2", "r=3", "r=4"} <= set(one.page.evaluate(NAMES))
+    one.write("Centre", "pi/2")
+    one.write("Width", "0.01")
+    one.page.get_by_role("button", name="Go there").click()
+    one.page.wait_for_function(f"() => {CURVE}.x_range.end < 0.1")
+    one.finish()
+    assert one.page.evaluate(TICKS) == ["-0.005", "0", "0.005"]
+    assert one.errors == []
+    one.page.close()
 
 
 def test_a_bad_value_says_what_is_wrong_and_the_curve_stays(tab):

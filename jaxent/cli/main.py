@@ -243,7 +243,15 @@ def explore(*, port: console.WholeNumber = 5006, no_browser: console.Switch = Fa
     from jaxent.explorer import serve
 
     with interrupts.farewell(lambda: ("the explorer has ended.", "")):
-        serve(port, not no_browser, lambda url: print(f"{url}  (Ctrl-C ends it)", flush=True))
+        serve(port, not no_browser, _opened)
+
+
+def _opened(url: str) -> None:
+    """Say where the explorer is, and how to see it at the other end of an ssh connection."""
+    print(f"{url}  (Ctrl-C ends it)", flush=True)
+    if os.environ.get("SSH_CONNECTION"):
+        port = url.partition("127.0.0.1:")[2].partition("/")[0]
+        print(f"at your end: ssh -L {port}:localhost:{port} MACHINE, then open this address there", flush=True)
 
 
 @app.command

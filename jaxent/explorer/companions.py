@@ -120,6 +120,11 @@ class Companions:
             one.line.data_source.data = {**data, "x": np.asarray(data["x"], float) + by}
 
     @property
+    def shown(self) -> list[tuple[Question, Curve]]:
+        """Questions and points of the curves that are drawn."""
+        return [(one.question, one.curve) for one in self.all if one.question is not None and one.curve is not None]
+
+    @property
     def heights(self) -> list[tuple[float, float]]:
         """Bottom and top of an axis for each curve."""
         return [height(one.curve.value) for one in self.all if one.curve is not None]

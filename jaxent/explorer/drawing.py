@@ -11,7 +11,7 @@ from jaxent.explorer.viewport import View
 
 __all__ = ["Drawing", "error_text", "height", "prepared"]
 
-_APART = 0.045  # share of the width; of two marks closer than this only the one of smaller r is kept
+_APART = 0.02  # share of the width; of two marks closer than this only the one of smaller r is kept
 _EXACT = 1e-11  # bits; a smaller error is rounding
 
 
@@ -21,7 +21,7 @@ class Drawing(NamedTuple):
     Attributes:
         curve: points of the curve.
         points: columns of the curve: x, y, rational (the time as a text) and error.
-        marks: columns of its magic times: x, y, text.
+        marks: its magic times by increasing r: x and text.
         low: bottom of the axis.
         high: top of it.
         title: parameters of the curve.
@@ -67,7 +67,6 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
     }
     marks = {
         "x": [mark[0] for mark in kept],
-        "y": [high] * len(kept),
         "text": [f"r={mark[1]}" for mark in kept],
     }
     return Drawing(curve, points, marks, low, high, question.title, question, _summary(question, curve))

@@ -29,6 +29,7 @@ from jaxent.explorer.drawing import Drawing, error_text, prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import Fields
 from jaxent.explorer.history import History
+from jaxent.explorer.picture import svg
 from jaxent.explorer.places import Places
 from jaxent.explorer.plots import CurvePlot, LookPlots
 from jaxent.explorer.point import Look, look_at, look_seconds
@@ -111,6 +112,8 @@ class Page:
         self._data.on_click(self._save_data)
         self._python = Button(label="Save Python", name="save_python", width=110)
         self._python.on_click(self._save_python)
+        self._picture = Button(label="Save picture (SVG)", name="save_picture", width=140)
+        self._picture.on_click(self._save_picture)
         plot = self._plot.figure
         plot.x_range.on_change("start", self._zoomed)
         plot.x_range.on_change("end", self._zoomed)
@@ -129,7 +132,8 @@ class Page:
         access = Access(document, plots, self._fields.sliders, self._lines, self._pressed)
         hidden = [self._outbox, *self._history.models, *access.models]  # some model must own them
         told = row(self._status.div, self._cancel, sizing_mode="stretch_width")
-        exports = row(self._keep, self._data, self._python, styles={"flex-wrap": "wrap"}, sizing_mode="stretch_width")
+        buttons = (self._keep, self._data, self._python, self._picture)
+        exports = row(*buttons, styles={"flex-wrap": "wrap"}, sizing_mode="stretch_width")
         parts = (self._plot.figure, self._reading, told, self._keeping, exports)
         roots = {
             "asked": column(self._preset, self._fields.layout, self._places.layout, width=260, tags=hidden),
@@ -498,6 +502,14 @@ class Page:
             self._status.complain("save", "There is no curve whose lines could be saved yet.")
             return
         self._download("curve.py", self._lines.text)
+
+    def _save_picture(self) -> None:
+        if self._curve is None:
+            self._status.complain("save", "There is no curve to save yet.")
+            return
+        shown = self._plot.companions.shown
+        label = self._plot.companions.label(self._question)
+        self._download("curve.svg", svg(self._question, self._view, self._curve, shown, label))
 
     def _download(self, name: str, text: str) -> None:
         self._outbox.data = {"name": [name], "text": [text]}

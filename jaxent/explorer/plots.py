@@ -10,6 +10,7 @@ from bokeh.plotting import figure
 from jaxent.explorer.companions import FEW, Companions
 from jaxent.explorer.drawing import Drawing
 from jaxent.explorer.point import Look
+from jaxent.explorer.ticks import put_fractions
 from jaxent.explorer.viewport import WHOLE, View
 
 __all__ = ["CurvePlot", "LookPlots"]
@@ -22,6 +23,8 @@ line.setv({{line_alpha: {_PALE}}}, {{sync: false}})
 dots.setv({{fill_alpha: {_PALE}}}, {{sync: false}})
 """  # in the browser only: the server says by itself how it is drawn then
 _LINE = 44  # characters of a title
+_NAME = 40.0  # pixels of "r=12" and the space around it
+_NARROWEST, _USUAL = 100.0, 900.0  # pixels of a plot
 _ZERO = 1e-18  # lower end of the logarithmic axis of the spectrum
 _SIDE: dict[str, Any] = {
     "height": 250,
@@ -47,6 +50,8 @@ class CurvePlot:
 
     def __init__(self):
         self._drawing: Drawing | None = None
+        self._pixels = _USUAL  # between the axes, as the browser says
+        self._moved = 0.0  # how far the view's centre went since the curve was drawn
         self._line: Any
         self._dots: Any
         self.curve = ColumnDataSource({"x": [], "y": [], "rational": [], "error": []})
@@ -67,7 +72,8 @@ class CurvePlot:
         )
         self.figure.title.text_font_size = "12px"
         self.figure.toolbar.logo = None
-        self.figure.xaxis.formatter = _plain()
+        put_fractions(self.figure)
+        self.figure.on_change("inner_width", self._measured)
         self.figure.vspan(x="x", source=self.marks, line_color=_GREY, line_alpha=0.35, line_width=1)
         self.figure.text(
             x="x",
@@ -97,6 +103,7 @@ class CurvePlot:
         """Move the axis to another view; the drawn points keep their times until the new curve arrives."""
         if view.centre != old.centre:
             shift = view.turns(0.0) - old.turns(0.0)
+            self._moved -= 2 * np.pi * float(shift)
             for source in (self.curve, self.marks, self.cursor):
                 data: Any = source.data
                 moved = np.asarray(data["x"], float) - 2 * np.pi * float(shift)
@@ -113,8 +120,8 @@ class CurvePlot:
 
         Each change reaches the browser by itself: data come before the title that says what they are.
         """
-        self.curve.data, self.marks.data = drawing.points, drawing.marks
-        self._drawing = drawing
+        self.curve.data = drawing.points
+        self._drawing, self._moved = drawing, 0.0
         self.fit()
         self.figure.title.text = drawing.title
         self._line.visible = len(drawing.curve.distance) >= FEW
@@ -130,8 +137,28 @@ class CurvePlot:
         low, high = min(lows), max(highs)
         self.figure.y_range.update(start=low, end=high)
         self.figure.yaxis.axis_label = self.companions.label(self._drawing.question)
-        data: Any = self.marks.data
-        self.marks.data = {**data, "y": [high - 0.01 * (high - low)] * len(data["x"])}
+        self._mark()
+
+    def _measured(self, attribute: str, old: Any, new: Any) -> None:
+        self._pixels = float(new or _USUAL)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Mark the simplest magic times, as many as have room for their names on this screen."""
+        if self._drawing is None:
+            return
+        low, high = self.figure.y_range.start, self.figure.y_range.end
+        width = self.figure.x_range.end - self.figure.x_range.start
+        apart = width * _NAME / max(self._pixels, _NARROWEST)
+        kept: list[tuple[float, str]] = []
+        for x, text in zip(self._drawing.marks["x"], self._drawing.marks["text"], strict=True):
+            if all(abs(x - other) >= apart for other, _ in kept):
+                kept.append((x, text))
+        self.marks.data = {
+            "x": [x + self._moved for x, _ in kept],
+            "y": [high - 0.01 * (high - low)] * len(kept),
+            "text": [text for _, text in kept],
+        }
 
     def _opaque(self, alpha: float) -> None:
         self._line.glyph.line_alpha, self._dots.glyph.fill_alpha = alpha, alpha
@@ -146,6 +173,7 @@ class CurvePlot:
         self.figure.title.text = " "
         self.curve.data = {"x": [], "y": [], "rational": [], "error": []}
         self.marks.data = {"x": [], "y": [], "text": []}
+        self._drawing = None
         self.cursor.data = {"x": [], "y": []}
 
 
