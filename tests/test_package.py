@@ -1,6 +1,7 @@
 """The wheel and the source archive: built, installed into an environment of their own, and tried from there."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders of 
 
 def run(*command, cwd):
     """What a command prints; its whole output where it fails."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=250, cwd=cwd)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # not this tree, but the wheel
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=250, cwd=cwd, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
