@@ -159,7 +159,7 @@ def test_equal_questions_have_equal_keys_and_come_back_from_files(tmp_path):
         ([[0, "pi"], ["0pi", "pi"]], {}, "`time` must not hold a value twice."),
         ([0.1, [0.2, 0.3]], {}, "`time` must hold either numbers or lists, but holds both."),
         ([[[0.1, 0.2]]], {}, "`time` must be a finite number, but is [0.1, 0.2]."),
-        (pi_fraction(np.ones((1, 1, 2), int), 3), {}, "`time` must be a finite number, but is PiFraction"),
+        (pi_fraction(np.ones((1, 1, 2), int), 3), {}, "`time` must be a finite number, but is [π/3, π/3]."),
         ([0.1, np.nan], {}, "`time` must be a finite number, but is nan."),
         ([0.1, 2e6], {}, "`time` must be at most 1e+06 in magnitude, but holds 2e+06."),
         ([], {}, "`time` must hold a time for each bond, or rows of them, but holds []."),
