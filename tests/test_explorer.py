@@ -662,3 +662,12 @@ def wait_until(condition) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it does not end")
+
+
+def test_a_zoom_is_one_step_back_and_places_are_one_each(tab):
+    page, _ = tab
+    entries = []
+    page._history._written.on_change("data", lambda attr, old, new: entries.append(new["is_new"][0]))
+    for half, is_zoom in ((0.2, True), (0.1, True), (0.05, True), (0.04, False), (0.03, False), (0.02, True)):
+        page._look_over(View(QUARTER, -half, half), is_zoom)
+    assert entries == [True, False, False, True, True, True]

@@ -149,9 +149,9 @@ class Page:
     # ------------------------------------------------------------- what is asked
 
     @_told
-    def _asked(self, is_zoom: bool = False) -> None:
+    def _asked(self, is_view: bool = False, is_zoom: bool = False) -> None:
         """Compute anew after a change of a field or of the view, and write it into the address."""
-        if not is_zoom:
+        if not is_view:
             self._plot.fade()  # as the browser has done at once
         try:
             self._ask()
@@ -258,14 +258,15 @@ class Page:
 
     def _settle(self, seen: View) -> None:
         if seen is self._settling:
-            self._look_over(seen)
+            self._look_over(seen, True)
 
     @_told
-    def _look_over(self, view: View) -> None:
+    def _look_over(self, view: View, is_zoom: bool = False) -> None:
+        """Show another view; what turning the wheel or holding a key goes through is one step back."""
         is_narrow = view.width < 0.999 * NARROWEST
         self._status.remark(f"The view is {NARROWEST:g} wide, which is the narrowest there is." if is_narrow else "")
         self._see(view.clipped().recentred().clipped())
-        self._asked(True)
+        self._asked(True, is_zoom)
 
     def _see(self, view: View) -> None:
         old, self._view, self._settling = self._view, view, None
@@ -431,11 +432,11 @@ class Page:
             self._look_over(WHOLE)
         elif key in ("+", "-"):
             half = view.width * (0.25 if key == "+" else 1.0)
-            self._look_over(View(view.centre, there - half, there + half))
+            self._look_over(View(view.centre, there - half, there + half), True)
         elif shift:
             by = view.width / (-4 if key == "ArrowLeft" else 4)
             by = max(by, view.earliest - view.start)
-            self._look_over(View(view.centre, view.start + by, view.stop + by))
+            self._look_over(View(view.centre, view.start + by, view.stop + by), True)
         elif self._curve is not None:
             step = -1 if key == "ArrowLeft" else 1
             index = abs(self._curve.distance - there).argmin() + step * max(1, len(self._curve.distance) // 200)
