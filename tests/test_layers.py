@@ -110,8 +110,8 @@ PACKAGES = {
     ],
     "plot": ["labels", "views", "sheet", "figures", "noise_figures", "laboratory_figures", "static", "html"],
     "paper": [
-        "captions",
         "claims",
+        "captions",
         "section_four",
         "claims_four",
         "large_n",

@@ -20,9 +20,9 @@ import scipy.optimize
 from jaxent import arguments, results, unit_texts
 from jaxent.analysis import ebits
 from jaxent.analysis.experiment import Experiment
-from jaxent.analysis.magic_times import magic_levels
 from jaxent.conversion import whole_number
 from jaxent.messages import shown
+from jaxent.noise.modular import levels_of, numerator_of
 from jaxent.results import Account, Column
 from jaxent.times import PiFraction, pi_fraction, time_value
 
@@ -105,7 +105,8 @@ def ebit_rate(
     pause = unit_texts.pause("measurement_time", measurement_time)
     latency = unit_texts.length("distance", distance) / unit_texts.speed("signal_speed", signal_speed)
     duration: Any = time_value(time)
-    offset = float(duration) / (4 * _numerator(time)) if phase_offset is None else phase_offset
+    turns = max(1, numerator_of(time)) if isinstance(time, PiFraction) else 1
+    offset = float(duration) / (4 * turns) if phase_offset is None else phase_offset
     found, error = ebits.per_attempt(experiment, time, offset, report)
     waiting = 0.0 if experiment.n_ensembles == 2 else pause + latency
     seconds = float(duration) * experiment.time_unit + waiting
@@ -218,13 +219,6 @@ def checked_levels(levels: Any) -> list[int]:
     return [whole_number("levels", r, 2, _MOST_LEVELS) for r in given]
 
 
-def _numerator(time: Any) -> int:
-    """Return p of t = 2πp/r; 1 at other times."""
-    if not isinstance(time, PiFraction):
-        return 1
-    return max(1, int(time.numerator) * int(magic_levels(time)) // (2 * int(time.denominator)))
-
-
 def _check(experiment: Any, time: Any) -> None:
     if not isinstance(experiment, Experiment):
         raise ValueError(
@@ -255,8 +249,8 @@ def _check(experiment: Any, time: Any) -> None:
     if any(np.ndim(part) for part in (time.numerator, time.denominator)):
         raise ValueError(f"Argument `time` must be a single time, but has shape {shown(np.shape(time.numerator))}.")
     arguments.refuse_negative("time", time)
-    if inner > 1 and int(magic_levels(time)) ** inner > ebits.MOST_COMBINATIONS:
+    if inner > 1 and levels_of(time) ** inner > ebits.MOST_COMBINATIONS:
         raise ValueError(
             f"Argument `time` must be 2πp/r with r^(M-2) up to {ebits.MOST_COMBINATIONS}, but r = "
-            f"{int(magic_levels(time))} and n_ensembles = {experiment.n_ensembles}."
+            f"{levels_of(time)} and n_ensembles = {experiment.n_ensembles}."
         )

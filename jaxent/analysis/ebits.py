@@ -20,7 +20,7 @@ from jaxent.analysis.experiment import Experiment
 from jaxent.measurement import Measurement
 from jaxent.noise import residues
 from jaxent.noise.dephasing import dephased_log_probability, end_to_end_coherent_information
-from jaxent.noise.modular import levels_of, modular_coherent_information, modular_log_probability
+from jaxent.noise.modular import levels_of, modular_coherent_information, modular_log_probability, numerator_of
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 from jaxent.times import PiFraction
 
@@ -192,7 +192,7 @@ def _over_bins(experiment: Experiment, time: PiFraction, offset: float, report: 
     while inner and pieces < _MOST_PIECES and ((pieces + 1) * levels) ** inner <= _ENOUGH_COMBINATIONS:
         pieces += 1
     found = residues.shares(
-        *(experiment.n_ensembles, experiment.n_atoms, levels, round(duration * levels / (2 * math.pi))),
+        *(experiment.n_ensembles, experiment.n_atoms, levels, numerator_of(time)),
         *(experiment.dephasing_rate * duration, offset, pieces * levels),
         resolution=experiment.resolution,
         flipped=-math.expm1(-2 * experiment.atom_dephasing_rate * duration) / 2,

@@ -171,8 +171,13 @@ Rate = Annotated[float | None, Parameter(name=["--dephasing-rate", "-g"], conver
 Rates = Annotated[
     list[float], Parameter(name=["--dephasing-rate", "-g"], consume_multiple=True, negative="", converter=numbers)
 ]
-Width = Literal["column", "page", "slide"]
-Dpi = Annotated[int, Parameter(converter=dots_per_inch)]
+Width = Annotated[
+    Literal["column", "page", "slide"],
+    Parameter(
+        help="Of figures in print: a journal's column (3.4 in), its page (7 in), or a slide (10 in, larger text)."
+    ),
+]
+Dpi = Annotated[int, Parameter(converter=dots_per_inch, help="Pixels per inch of PNG files.")]
 Switch = Annotated[bool, Parameter(negative="")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one line of JSON.")]
 TimeText = Annotated[str, Parameter(help="Interaction time: a number, or an exact multiple of π such as 2pi/3.")]

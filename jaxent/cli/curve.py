@@ -56,10 +56,6 @@ def curve(
         that are not perfect, the log negativity is drawn.
     out
         PNG, PDF or SVG file, or CSV or netCDF (.nc) file of the numbers; may be repeated.
-    width
-        Of the figure in print: a journal's column (3.4 in), its page (7 in), or a slide (10 in, larger text).
-    dpi
-        Pixels per inch of a PNG file.
     """
     for path in out:
         console.output_file("out", path, (".png", ".pdf", ".svg", ".csv", ".nc"))
@@ -115,9 +111,7 @@ def _curve_of(jaxent, chain, edges: tuple[float, float], times: int, asked: tupl
     from jaxent.protocol.curve import checked_points
 
     points = checked_points(chain, *edges, times)
-    magic = jaxent.pi_fraction(
-        *np.array([(2 * one.numerator, one.denominator) for one in points.fractions], int).reshape(-1, 2).T
-    )
+    magic = points.exact[: len(points.magic)] if points.fractions else []
     parts = [(points.even, times), (magic, len(magic))]
     found: list[tuple[np.ndarray, np.ndarray]] = []
     done, total = 0, sum(count for _, count in parts)
@@ -133,9 +127,8 @@ def _curve_of(jaxent, chain, edges: tuple[float, float], times: int, asked: tupl
         done += count
         found.append((values, errors))
     distances = points.ordered(points.even, points.magic)
-    levels = points.ordered(points.even_levels, np.array([one.denominator for one in points.fractions], int))
     entropy, error = (points.ordered(even, dips) for even, dips in zip(*found, strict=True))
-    return jaxent.EntropyCurve(points.centre + distances, distances, entropy, levels.astype(int), error)
+    return jaxent.EntropyCurve(points.centre + distances, distances, entropy, points.levels, error)
 
 
 def _values(jaxent, chain, times: Any, outcomes: Any, offsets: Any, noise: dict[str, Any] | None) -> tuple[Any, Any]:

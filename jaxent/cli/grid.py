@@ -267,10 +267,6 @@ def plot(
     at
         Choice of a value of another axis, as name=value, such as n_atoms=100, time=2pi/3, outcomes=N-1 or
         window=full; may be repeated. The first by default.
-    width
-        Of the figure in print: a journal's column (3.4 in), its page (7 in), or a slide (10 in, larger text).
-    dpi
-        Pixels per inch of a PNG file.
     """
     stem = _without(results.resolve().name, ".results", ".nc", ".zarr") or "results"
     chosen = out or (Path(f"{stem}.png"),)

@@ -308,10 +308,6 @@ def reproduce(
         Figure to draw; may be repeated. All by default. Those with a word in their name go beyond the paper.
     quick
         A coarse version, in a minute or two.
-    width
-        Of the figures in print: a journal's column (3.4 in), its page (7 in), or a slide (10 in, larger text).
-    dpi
-        Pixels per inch of the PNG files.
     out
         Folder for the figures (PNG, PDF, SVG), their captions (TXT), their data (netCDF) and claims.md: statements and
         verdicts.

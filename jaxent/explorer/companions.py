@@ -12,9 +12,8 @@ from jaxent.explorer.drawing import height
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 
-__all__ = ["FEW", "Companion", "Companions"]
+__all__ = ["Companion", "Companions"]
 
-FEW = 100  # points; fewer are dots, as a line between them would show what is not known
 # distinguishable by colour-blind readers, and in grey by their dashes
 _LOOKS = [
     ("#D55E00", [8, 4]),
@@ -62,7 +61,7 @@ class Companion:
         if curve is not None:
             self.share = curve.share
         self.line.data_source.data = {"x": [], "y": []} if curve is None else {"x": curve.distance, "y": curve.value}
-        self.line.visible = curve is not None and len(curve.distance) >= FEW
+        self.line.visible = curve is not None and not curve.is_sparse
         self.dots.visible = curve is not None and not self.line.visible
 
 

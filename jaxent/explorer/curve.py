@@ -15,6 +15,7 @@ from jaxent.protocol.curve import CurvePoints, curve_points, entropy_curve
 
 __all__ = ["Curve", "curve_seconds", "intervals", "passes", "refined"]
 
+_FEW = 100  # points
 _PASSES = (1, 4, 16, 64)  # number of slices of the view in each pass
 _MOST_PASS_SECONDS = (60.0, 300.0, 600.0, 3.0)  # most time for each pass; the last is for fast curves only
 _QUICK_SECONDS = 0.2  # longest time of a slice of 8 or more intervals
@@ -45,6 +46,11 @@ class Curve:
         """Largest error of the points that have a value; 0 if none has."""
         known = self.error[np.isfinite(self.value)]
         return float(known.max()) if known.size else 0.0
+
+    @property
+    def is_sparse(self) -> bool:
+        """Tell whether points are so few that a line between them would show what is not known."""
+        return len(self.distance) < _FEW
 
     @property
     def gaps(self) -> int:
@@ -139,22 +145,18 @@ def _slice(question: Question, view: View, low: float, high: float, n_times: int
     magic, magic_error = np.empty(0), np.empty(0)
     if points.fractions:
         magic, magic_error = (values[: len(points.magic)] for values in values_at(question, points.exact))
-    pairs = (points.even, points.magic), (even, magic), (error, magic_error), (points.even_levels, _levels(points))
+    pairs = (points.even, points.magic), (even, magic), (error, magic_error), (points.even_levels, points.magic_levels)
     yield Curve(*[points.ordered(*pair) for pair in pairs], share=0.0), 1.0
 
 
 def _one_by_one(question: Question, points: CurvePoints) -> Iterator[tuple[Curve, float]]:
     exact = points.exact[: len(points.magic)] if points.fractions else []
     times = [points.centre + points.even, exact]
+    levels = points.even_levels, points.magic_levels
     count = len(points.even) + len(points.magic)
     for index in range(count):
         is_magic = index >= len(points.even)
         place = index - is_magic * len(points.even)
         distance = (points.even, points.magic)[is_magic][place]
-        level = (points.even_levels, _levels(points))[is_magic][place]
         value, error = values_at(question, times[is_magic][place : place + 1])
-        yield Curve(np.array([distance]), value, error, np.array([level]), 0.0), (index + 1) / count
-
-
-def _levels(points: CurvePoints) -> np.ndarray:
-    return np.array([one.denominator for one in points.fractions], int)
+        yield Curve(np.array([distance]), value, error, levels[is_magic][place : place + 1], 0.0), (index + 1) / count

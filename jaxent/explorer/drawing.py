@@ -11,7 +11,6 @@ from jaxent.explorer.viewport import View
 
 __all__ = ["Drawing", "error_text", "height", "prepared"]
 
-_APART = 0.02  # share of the width; of two marks closer than this only the one of smaller r is kept
 _EXACT = 1e-11  # bits; a smaller error is rounding
 
 
@@ -52,10 +51,6 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
         Drawing.
     """
     low, high = height(curve.value)
-    kept: list[tuple[float, int, str]] = []
-    for mark in view.marks(question.n_atoms):
-        if all(abs(mark[0] - other[0]) > _APART * view.width for other in kept):
-            kept.append(mark)
     for distance in curve.distance.tolist():
         if distance not in names:
             names[distance] = view.text_of(distance, question.n_atoms)
@@ -65,9 +60,10 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
         "rational": [names[distance] for distance in curve.distance.tolist()],
         "error": [error_text(one) for one in curve.error.tolist()],
     }
+    times = view.marks(question.n_atoms)
     marks = {
-        "x": [mark[0] for mark in kept],
-        "text": [f"r={mark[1]}" for mark in kept],
+        "x": [x for x, _, _ in times],
+        "text": [f"r={r}" for _, r, _ in times],
     }
     return Drawing(curve, points, marks, low, high, question.title, question, _summary(question, curve))
 

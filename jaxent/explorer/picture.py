@@ -4,7 +4,6 @@ import io
 import math
 from collections.abc import Sequence
 
-from jaxent.explorer.companions import FEW
 from jaxent.explorer.curve import Curve
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
@@ -29,7 +28,7 @@ def svg(question: Question, view: View, curve: Curve, others: Sequence[tuple[Que
         (axes,) = page.panels(1, 1, 3.4)
         looks = zip((*SAFE[1:2], *SAFE[:1], *SAFE[2:], "#8A6D00", "#777777"), (*STYLES, *STYLES), strict=False)
         for (one, points), (colour, style) in zip([(question, curve), *others], looks, strict=False):
-            mark = style if len(points.distance) >= FEW else "o"
+            mark = "o" if points.is_sparse else style
             axes.plot(points.distance / scale, points.value, mark, color=colour, label=one.sentence)
         axes.set(xlabel="interaction time t (π/coupling)" if whole else view.label, ylabel=label)
         axes.set_xlim(view.start / scale, view.stop / scale)

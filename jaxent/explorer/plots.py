@@ -7,7 +7,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from jaxent.explorer.companions import FEW, Companions
+from jaxent.explorer.companions import Companions
 from jaxent.explorer.drawing import Drawing
 from jaxent.explorer.point import Look
 from jaxent.explorer.ticks import put_fractions
@@ -124,7 +124,7 @@ class CurvePlot:
         self._drawing, self._moved = drawing, 0.0
         self.fit()
         self.figure.title.text = drawing.title
-        self._line.visible = len(drawing.curve.distance) >= FEW
+        self._line.visible = not drawing.curve.is_sparse
         self._dots.visible = not self._line.visible
         self._opaque(1.0)
 

@@ -58,6 +58,7 @@ __all__ = [
     "levels_of",
     "modular_coherent_information",
     "modular_log_probability",
+    "numerator_of",
 ]
 
 _REACH = 7.0  # standard deviations √N/2 of k that are summed; all but 3e-12 of each end's weight
@@ -242,6 +243,11 @@ def checked_magic_time(function: str, time: Any) -> PiFraction:
 def levels_of(time: PiFraction) -> int:
     """Compute r of t = 2πp/r in lowest terms."""
     return int(2 * time.denominator // math.gcd(time.numerator, 2 * time.denominator))
+
+
+def numerator_of(time: PiFraction) -> int:
+    """Return p of t = 2πp/r."""
+    return int(time.numerator) * levels_of(time) // (2 * int(time.denominator))
 
 
 def _checked_modulus(modulus: Number | None, levels: int) -> int:

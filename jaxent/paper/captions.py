@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import xarray as xr
 
+from jaxent.paper.claims import power
 from jaxent.time_texts import pi_symbols
 
 __all__ = ["caption"]
@@ -141,7 +142,5 @@ def _number(value) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.6g}"
     if isinstance(value, int | np.integer):
-        text = f"{int(value):.15g}".rstrip("0")
-        power = len(str(int(value))) - 1
-        return f"10^{power}" if text == "1" and power > 2 else str(int(value))
+        return power(int(value))
     return str(value)

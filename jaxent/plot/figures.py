@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from jaxent.plot.sheet import PAGE, SAFE, STYLES, Size, colours, count_label, resolved, sheet
+from jaxent.plot.sheet import PAGE, SAFE, STYLES, Sheet, Size, colours, count_label, resolved, sheet
 from jaxent.protocol.curve import EntropyCurve
 
 __all__ = [
@@ -90,14 +90,7 @@ def draw_figure_one(data: xr.Dataset, size: Size = PAGE) -> Figure:
             if not page.narrow:
                 text += f"  (D = {int(curve.dimension)})"
             marks.append((float(np.quantile(entropy, 0.8 if n_atoms > 20 else 0.3)), text, colour))
-        right.axhline(0.5, color="0.2", ls="--", zorder=5)
-        left.set(ylabel=_ENTROPY_LABEL, xlim=(0, 1), ylim=(0, None))
-        right.set(ylabel=_SHARE_LABEL, xlim=(0, 1), ylim=(0, 0.8))
-        for axes in (left, right):
-            axes.set_xlabel(_TIME_LABEL)
-            page.dips(axes)
-        page.names_at_right(left, marks, 1.0)
-        page.name(right, "1/2", (1.0, 0.5), "right")
+        _frame(page, left, right, marks, 0.8)
         page.letters((left, right), ("", ""))
         return page.figure
 
@@ -120,17 +113,22 @@ def draw_figure_large(data: xr.Dataset, size: Size = PAGE) -> Figure:
             marks.append((float(np.median(entropy[magic == 0])), f"N = {count_label(int(n_atoms))}", colour))
         left.plot([], [], "o", color="0.3", label="between magic times")
         left.plot([], [], "o", color="0.3", mfc="none", label="at magic times 2πp/r")
-        right.axhline(0.5, color="0.2", ls="--", zorder=5)
-        left.set(ylabel=_ENTROPY_LABEL, xlim=(0, 1), ylim=(0, None))
-        right.set(ylabel=_SHARE_LABEL, xlim=(0, 1), ylim=(0, 0.7))
-        for axes in (left, right):
-            axes.set_xlabel(_TIME_LABEL)
-            page.dips(axes)
-        page.names_at_right(left, marks, 1.0)
-        page.name(right, "1/2", (1.0, 0.5), "right")
+        _frame(page, left, right, marks, 0.7)
         page.legend(*left.get_legend_handles_labels())
         page.letters((left, right), ("", ""))
         return page.figure
+
+
+def _frame(page: Sheet, left, right, marks: list, top: float) -> None:
+    """Label E(t) and its share of the maximum, with names of the curves, magic times and the half."""
+    right.axhline(0.5, color="0.2", ls="--", zorder=5)
+    left.set(ylabel=_ENTROPY_LABEL, ylim=(0, None))
+    right.set(ylabel=_SHARE_LABEL, ylim=(0, top))
+    for axes in (left, right):
+        axes.set(xlabel=_TIME_LABEL, xlim=(0, 1))
+        page.dips(axes)
+    page.names_at_right(left, marks, 1.0)
+    page.name(right, "1/2", (1.0, 0.5), "right")
 
 
 def draw_zoom(data: xr.Dataset, size: Size = PAGE) -> Figure:

@@ -97,6 +97,16 @@ class CurvePoints:
         pairs += pairs[-1:] * (len(self.even) - 1 - len(pairs))
         return pi_fraction(*np.array(pairs, int).reshape(-1, 2).T)
 
+    @property
+    def magic_levels(self) -> np.ndarray:
+        """Return r of the magic times."""
+        return np.array([one.denominator for one in self.fractions], int)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Return r of all points, by increasing distance; 0 where a time is not magic."""
+        return self.ordered(self.even_levels, self.magic_levels)
+
     def ordered(self, even: np.ndarray, magic: np.ndarray) -> np.ndarray:
         """Merge values at both kinds of points, by increasing distance."""
         order = np.argsort(np.concatenate([self.even, self.magic]), kind="stable")
@@ -144,18 +154,8 @@ def entropy_curve(
     error = np.asarray(found.window_error + found.band_error + found.coarse_error + found.quadrature_error)
     if chain.window is not None and chain.dimension <= chain.n_atoms:
         error = error + (_window_bound(points, chain) if chain.n_ensembles == 3 else math.nan)
-    return EntropyCurve(
-        *[
-            points.ordered(*np.split(values, [n_times]))
-            for values in (
-                points.centre + distances,
-                distances,
-                entropy,
-                np.concatenate([points.even_levels, [one.denominator for one in points.fractions]]).astype(int),
-                error,
-            )
-        ]
-    )
+    distances, entropy, error = (points.ordered(*np.split(one, [n_times])) for one in (distances, entropy, error))
+    return EntropyCurve(points.centre + distances, distances, entropy, points.levels, error)
 
 
 def checked_points(
