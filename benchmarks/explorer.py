@@ -45,7 +45,7 @@ def zoom(page, width: float) -> float:
     page.get_by_role("button", name="Go there").click()
     wait(page, f"Math.abs(width / {width} - 1) < 1e-6")
     page.wait_for_timeout(1500)
-    place = page.locator(".bk-Figure").first.bounding_box()
+    place = page.locator(".answer .bk-Figure").bounding_box()
     page.mouse.move(place["x"] + 0.4 * place["width"], place["y"] + 200)
     start = time.perf_counter()
     page.mouse.wheel(0, -240)

@@ -471,6 +471,12 @@ def test_it_fits_a_phone_and_is_read_aloud(browser, address, tab):
     tab.page.wait_for_function(f"() => {CURVE}.inner_width < 390")
     scrolled = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     assert tab.page.evaluate(scrolled)
+    tab.page.get_by_role("button", name="Keep this curve").click()
+    tab.write("Window", "2.500000001")
+    legend = f"{CURVE}.below.filter((one) => one.type == 'Legend')[0]"
+    tab.page.wait_for_function(f"() => {legend}.items[0]?.label.value.includes('2.5,')")
+    tab.page.wait_for_function(scrolled)  # the legend has been broken into lines
+    assert "\n" in tab.page.evaluate(f"() => {legend}.items[0].label.value")
     tab.write("Atoms N", "many")  # an error, its frame and its colour are judged too
     tab.wait_for("N must be a whole number")
     assert tab.page.evaluate(scrolled)

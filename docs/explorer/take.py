@@ -35,7 +35,7 @@ def main() -> None:
                     page.wait_for_timeout(2000)
                 page.wait_for_function(f"() => /points/.test({STATUS}) && !/computing/.test({STATUS})")
                 before = page.evaluate(STATE)
-                middle = page.locator(".bk-Figure").first.bounding_box()
+                middle = page.locator(".answer .bk-Figure").bounding_box()
                 page.mouse.click(middle["x"] + 0.52 * middle["width"], middle["y"] + 200)
                 page.wait_for_function(f"before => {STATE} !== before", arg=before)
                 page.wait_for_timeout(1000)

@@ -1,6 +1,7 @@
 """Draw the curves that the one asked for is compared with: those kept by hand, and that without noise."""
 
 import dataclasses
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ _LOOKS = [
     ("#8A6D00", [4, 6]),
     ("#777777", [1, 3]),
 ]
+
+_CHARACTER, _SYMBOL = 6.5, 4  # pixels of a character of the legend, and characters that its symbol takes
+_LEAST_CHARACTERS = 20
 
 
 @dataclasses.dataclass(eq=False)
@@ -65,6 +69,10 @@ class Companion:
         self.dots.visible = curve is not None and not self.line.visible
 
 
+def _wrapped(question: Question, most: int) -> str:
+    return "\n".join(textwrap.wrap(question.sentence, most, subsequent_indent="  "))
+
+
 class Companions:
     """Hold all curves of comparison of a plot: the last is that without noise.
 
@@ -83,6 +91,9 @@ class Companions:
         self._own, self._legend = own, Legend(items=[], visible=False, location="bottom_left")
         self._legend.update(border_line_alpha=0, spacing=0, margin=2, padding=2, label_text_font_size="12px")
         figure.add_layout(self._legend, "below")
+        self._question: Question | None = None
+        self._most = 200  # characters of a line of the legend
+        self._named: list[tuple[str, Any]] = []
 
     def ask(self, kept: list[Question], question: Question | None) -> None:
         """Choose what to compare with.
@@ -102,10 +113,23 @@ class Companions:
                 one.view, curve = before.get(asked, (None, None)) if asked is not None else (None, None)
                 one.share = 1.0
                 one.draw(curve)
-        shown = [one for one in self.all if one.question is not None]
-        items = [] if question is None else [LegendItem(label=question.sentence, renderers=[self._own])]
-        items += [LegendItem(label=one.question.sentence, renderers=[one.line]) for one in shown if one.question]
-        self._legend.update(items=items if shown else [], visible=bool(shown))
+        self._question = question
+        self._name()
+
+    def narrow(self, pixels: float) -> None:
+        """Break the lines of the legend where they are wider than the plot."""
+        self._most = max(_LEAST_CHARACTERS, int(pixels / _CHARACTER) - _SYMBOL)
+        self._name()
+
+    def _name(self) -> None:
+        """Write the legend, of the curve asked for and all that it is compared with."""
+        shown = [(one.question, one.line) for one in self.all if one.question is not None]
+        lines = [(self._question, self._own), *shown] if self._question is not None and shown else shown
+        named = [(_wrapped(asked, self._most), line) for asked, line in lines]
+        if named != self._named:
+            self._named = named
+            items = [LegendItem(label=text, renderers=[line]) for text, line in named]
+            self._legend.update(items=items, visible=bool(items))
 
     def label(self, question: Question) -> str:
         """Return a label of the axis of values that is true of all curves."""

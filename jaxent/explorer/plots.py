@@ -141,6 +141,7 @@ class CurvePlot:
 
     def _measured(self, attribute: str, old: Any, new: Any) -> None:
         self._pixels = float(new or _USUAL)
+        self.companions.narrow(self._pixels)
         self._mark()
 
     def _mark(self) -> None:
