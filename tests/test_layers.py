@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import re
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,17 @@ def test_imports_inside_a_package_point_up(package, module):
     names = imported_names(FOLDER / package / f"{module}.py")
     inside = {name.split(".")[2] for name in names if name.startswith(f"jaxent.{package}.")}
     assert inside <= set(layers[: layers.index(module)])  # and none from the package's own __init__
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: str(path.relative_to(FOLDER)))
+def test_matrices_are_decomposed_in_one_module(path):
+    """Elsewhere a batch could be given to LAPACK, which can wait for ever: see `numerics.decompositions`."""
+    if path == FOLDER / "numerics" / "decompositions.py":
+        return
+    names = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    found = {name for name in names if re.fullmatch(r"(jnp|jax|lax|jsp)\.(\w+\.)?linalg\.\w+", name)}
+    assert found <= {"jnp.linalg.norm"}
+    assert not [name for name in imported_names(path) if name.startswith("jax.") and "linalg" in name]
 
 
 def test_public_names_are_sorted_and_exist():

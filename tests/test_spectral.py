@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxent import spectral
+from jaxent.numerics import decompositions
 
 SIZES = [1, 2, 15, 16, 17, 60]  # on both sides of the size from which the matrix is reduced without eigenvectors
 DTYPES = [float, complex]
@@ -407,11 +408,55 @@ def test_several_decompositions_in_one_program_do_not_wait_for_each_other(tmp_pa
 import jax, numpy as np
 jax.config.update("jax_enable_x64", True)
 import jaxent
+from jaxent.spins.moments import CollectiveSpinMoments
+judge = jax.jit(jax.vmap(lambda mean: jaxent.witnesses(CollectiveSpinMoments.measured(mean, np.eye(6), 2))[2].value))
 for _ in range(60):
     np.asarray(jaxent.end_to_end_entropy(jaxent.Chain(3, 50, 3.0), np.linspace(0.1, 3, 400)))
     np.asarray(jaxent.end_to_end_log_negativity(jaxent.Chain(3, 9), np.linspace(0.1, 3, 40), 0.01))
+    np.asarray(judge(np.linspace(0, 1, 60_000).reshape(-1, 6)))
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120, cwd=tmp_path)
+
+
+DECOMPOSITIONS = {"eigh": decompositions.eigh, "svd": decompositions.svd, "cholesky": decompositions.inverse_cholesky}
+OF_LIBRARY = {  # with JAX's own rules
+    "eigh": lambda matrix: tuple(jnp.linalg.eigh(matrix, symmetrize_input=False)),
+    "svd": lambda matrix: (lambda u, s, v: (s, u, v))(*jnp.linalg.svd(matrix, full_matrices=False)),
+    "cholesky": lambda matrix: jnp.linalg.inv(jnp.linalg.cholesky(matrix, symmetrize_input=False)),
+}
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize(("kind", "shape"), [("eigh", (5, 5)), ("svd", (5, 3)), ("svd", (3, 5)), ("cholesky", (4, 4))])
+def test_derivatives_of_decompositions_are_those_of_jax(kind, shape, dtype):
+    generator = np.random.default_rng(3)
+    matrix, tangent = (random_matrix(generator, shape, dtype) for _ in range(2))
+    if kind != "svd":
+        matrix, tangent = (x @ x.conj().T for x in (matrix, tangent))
+    matrix, tangent = jnp.asarray(matrix), jnp.asarray(tangent)
+
+    def twice(decompose):
+        def once(x):
+            return jax.jvp(decompose, (x,), (tangent,))
+
+        return jax.jvp(once, (matrix,), (tangent,))
+
+    for got, expected in zip(*(jax.tree.leaves(twice(x[kind])) for x in (DECOMPOSITIONS, OF_LIBRARY)), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind", DECOMPOSITIONS)
+def test_no_batch_is_given_to_lapack_not_even_by_derivatives(kind):
+    """Two calls of batches could wait for each other; see `numerics.decompositions`."""
+
+    def second(matrix):
+        value = lambda x: sum(jnp.sum(y.real) for y in jax.tree.leaves(DECOMPOSITIONS[kind](x)))  # noqa: E731
+        return jax.jvp(jax.grad(value), (matrix,), (matrix,))
+
+    text = jax.jit(jax.vmap(second)).lower(jnp.ones((7, 3, 3))).as_text()
+    calls = [line for line in text.splitlines() if "lapack_" in line]
+    assert calls
+    assert not [line for line in calls if "tensor<7x" in line]
 
 
 def test_integers_are_promoted():

@@ -19,6 +19,8 @@ from jaxtyping import Array, Bool, Float
 from jaxent import results
 from jaxent.messages import shown
 from jaxent.numerics import rounding
+from jaxent.numerics.algebra import matmul
+from jaxent.numerics.decompositions import eigh, inverse_cholesky
 from jaxent.results import Account, Column
 from jaxent.spectral import eigvalsh, svdvals
 from jaxent.spins.moments import CollectiveSpinMoments, about
@@ -215,16 +217,20 @@ def _where_known(known, value, otherwise=jnp.inf):
 
 def _whitened(covariance, matrix):
     """Compute L^-1 M L^-T, V = L Lᵀ, for M between the same variables; rows are scaled first, so that no digits go."""
-    factor, scale = _factor(covariance)
+    inverse, scale = _inverse_factor(covariance)
     scaled = matrix * scale[:, None] * scale[None, :]
-    half = jax.scipy.linalg.solve_triangular(factor, scaled, lower=True)
-    return jax.scipy.linalg.solve_triangular(factor, half.T, lower=True).T
+    return matmul(matmul(inverse, scaled), inverse.T)
 
 
-def _factor(covariance):
+def _inverse_factor(covariance):
     variances = jnp.diagonal(covariance)
     scale = 1 / jnp.sqrt(jnp.where(variances > 0, variances, 1.0))
-    return jnp.linalg.cholesky(covariance * scale[:, None] * scale[None, :]), scale
+    return inverse_cholesky(covariance * scale[:, None] * scale[None, :]), scale
+
+
+def _log_determinant(covariance):
+    inverse, scale = _inverse_factor(covariance)
+    return -2 * jnp.sum(jnp.log(jnp.diagonal(inverse)) + jnp.log(scale))
 
 
 def _top(matrix):
@@ -238,7 +244,7 @@ def _product(frame: _Frame):
     for own, other in ((gap, total), (total, gap)):  # one end reversed, and as it is
         form = jnp.block([[own * turn, other * turn], [other * turn, own * turn]])
         between = _whitened(frame.both, form)
-        largest.append(_top(jnp.matmul(between, between.T, precision="highest")))
+        largest.append(_top(matmul(between, between.T)))
     return _where_known(frame.known, 1 / jnp.maximum(*largest))
 
 
@@ -259,12 +265,9 @@ def _nuclear_norm(matrix):
 
 def _steering(frame: _Frame, end: int):
     """Compute det(V) / det(V_other) X², which is the determinant of what is left of one end."""
-    factor, scale = _factor(frame.both)
-    log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(factor)) - jnp.log(scale)) - np.log(16.0)
     other = frame.ends[2 - 2 * end : 4 - 2 * end, 2 - 2 * end : 4 - 2 * end]
-    other_factor, other_scale = _factor(other)
-    log_other = 2 * jnp.sum(jnp.log(jnp.diagonal(other_factor)) - jnp.log(other_scale))
-    return _where_known(frame.known, jnp.exp(log_det - log_other) / frame.lengths[end] ** 2)
+    log_quotient = _log_determinant(frame.both) - np.log(16.0) - _log_determinant(other)
+    return _where_known(frame.known, jnp.exp(log_quotient) / frame.lengths[end] ** 2)
 
 
 def _squeezing(n: float, frame: _Frame, end: int):
@@ -286,10 +289,9 @@ def _fisher(frame: _Frame, moments: CollectiveSpinMoments):
     turn = jnp.asarray(_TURN, local.dtype)
     form = 2 * jnp.block([[frame.lengths[0] * turn, blank], [blank, frame.lengths[1] * turn]])
     # Q V^-1 Qᵀ with V^-1 = Pᵀ W^-1 P, W the covariance of sums and differences
-    factor, scale = _factor(frame.both)
-    right = scale[:, None] * jnp.matmul(jnp.asarray(_PAIRS, form.dtype), form.T, precision="highest")
-    half = jax.scipy.linalg.solve_triangular(factor, right, lower=True)
-    bound = jnp.matmul(half.T, half, precision="highest")
+    inverse, scale = _inverse_factor(frame.both)
+    half = matmul(inverse, scale[:, None] * matmul(jnp.asarray(_PAIRS, form.dtype), form.T))
+    bound = matmul(half.T, half)
     return _where_known(frame.known, _top(_whitened(local, bound)) / 4, 0.0)
 
 
@@ -300,11 +302,9 @@ def _shared_variance(covariance):
     scaled = covariance * scale[:, None] * scale[None, :]
     inverse_roots = []
     for part in (scaled[:3, :3], scaled[3:, 3:]):
-        values, vectors = jnp.linalg.eigh(part)
+        values, vectors = eigh(part)
         kept = values > _SMALLEST
         inverse_roots.append(vectors * jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, values, 1.0)), 0.0)[None, :])
     # with both ends white, 1 + the largest singular value of what is between them
-    between = jnp.matmul(
-        inverse_roots[0].T, jnp.matmul(scaled[:3, 3:], inverse_roots[1], precision="highest"), precision="highest"
-    )
+    between = matmul(inverse_roots[0].T, matmul(scaled[:3, 3:], inverse_roots[1]))
     return 1 + jnp.max(svdvals(between))
