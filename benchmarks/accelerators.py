@@ -341,10 +341,12 @@ def programs() -> dict[str, Program]:
         lambda a: (
             jaxent.husimi(a @ a.T, *grid),
             jaxent.spin_wigner(a[0], *grid),
+            jaxent.planar_wigner(a[0], *grid),
+            jaxent.planar_wigner(a @ a.T, *grid),
             jaxent.spin_wigner(a @ a.T, *jaxent.tangent_plane(20, a[0] / 10, a[1])),
         ),
         (21, 21),
-        public="husimi spin_wigner tangent_plane",
+        public="husimi spin_wigner planar_wigner tangent_plane",
     )
     # ---- states and matrices
     size = 24

@@ -274,6 +274,9 @@ def cases_of_arrays() -> dict:
         found = matrix(n)
         return (found @ found.T).astype(complex)
 
+    def coherent(n):
+        return jnp.exp(dicke.log_weights(n - 1) / 2)
+
     def state(n):
         return density(n * n).reshape(n, n, n, n)
 
@@ -328,6 +331,9 @@ def cases_of_arrays() -> dict:
     found["state_fidelity"] = (given(state, lambda rho: jaxent.state_fidelity(rho, jnp.ones(rho.shape[:2]))), (45,))
     found["husimi"] = (given(density, lambda rho: jaxent.husimi(rho, jnp.ones(2), jnp.ones(2))), (1500,))
     found["spin_wigner"] = (given(density, lambda rho: jaxent.spin_wigner(rho, jnp.ones(2), jnp.ones(2))), (1000,))
+    planar = lambda state: jaxent.planar_wigner(state, jnp.ones(2), jnp.ones(2))  # noqa: E731
+    found["planar_wigner"] = (given(lambda n: jnp.outer(coherent(n), coherent(n)), planar), (1500,))
+    found["planar_wigner: vector"] = (given(coherent, planar), (3 * 10**6,))
     return found | {
         "normalized_entropy": (given(angles, lambda x: jaxent.normalized_entropy(x, 10)), (2 * 10**7,)),
         "dicke.x_overlap": (given(angles, lambda x: dicke.x_overlap(100, 40, x)), (2 * 10**6,)),

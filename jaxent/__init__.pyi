@@ -61,6 +61,7 @@ from .outcomes.sampling import sample_outcomes
 from .phase_space.directions import tangent_plane
 from .phase_space.ends import end_to_end_husimi
 from .phase_space.husimi import husimi
+from .phase_space.planar import planar_wigner
 from .phase_space.wigner import spin_wigner
 from .protocol.curve import EntropyCurve, entropy_curve
 from .protocol.ends import (
@@ -181,6 +182,7 @@ __all__ = [
     "pi_fraction",
     "pi_fractions_up_to",
     "plan_entropy",
+    "planar_wigner",
     "planned_entropy",
     "purity",
     "reached_times",

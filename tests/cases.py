@@ -67,6 +67,8 @@ FUNCTIONS = {
         jaxent.husimi(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1), t, 0.3),
         jaxent.spin_wigner(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1), t, 0.3),
         jaxent.spin_wigner(on_tensor(t, x, q)[0], 0.3, t),
+        jaxent.planar_wigner(steps.reduced_density_matrix(EVEN, on_tensor(t, x, q), 1), t, 0.3),
+        jaxent.planar_wigner(on_tensor(t, x, q)[0], 0.3, t),
         *jaxent.tangent_plane(9, t, 0.2, 0.1),
     ),
     "x basis": lambda t, x, q: dicke.x_basis(9, q),

@@ -80,6 +80,7 @@ CODE = """if True:
         husimi_at: dict(last_direction=(1.0, 0.3), measurement=None),
         jaxent.husimi: dict(state=BELL[0], theta=1.0, phi=0.3, chain=None),
         jaxent.spin_wigner: dict(state=BELL[0], theta=1.0, phi=0.3, chain=None),
+        jaxent.planar_wigner: dict(state=np.ones(5), theta=1.0, phi=0.3, chain=None),
         jaxent.tangent_plane: dict(n_atoms=9, x=0.3, y=0.2, centre=0.1),
         jaxent.end_to_end_log_negativity: NOISY | dict(tolerance=None, measurement=None),
         jaxent.end_to_end_renyi_entropy: DENSE | dict(alpha=2.0, tolerance=1e-8),

@@ -76,7 +76,7 @@ PACKAGES = {
         "stochastic",
         "master_equation",
     ],
-    "phase_space": ["directions", "husimi", "wigner", "banded", "ends"],
+    "phase_space": ["directions", "husimi", "wigner", "planar", "banded", "ends"],
     "spins": ["kernel", "moments", "linear_witnesses", "modular_witness", "teleportation"],
     "outcomes": ["sampling", "decoding", "averages"],
     "analysis": [

@@ -121,6 +121,117 @@ def test_the_wigner_function_of_a_coherent_state_is_a_sum_of_legendre_polynomial
     assert found.argmax() == 6
 
 
+# ------------------------------------------------- the Wigner function of number and azimuth
+
+
+def near_equator(n_atoms: int, mixed: bool) -> np.ndarray:
+    """A random state of the binomial's populations, or three of them mixed."""
+    size = n_atoms + 1
+    waves = np.exp(2j * math.pi * rng.random((3, size))) * np.sqrt(comb(n_atoms, np.arange(size)) / 2.0**n_atoms)
+    return np.einsum("na,nb->ab", waves, waves.conj()) / 3 if mixed else waves[0]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("n_atoms", [6, 31])
+def test_planar_wigner_functions_are_the_double_sum(n_atoms, mixed):
+    state = near_equator(n_atoms, mixed)
+    rho = state if mixed else np.outer(state, state.conj())
+    k = np.arange(n_atoms + 1)
+    expected = np.empty((len(THETA), len(PHI)))
+    for i, theta in enumerate(THETA):
+        kernel = np.sinc(n_atoms * math.cos(theta / 2) ** 2 - (k[:, None] + k) / 2)
+        for j, phi in enumerate(PHI):
+            expected[i, j] = np.sum(rho * np.exp(1j * phi * (k[:, None] - k)) * kernel).real * n_atoms / (4 * math.pi)
+    np.testing.assert_allclose(jaxent.planar_wigner(state, *GRID), expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(jaxent.planar_wigner(state, GRID[0].T, GRID[1].T), expected.T, rtol=0, atol=1e-13)
+    pairs = np.broadcast_arrays(*GRID)
+    np.testing.assert_allclose(jaxent.planar_wigner(state, *pairs), expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_planar_wigner_functions_have_the_distributions_of_number_and_azimuth(mixed):
+    """At whole numbers k the integral over φ is ρ_kk; the sum over halves of k is the density of φ twice."""
+    n_atoms = 200  # of lobes, as the sum ends at the poles
+    lobes = coherent_at_the_equator(n_atoms, 0.4), 0.5j * coherent_at_the_equator(n_atoms, -0.7)
+    rho = sum(np.outer(lobe, lobe.conj()) for lobe in lobes) if mixed else np.outer(sum(lobes), sum(lobes).conj())
+    rho = rho / np.trace(rho)
+    state = rho if mixed else sum(lobes)
+    k, phi = np.arange(n_atoms + 1), 2 * math.pi * np.arange(401) / 401
+    values = jaxent.planar_wigner(state, 2 * np.arccos(np.sqrt(k / n_atoms))[:, None], phi[None, :]) * 2 / n_atoms
+    np.testing.assert_allclose(np.mean(values, axis=1) * 2 * math.pi, np.diagonal(rho).real, rtol=0, atol=1e-13)
+    halves = np.arange(2 * n_atoms + 1) / 2
+    values = jaxent.planar_wigner(state, 2 * np.arccos(np.sqrt(halves / n_atoms))[:, None], phi[None, :]) * 2 / n_atoms
+    waves = np.exp(1j * phi[:, None] * k)
+    expected = np.einsum("pm,mn,pn->p", waves, rho, waves.conj()).real / (2 * math.pi)
+    np.testing.assert_allclose(np.sum(values, axis=0) / 2, expected, rtol=0, atol=1e-13)
+
+
+STATES_NEAR_A_POINT = {  # of x = (2k - N)/√N
+    "coherent": lambda x: 1 + 0 * x,
+    "first excitation": lambda x: x,
+    "cat": lambda x: np.cos(1.5 * x),
+    "squeezed": lambda x: np.exp(0.5j * x**2),
+}
+
+
+@pytest.mark.parametrize("kind", STATES_NEAR_A_POINT)
+def test_the_planar_wigner_function_is_the_limit_of_that_of_the_spin(kind):
+    errors = []
+    for n_atoms in (100, 400, 1600):
+        x = (2 * np.arange(n_atoms + 1) - n_atoms) / math.sqrt(n_atoms)
+        state = np.exp(dicke.log_weights(n_atoms) / 2) * STATES_NEAR_A_POINT[kind](x)
+        theta, phi = jaxent.tangent_plane(n_atoms, np.linspace(-3, 3, 13), np.linspace(-4, 4, 17))
+        planar, exact = (
+            np.asarray(function(state, theta[:, None], phi[None, :])) / n_atoms
+            for function in (jaxent.planar_wigner, jaxent.spin_wigner)
+        )
+        errors.append(n_atoms * np.abs(planar - exact).max())
+    assert 0.05 < errors[0] < 0.6
+    np.testing.assert_allclose(errors[1:], errors[0], rtol=0.15)
+
+
+def test_lobes_around_the_equator_are_those_of_the_spin():
+    n_atoms = 900
+    lobes = [coherent_at_the_equator(n_atoms, 2 * math.pi * j / 3) for j in range(3)]
+    rho = np.mean([np.outer(lobe, lobe.conj()) for lobe in lobes], axis=0)
+    theta, phi = np.linspace(1.5, 1.64, 5)[:, None], np.linspace(-3.1, 3.1, 63)[None, :]
+    planar, exact = (np.asarray(f(rho, theta, phi)) for f in (jaxent.planar_wigner, jaxent.spin_wigner))
+    assert exact.max() > 40
+    np.testing.assert_allclose(planar, exact, rtol=0, atol=0.2)
+
+
+def coherent_at_the_equator(n_atoms: int, phi: float) -> np.ndarray:
+    return np.exp(dicke.log_weights(n_atoms) / 2) * np.exp(-1j * phi * np.arange(n_atoms + 1))
+
+
+@pytest.mark.parametrize("n_atoms", [10**6, 10**10])
+def test_planar_wigner_functions_of_many_atoms_are_those_of_an_oscillator(n_atoms):
+    """Coherent state, first excitation, and two coherent states 2a apart: closed forms, right to O(1/N)."""
+    chain, a = Chain(3, n_atoms, 10.0), 2.0
+    x, y = np.linspace(-2, 2, 9)[:, None], np.linspace(-3, 3, 7)[None, :]
+    theta, phi = jaxent.tangent_plane(n_atoms, x, y)
+    place = (2 * chain.states - n_atoms) / math.sqrt(n_atoms)
+    root = np.exp(dicke.log_weights(n_atoms, chain.window) / 2)
+    gauss = np.exp(-(x**2 + y**2) / 2) / (2 * math.pi)
+    fringes = np.exp(-(x**2) / 2) * np.cos(a * x) * np.exp(-(y**2) / 2)
+    lobes = np.exp(-(x**2) / 2) * (np.exp(-((y - a) ** 2) / 2) + np.exp(-((y + a) ** 2) / 2)) / 2
+    expected = {
+        "coherent": (root, gauss),
+        "first excitation": (root * place, gauss * (x**2 + y**2 - 1)),
+        "cat": (root * np.cos(a * place / 2), (lobes + fringes) / (2 * math.pi * (1 + math.exp(-(a**2) / 2)))),
+    }
+    for state, values in expected.values():
+        found = jaxent.planar_wigner(state, theta, phi, chain=chain) / n_atoms
+        np.testing.assert_allclose(found, np.broadcast_to(values, found.shape), rtol=0, atol=3 / n_atoms + 1e-11)
+
+
+def test_states_far_from_the_equator_have_no_planar_wigner_function():
+    pole = np.eye(9)[8]
+    with pytest.raises(ValueError, match=r"near the equator, with a root mean square of S_z up to N/2, but has 1 N"):
+        jaxent.planar_wigner(pole, 1.0, 0.0)
+    assert np.isnan(jax.jit(jaxent.planar_wigner)(pole, 1.0, 0.0))
+
+
 def test_husimi_of_a_million_atoms_agrees_with_mpmath():
     """The first end for the last in |k_3⟩, t = 1, outcome N: ratios of binomials in 40 digits over the same window."""
     n_atoms, last, time = 10**6, 500_321, 1.0
@@ -208,6 +319,19 @@ def test_the_first_end_is_that_of_the_whole_chain(result, rates):
     rate = jaxent.EnsembleRates(np.array(rates)) if any(rates) else 0.0
     found = jaxent.end_to_end_husimi(Chain(3, n_atoms), time, *GRID, rate, outcome, offset, **result)
     np.testing.assert_allclose(found, husimi_of(rho), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("n_ensembles", "outcomes", "offsets"), [(3, [1], [0.3]), (4, [1, 2], [0.3, 0.5]), (5, [0, 1, 2], [0.3, 0.5, 0.2])]
+)
+def test_the_last_end_is_the_first_of_the_mirrored_chain(n_ensembles, outcomes, offsets):
+    """As the how-to guide *Draw one end on its sphere* has it, against the density matrix of both ends."""
+    chain, time, rates = Chain(n_ensembles, 2), 0.8, np.linspace(0.02, 0.1, n_ensembles)
+    sign = (-1) ** n_ensembles
+    expected = husimi_of(oracles.dephased_state(n_ensembles, 2, time, rates, outcomes, offsets)[1, :, 1, :])
+    mirrored = outcomes[::-1], sign * np.array(offsets[::-1])
+    found = jaxent.end_to_end_husimi(chain, time, GRID[0], sign * GRID[1], rates[::-1], *mirrored, last_state=1)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("result", ["traced out", "Dicke state"])

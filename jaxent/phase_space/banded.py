@@ -21,7 +21,7 @@ from jaxent import dicke
 from jaxent.chain import Chain
 from jaxent.noise import measured_ensemble
 from jaxent.numerics.algebra import matmul, multiply, multiply_each
-from jaxent.phase_space.directions import Directions, harmonic_sum, values_over
+from jaxent.phase_space.directions import Directions, harmonic_sum, values_over, waves
 from jaxent.protocol import dense, matrix_product
 from jaxent.runtime import execution, memory
 from jaxent.times import turns, turns_of_products, unit
@@ -128,10 +128,11 @@ def _values(grid: bool, n_atoms: Any, first: Any, bands: Any, theta: Any, phi: A
     states = first + jax.lax.iota(jnp.result_type(int), size)
     lower = jnp.maximum(jax.lax.iota(int, size)[None, :] - jax.lax.iota(int, count)[:, None], 0)
 
-    def row(angle, waves):
+    def row(angle, table):
         amplitudes = dicke.overlap(n_atoms, states, angle / (4 * jnp.pi))
         sums = jnp.sum(multiply(multiply_each(amplitudes[lower], amplitudes), bands), axis=1)
-        return harmonic_sum(sums, waves)
+        return harmonic_sum(sums, table)
 
-    found = values_over(grid, theta, phi, count, row, 2 * count * size + (phi.size if grid else 1))
+    of_azimuths = functools.partial(waves, count)
+    found = values_over(grid, theta, phi, of_azimuths, row, 2 * count * size + (phi.size if grid else count))
     return found * ((jnp.asarray(n_atoms, found.dtype) + 1) / (4 * np.pi))

@@ -20,7 +20,7 @@ from jaxent.messages import shown
 from jaxent.runtime import memory
 from jaxent.times import turns, unit
 
-__all__ = ["Directions", "diagonal_sums", "harmonic_sum", "tangent_plane", "values_over"]
+__all__ = ["Directions", "antidiagonal_sums", "diagonal_sums", "harmonic_sum", "tangent_plane", "values_over", "waves"]
 
 _AT_ONCE = 2**21  # numbers that a tile of polar angles may hold
 
@@ -75,29 +75,30 @@ class Directions(NamedTuple):
         return jnp.transpose(both, pairs).reshape(shape)
 
 
-def values_over(grid: bool, theta: Any, phi: Any, size: int, row: Callable, row_size: int) -> jax.Array:
-    """Evaluate a function of one polar angle and some azimuths over directions.
+def values_over(grid: bool, angles: Any, others: Any, table: Callable, row: Callable, row_size: int) -> jax.Array:
+    """Evaluate a function of one angle and some of the other kind over directions.
 
     Args:
         grid: whether directions are all pairs.
-        theta: polar angles, shape (n,).
-        phi: azimuths, of shape (m,) or (n,).
-        size: D, number of Dicke states.
-        row: function of θ and waves e^(ijφ), shape (m, D), j = 0…D-1, that returns m real numbers.
-        row_size: numbers that `row` holds at once.
+        angles: polar angles or azimuths, shape (n,).
+        others: those of the other kind, of shape (m,) or (n,).
+        table: function of angles of the other kind, shape (m,), that returns what `row` takes of them, of m rows.
+        row: function of one angle and such a table that returns m real numbers.
+        row_size: numbers that `row` and one row of the table hold at once.
 
     Returns:
         array of shape (n, m) for a grid, else (n,).
     """
-
-    def waves(angles):
-        index = np.arange(size)
-        return unit(jax.vmap(lambda angle: turns(index, angle))(angles))
-
     if grid:
-        common = waves(phi)
-        return _mapped(lambda one: row(one, common), theta, row_size)
-    return _mapped(lambda one: row(one[0], waves(one[1][None]))[0], (theta, phi), row_size + size)
+        common = table(others)
+        return _mapped(lambda one: row(one, common), angles, row_size)
+    return _mapped(lambda one: row(one[0], table(one[1][None]))[0], (angles, others), row_size)
+
+
+def waves(size: int, angles: Any) -> jax.Array:
+    """Compute e^(ijφ) for j = 0…D-1, shape (m, D)."""
+    index = np.arange(size)
+    return unit(jax.vmap(lambda angle: turns(index, angle))(angles))
 
 
 def _mapped(function: Callable, points: Any, size: int) -> jax.Array:
@@ -113,14 +114,23 @@ def diagonal_sums(matrix: jax.Array) -> jax.Array:
     >>> diagonal_sums(jnp.array([[1, 2], [4, 8]])).tolist()
     [9, 4]
     """
+    return antidiagonal_sums(matrix[:, ::-1])[matrix.shape[0] - 1 :]
+
+
+def antidiagonal_sums(matrix: jax.Array) -> jax.Array:
+    """Compute Σ_k X[k, s-k] for s = 0…2D-2, without scattering.
+
+    >>> antidiagonal_sums(jnp.array([[1, 2], [4, 8]])).tolist()
+    [1, 6, 8]
+    """
     size = matrix.shape[0]
-    padded = jnp.pad(matrix[:, ::-1], ((0, 0), (0, size)))  # row k, read in rows one shorter, moves by k places
+    padded = jnp.pad(matrix, ((0, 0), (0, size)))  # row k, read in rows one shorter, moves by k places
     skew = padded.reshape(-1)[: size * (2 * size - 1)].reshape(size, 2 * size - 1)
-    return jnp.sum(skew, axis=0)[size - 1 :]
+    return jnp.sum(skew, axis=0)
 
 
 def harmonic_sum(sums: jax.Array, waves: jax.Array) -> jax.Array:
-    """Compute r_0 + 2 Re Σ_(s>0) r_s e^(isφ) from `diagonal_sums` and the waves of `values_over`."""
+    """Compute r_0 + 2 Re Σ_(s>0) r_s e^(isφ) from `diagonal_sums` and `waves`."""
     doubled = jnp.concatenate([sums[:1], 2 * sums[1:]])
     return jnp.matmul(waves, doubled.astype(waves.dtype), precision="highest").real
 

@@ -23,7 +23,7 @@ from jaxent.chain import Chain
 from jaxent.entanglement import states
 from jaxent.messages import shown
 from jaxent.numerics.algebra import multiply
-from jaxent.phase_space.directions import Directions, diagonal_sums, harmonic_sum, values_over
+from jaxent.phase_space.directions import Directions, diagonal_sums, harmonic_sum, values_over, waves
 from jaxent.runtime import execution
 
 __all__ = ["checked_end", "husimi", "of_state"]
@@ -102,15 +102,16 @@ def _values(grid: bool, n_atoms: Any, first: Any, state: Any, theta: Any, phi: A
     size = state.shape[0]
     states_k = first + jax.lax.iota(jnp.result_type(int), size)
 
-    def of_vector(angle, waves):
+    def of_vector(angle, table):
         amplitudes = multiply(dicke.overlap(n_atoms, states_k, angle / (4 * jnp.pi)), state)
-        return jnp.abs(jnp.matmul(waves, amplitudes.astype(waves.dtype), precision="highest")) ** 2
+        return jnp.abs(jnp.matmul(table, amplitudes.astype(table.dtype), precision="highest")) ** 2
 
-    def of_matrix(angle, waves):
+    def of_matrix(angle, table):
         amplitudes = dicke.overlap(n_atoms, states_k, angle / (4 * jnp.pi))
         kernel = amplitudes[:, None] * amplitudes[None, :]
-        return harmonic_sum(diagonal_sums(multiply(kernel, state)), waves)
+        return harmonic_sum(diagonal_sums(multiply(kernel, state)), table)
 
     row, row_size = (of_vector, size) if state.ndim == 1 else (of_matrix, 2 * size**2)
-    found = values_over(grid, theta, phi, size, row, row_size + (phi.size if grid else 1))
+    of_azimuths = functools.partial(waves, size)
+    found = values_over(grid, theta, phi, of_azimuths, row, row_size + (phi.size if grid else size))
     return found * ((jnp.asarray(n_atoms, found.dtype) + 1) / (4 * np.pi))

@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 from jaxent import arguments
 from jaxent.chain import Chain
 from jaxent.numerics.algebra import between_diagonals, matmul, multiply, multiply_each, scaled_columns
-from jaxent.phase_space.directions import Directions, diagonal_sums, harmonic_sum, values_over
+from jaxent.phase_space.directions import Directions, diagonal_sums, harmonic_sum, values_over, waves
 from jaxent.phase_space.husimi import checked_end
 from jaxent.runtime import execution, memory
 from jaxent.times import turns, unit
@@ -55,7 +55,7 @@ def spin_wigner(
         real array of the shape to which the angles broadcast.
 
     Raises:
-        ValueError: as `husimi`, and beyond 2000 atoms, where `husimi` on the `tangent_plane` is what can be drawn.
+        ValueError: as `husimi`, and beyond 2000 atoms, where `planar_wigner` takes states near the equator.
 
     References:
         J. P. Dowling, G. S. Agarwal, W. P. Schleich, Phys. Rev. A 49, 4101 (1994); J. C. Várilly, J. M. Gracia-Bondía,
@@ -65,8 +65,8 @@ def spin_wigner(
     n_atoms = chain.n_atoms if hasattr(chain, "n_atoms") and chain is not None else max(shape[:1] or (1,)) - 1
     if n_atoms > _MOST_ATOMS:
         raise ValueError(
-            f"Argument `state` must be of at most {_MOST_ATOMS} atoms, but is of {n_atoms}: beyond, W oscillates "
-            "faster than one can draw; use jaxent.husimi at directions of jaxent.tangent_plane."
+            f"Argument `state` must be of at most {_MOST_ATOMS} atoms, but is of {n_atoms}; near the equator use its "
+            "limit jaxent.planar_wigner, at directions of jaxent.tangent_plane."
         )
     what, instead = f"The Wigner function of n_atoms = {n_atoms}", "use fewer atoms or directions, or jaxent.husimi"
     memory.check_memory((40 if len(shape) < 2 else 100) * (n_atoms + 1) ** 2, what, instead)
@@ -97,23 +97,23 @@ def _values(grid: bool, kernel: Any, vectors: Any, state: Any, theta: Any, phi: 
         """Compute e^(-iθ S_y/2) in the eigenvectors of S_y."""
         return unit(-turns(2 * index - (size - 1), angle, 1))
 
-    def of_vector(angle, waves):
+    def of_vector(angle, table):
         # ⟨m| R† ρ R |m⟩: the state is turned back, by φ about z and then by θ about y
-        back = multiply_each(waves, multiply(state, quarter))
+        back = multiply_each(table, multiply(state, quarter))
         inner = multiply_each(matmul(back, vectors), turned(angle).conj())
         return jnp.matmul(jnp.abs(matmul(inner, vectors.T)) ** 2, kernel, precision="highest")
 
-    def of_matrix(angle, waves):
+    def of_matrix(angle, table):
         rotation = matmul(scaled_columns(vectors, turned(angle)), vectors.T)
         rotation = between_diagonals(quarter.conj(), rotation, quarter).real
         symbol = matmul(scaled_columns(rotation, kernel), rotation.T)
-        return harmonic_sum(diagonal_sums(multiply(symbol, state)), waves)
+        return harmonic_sum(diagonal_sums(multiply(symbol, state)), table)
 
     if state.ndim == 1:
         row, row_size = of_vector, 2 * size * (phi.size if grid else 1)
     else:
         row, row_size = of_matrix, 6 * size**2
-    return values_over(grid, theta, phi, size, row, row_size) * (size / (4 * np.pi))
+    return values_over(grid, theta, phi, functools.partial(waves, size), row, row_size) * (size / (4 * np.pi))
 
 
 @functools.lru_cache(maxsize=4)
