@@ -57,10 +57,11 @@ def eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 @eigh.defjvp
-def _(primals, tangents):
+def _eigh_jvp(primals, tangents):
     """Compute dλ_i = (V† dA V)_ii and dV = V [(V† dA V)_ij / (λ_j - λ_i)], whose diagonal is 0."""
     values, vectors = eigh(*primals)
-    turned = _turned(vectors.conj().T, *tangents, vectors)
+    (tangent,) = tangents
+    turned = _turned(vectors.conj().T, tangent, vectors)
     change = multiply(_reciprocal(values[None, :] - values[:, None]), turned)
     return (values, vectors), (jnp.diagonal(turned).real, matmul(vectors, change))
 
@@ -74,7 +75,7 @@ def svd(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 @svd.defjvp
-def _(primals, tangents):
+def _svd_jvp(primals, tangents):
     """Compute dσ_i = Re P_ii with P = U† dA V, dU and dV (J. Townsend, Differentiating the SVD, 2016).
 
     dU = U (F ∘ [P Σ + Σ P†] + diag (P - P†) / 2Σ) + (1 - U U†) dA V Σ^-1 with F_ij = 1 / (σ_j² - σ_i²), and dV in the
@@ -110,10 +111,11 @@ def inverse_cholesky(matrix: jax.Array) -> jax.Array:
 
 
 @inverse_cholesky.defjvp
-def _(primals, tangents):
+def _inverse_cholesky_jvp(primals, tangents):
     """Compute dW = -Φ W: Φ, of W dA W†, its lower triangle with half the diagonal, is L^-1 dL."""
     inverse = inverse_cholesky(*primals)
-    turned = _turned(inverse, *tangents, inverse.conj().T)
+    (tangent,) = tangents
+    turned = _turned(inverse, tangent, inverse.conj().T)
     half = jnp.tril(turned) - jnp.diag(jnp.diagonal(turned) / 2)
     return inverse, -matmul(half, inverse)
 
