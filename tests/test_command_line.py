@@ -242,8 +242,9 @@ def test_a_curve_is_drawn_and_its_numbers_are_those_of_brute_force(jaxent_comman
     code, out, err = jaxent_command(*words)
     assert (code, out, err) == (0, f"wrote {picture}\nwrote {table}\n", "")
     assert picture.read_bytes().startswith(b"\x89PNG")
-    n_atoms, times, entropies, levels = np.genfromtxt(table, delimiter=",", skip_header=1).T
-    assert table.read_text().startswith("n_atoms,time,entropy_bits,levels\n")
+    n_atoms, times, entropies, errors, levels = np.genfromtxt(table, delimiter=",", skip_header=1).T
+    assert table.read_text().startswith("n_atoms,time,entropy_bits,error_bits,levels\n")
+    assert ((errors >= 0) & (errors < 1e-9)).all()
     assert set(n_atoms) == {3, 16}
     for n, t, entropy in zip(n_atoms.astype(int), times, entropies, strict=True):
         assert entropy == pytest.approx(float(oracles.entropy_mp(n, t, n)), abs=1e-10)
@@ -258,7 +259,7 @@ def test_a_curve_takes_outcomes_and_offsets_and_its_files_hold_the_same_numbers(
     words = ["curve", "-n", "3", "6", "--outcomes", "N-1", "--phase-offset", "pi/8", "--stop", "4", "--times", "6"]
     code, _, err = jaxent_command(*words, *[word for path in files.values() for word in ("--out", str(path))])
     assert (code, err) == (0, "")
-    n_atoms, times, entropies, levels = np.genfromtxt(files["csv"], delimiter=",", skip_header=1).T
+    n_atoms, times, entropies, errors, levels = np.genfromtxt(files["csv"], delimiter=",", skip_header=1).T
     for n, t, entropy in zip(n_atoms.astype(int), times, entropies, strict=True):
         assert entropy == pytest.approx(float(oracles.entropy_mp(n, t, n - 1, math.pi / 8)), abs=1e-9)
     assert set(levels) == {0, 2}
@@ -269,6 +270,7 @@ def test_a_curve_takes_outcomes_and_offsets_and_its_files_hold_the_same_numbers(
             one = data.sel(n_atoms=n).dropna("point", how="any")
             np.testing.assert_array_equal(one.entropy, entropies[n_atoms == n])
             np.testing.assert_array_equal(one.time, times[n_atoms == n])
+            np.testing.assert_array_equal(one.error, errors[n_atoms == n])
             np.testing.assert_array_equal(one.levels, levels[n_atoms == n])
     assert "<svg" in files["svg"].read_text()
 
@@ -278,12 +280,16 @@ def test_a_curve_under_noise_is_the_log_negativity(jaxent_command, tmp_path):
     words = ["curve", "-n", "4", "--dephasing-rate", "0.02", "--resolution", "1", "--times", "4", "--out", str(table)]
     code, _, err = jaxent_command(*words)
     assert (code, err) == (0, "")
-    assert table.read_text().startswith("n_atoms,time,log_negativity_bits,levels\n")
-    _, times, values, _ = np.genfromtxt(table, delimiter=",", skip_header=1).T
+    assert table.read_text().startswith("n_atoms,time,log_negativity_bits,error_bits,levels\n")
+    _, times, values, errors, _ = np.genfromtxt(table, delimiter=",", skip_header=1).T
     record = jaxent.Measurement(1.0)
     for t, value in zip(times, values, strict=True):
         wanted = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 4), t, 0.02, measurement=record)
         assert value == pytest.approx(float(wanted), abs=1e-10)
+    assert set(errors) == {1e-9}
+    windowed = ["curve", "-n", "40", "--window", "1", "-g", "0.1", "--times", "1", "--stop", "1", "--out", str(table)]
+    assert jaxent_command(*windowed)[0] == 0
+    assert np.isnan(np.genfromtxt(table, delimiter=",", skip_header=1).T[3]).all()
     code, _, err = jaxent_command("curve", "-n", "4", "--start", "2", "--stop", "1", "-g", "0.1")
     assert (code, err.count("\n")) == (2, 1)
 

@@ -64,6 +64,7 @@ def test_outputs_are_told_apart():
     assert not same("1.0", "1.0 1.0")
 
 
+@pytest.mark.timeout(900)  # a page of many examples, on a busy machine
 @pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_examples_print_what_is_shown(page, tmp_path, monkeypatch):

@@ -142,8 +142,10 @@ def _values(jaxent, chain, times: Any, outcomes: Any, offsets: Any, noise: dict[
     if chain.n_ensembles == 3 and chain.dimension > _MOST_DENSE_STATES:
         found = jaxent.log_negativity_with_errors(*arguments, **noise["detectors"])
         return np.asarray(found.value), np.asarray(found.error)
+    from jaxent.noise.log_negativity import DENSE_ERROR
+
     value = np.asarray(jaxent.end_to_end_log_negativity(*arguments, **noise["detectors"]))
-    return value, np.zeros(value.shape)
+    return value, np.full(value.shape, DENSE_ERROR if chain.window is None else np.nan)  # the window's is not known
 
 
 def _words(window: float | None, measurement: console.DetectorOptions, rate: list[float] | None) -> list[str]:
@@ -157,10 +159,10 @@ def _words(window: float | None, measurement: console.DetectorOptions, rate: lis
 
 
 def _write_table(path: Path, n_atoms: list[int], curves: list, quantity: str, title: str) -> None:
-    lines = [f"n_atoms,time,{quantity.replace(' ', '_')}_bits,levels"]
+    lines = [f"n_atoms,time,{quantity.replace(' ', '_')}_bits,error_bits,levels"]
     for n, one in zip(n_atoms, curves, strict=True):
-        columns = (one.time.tolist(), one.entropy.tolist(), one.levels.tolist())
-        lines += [f"{n},{t!r},{value!r},{r}" for t, value, r in zip(*columns, strict=True)]
+        columns = (one.time.tolist(), one.entropy.tolist(), one.error.tolist(), one.levels.tolist())
+        lines += [f"{n},{t!r},{value!r},{error!r},{r}" for t, value, error, r in zip(*columns, strict=True)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -48,7 +48,7 @@ _LEAST_NOISE = 3.0  # γ̄tN below which the envelope's expansion is not tried
 _QUICK, _PATIENT = 0.5, 120.0  # seconds: dense matrices are preferred below, and not tried beyond
 _WINDOW_SHARE = 1 / 4  # of the tolerance
 _WIDEST = 8.0
-_DENSE_ERROR = 1e-9
+DENSE_ERROR = 1e-9
 
 
 class LogNegativityWithErrors(NamedTuple):
@@ -388,7 +388,7 @@ class _Point:
         method, found = self.route()
         if method == "dense":
             value = float(self._dense_value())
-            return LogNegativityWithErrors(value, method, 0.0, 0.0, 0.0, 0.0, self.dense[1], _DENSE_ERROR)
+            return LogNegativityWithErrors(value, method, 0.0, 0.0, 0.0, 0.0, self.dense[1], DENSE_ERROR)
         if method == "pure" and self.duration == 0:
             self._refuse_impossible_at_start()
             return LogNegativityWithErrors(0.0, method, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a product state
