@@ -121,6 +121,8 @@ def test_bad_input_is_one_sentence(jaxent_command, arguments, words):
         ("optimize 1 -n 5 --plot {}/missing/a.png", "`plot` must be in a folder that exists"),
         ("curve -n 5 --out {}", "Argument `out` must end in .png, .pdf, .svg, .csv or .nc"),
         ("curve -n 5 --out {}/folder.png", "/folder.png', and that is a folder"),
+        ("curve -n 5 --times 1", "Argument `times` must be an integer of at least 2, but is 1"),
+        ("curve -n 5 --start pi --stop 2", "Argument `stop` must be later than `start` = pi, but is 2"),
         ("curve -n 5 --stop soon", "`time` must be a number or a multiple of π like 2pi/3, but is 'soon'"),
         ("reproduce --figure 7", "Argument `figure` must be one of protocol, 1, 1-large, zoom"),
         ("reproduce --width poster", "Argument `width` must be one of column, page, slide, but is 'poster'"),
@@ -287,7 +289,7 @@ def test_a_curve_under_noise_is_the_log_negativity(jaxent_command, tmp_path):
         wanted = jaxent.end_to_end_log_negativity(jaxent.Chain(3, 4), t, 0.02, measurement=record)
         assert value == pytest.approx(float(wanted), abs=1e-10)
     assert set(errors) == {1e-9}
-    windowed = ["curve", "-n", "40", "--window", "1", "-g", "0.1", "--times", "1", "--stop", "1", "--out", str(table)]
+    windowed = ["curve", "-n", "40", "--window", "1", "-g", "0.1", "--times", "2", "--stop", "1", "--out", str(table)]
     assert jaxent_command(*windowed)[0] == 0
     assert np.isnan(np.genfromtxt(table, delimiter=",", skip_header=1).T[3]).all()
     code, _, err = jaxent_command("curve", "-n", "4", "--start", "2", "--stop", "1", "-g", "0.1")

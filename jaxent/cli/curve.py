@@ -60,12 +60,16 @@ def curve(
     for path in out:
         console.output_file("out", path, (".png", ".pdf", ".svg", ".csv", ".nc"))
     jaxent = console.library()
+    from jaxent.conversion import whole_number
     from jaxent.paper.claims import GOLDEN
     from jaxent.sweep import save
 
     console.alone("n_atoms", n_atoms)
     first, last = (time_texts.time_number(text) for text in (start, stop))
-    step = (last - first) / max(times, 1)
+    if not first < last:
+        raise ValueError(f"Argument `stop` must be later than `start` = {start}, but is {stop}.")
+    times = whole_number("times", times, 2)
+    step = (last - first) / times
     edges = (first + GOLDEN * step, last - (1 - GOLDEN) * step)  # no evenly spaced time is a magic time of small r
     chains = [jaxent.Chain(n_ensembles, n, window) for n in n_atoms]
     noise = _noise(jaxent, dephasing_rate, measurement)
