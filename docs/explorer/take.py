@@ -21,7 +21,7 @@ def main() -> None:
         address = server.stdout.readline().split()[0]
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1100, "height": 730})
+            page = browser.new_page(viewport={"width": 1100, "height": 1010})
             page.set_default_timeout(300_000)
             page.goto(address)
             page.get_by_label("Atoms N").fill("10^6")
@@ -35,9 +35,11 @@ def main() -> None:
                     page.wait_for_timeout(2000)
                 page.wait_for_function(f"() => /points/.test({STATUS}) && !/computing/.test({STATUS})")
                 before = page.evaluate(STATE)
-                middle = page.locator(".answer .bk-Figure").bounding_box()
-                page.mouse.click(middle["x"] + 0.52 * middle["width"], middle["y"] + 200)
-                page.wait_for_function(f"before => {STATE} !== before", arg=before)
+                curve = page.locator(".answer .bk-Figure")
+                width = curve.bounding_box()["width"]
+                curve.click(position={"x": 0.52 * width, "y": 200})  # scrolls there, as a button below was clicked
+                page.wait_for_function(f"before => {STATE} !== before && !/Computing/.test({STATE})", arg=before)
+                page.evaluate("scrollTo(0, 0)")
                 page.wait_for_timeout(1000)
                 page.screenshot(path=FOLDER / f"{name}.png")
             browser.close()
