@@ -19,7 +19,7 @@ from bokeh.document import Document
 
 import jaxent
 from jaxent.explorer.curve import Curve, passes, refined
-from jaxent.explorer.drawing import prepared
+from jaxent.explorer.drawing import band, prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import FAULTY
 from jaxent.explorer.page import Page
@@ -65,6 +65,8 @@ def test_fields_are_understood():
     assert [parse_count("N", text, 1, 10**10) for text in ("17", "1e3", "2.5e4", "3·10^2")] == [17, 1000, 25000, 300]
     assert asked(FIELDS | {"outcomes": "N - 100"}).outcomes == 0
     assert asked(FIELDS | {"n_ensembles": "2", "outcomes": "3"}).outcomes is None  # nothing is measured
+    with pytest.raises(ValueError, match=r"Offset φ = 0.3 is that of measured ensembles, and M = 2 has none: choose φ"):
+        asked(FIELDS | {"n_ensembles": "2", "phase_offset": "0.3"})
 
 
 @pytest.mark.parametrize(
@@ -541,6 +543,36 @@ def test_an_error_stays_until_it_is_mended_and_its_frame_goes_with_it(tab):
     centre.value = "1"
     assert named["status"].text.count("role='alert'") == 0
     assert centre.styles == {}
+
+
+def test_the_band_is_the_error_of_each_point():
+    question = Question(n_atoms=12, window=2.0)
+    curve = next(refined(question, WHOLE))
+    boxes = band(curve, 1e-3)
+    exact = np.array([exact_value(Question(n_atoms=12), t) for t in boxes["x"]])
+    assert ((boxes["bottom"] <= exact) & (exact <= boxes["top"])).all()
+    np.testing.assert_array_equal(boxes["top"], curve.value + curve.error)
+    np.testing.assert_array_equal(boxes["right"][:-1], boxes["left"][1:])
+    assert ((boxes["left"] <= curve.distance) & (curve.distance <= boxes["right"])).all()
+    assert len(band(curve, 10.0)["top"]) == 0  # too small to be seen
+    gaps = next(refined(Question(n_atoms=6, outcomes=5), WHOLE))
+    assert len(band(gaps, 0.0)["top"]) == len(gaps.distance) - 2
+
+
+def test_a_curve_has_a_band_few_points_have_bars_and_both_fade_with_it(tab):
+    page, _ = tab
+    plot, question = page._plot, Question(n_atoms=12, window=2.0)
+    first, *_, last = refined(question, WHOLE)
+    for curve, visible in ((last, (True, False)), (first, (False, True))):
+        plot.draw(prepared(question, WHOLE, curve, {}))
+        assert (plot._band.visible, plot._bars.visible) == visible
+        assert plot._band.data_source.data["top"].max() == (curve.value + curve.error).max()
+    plot.fade()
+    assert (plot._band.glyph.fill_alpha, plot._bars.glyph.line_alpha) == (0.05, 0.25)
+    plot.see(View(QUARTER, -0.1, 0.1), WHOLE)
+    np.testing.assert_allclose(plot.errors.data["left"][0], -math.pi / 2, atol=1e-15)
+    plot.clear()
+    assert len(plot.errors.data["x"]) == 0
 
 
 def test_few_points_are_dots_and_many_a_line(tab):

@@ -256,6 +256,13 @@ def test_ticks_are_fractions_of_pi_and_no_names_collide_on_a_small_screen(browse
     one.page.wait_for_function(f"() => {CURVE}.inner_width < 350 && ({NAMES})().length < {many}")
     assert one.page.evaluate(TICKS) in (["0", "π/2", "π"], ["0", "π/4", "π/2", "3π/4", "π"])
     assert {"r=2", "r=3", "r=4"} <= set(one.page.evaluate(NAMES))
+    marks = f"{CURVE}.renderers[1].data_source.data"
+    lines, names = one.page.evaluate(f"() => [Array.from({marks}.x), Array.from({marks}.at)]")
+    start, end = one.seen()[:2]
+    apart = 20 * (end - start) / one.page.evaluate(f"() => {CURVE}.inner_width")  # half of a name's 40 pixels
+    assert min(names) - start >= 0.99 * apart  # within the frame, and beside its line no further than needed
+    assert end - max(names) >= 0.99 * apart
+    np.testing.assert_allclose(names, np.clip(lines, start + apart, end - apart), atol=0.02 * apart)
     one.write("Centre", "pi/2")
     one.write("Width", "0.01")
     one.page.get_by_role("button", name="Go there").click()
@@ -489,3 +496,13 @@ def test_it_fits_a_phone_and_is_read_aloud(browser, address, tab):
     for size in ({"width": 1280, "height": 900}, {"width": 1920, "height": 1080}):
         tab.page.set_viewport_size(size)
         assert tab.page.evaluate(scrolled)
+
+
+def test_open_lists_are_dark_where_the_page_is(tab):
+    colour = "one => getComputedStyle(one).backgroundColor"
+    for name in ("Quantity", "Start from"):
+        option = tab.page.get_by_label(name).locator("option").first
+        assert option.evaluate(colour) != "rgb(22, 22, 22)"
+        tab.page.emulate_media(color_scheme="dark")
+        assert option.evaluate(colour) == "rgb(22, 22, 22)"
+        tab.page.emulate_media(color_scheme="light")

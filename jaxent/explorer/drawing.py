@@ -9,7 +9,7 @@ from jaxent.explorer.curve import Curve
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 
-__all__ = ["Drawing", "error_text", "height", "prepared"]
+__all__ = ["Drawing", "band", "error_text", "height", "prepared"]
 
 _EXACT = 1e-11  # bits; a smaller error is rounding
 
@@ -66,6 +66,26 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
         "text": [f"r={r}" for _, r, _ in times],
     }
     return Drawing(curve, points, marks, low, high, question.title, question, _summary(question, curve))
+
+
+def band(curve: Curve, least: float) -> dict[str, Any]:
+    """Return the errors of a curve as boxes, from halfway to each point's neighbours; none if all errors are smaller.
+
+    Args:
+        curve: points of the curve.
+        least: smallest error that can be seen, in bits.
+
+    Returns:
+        edges of the boxes: left, right, bottom, top; and x, the points.
+    """
+    known = np.isfinite(curve.value) & np.isfinite(curve.error)
+    if not known.any() or curve.error[known].max() < least:
+        known = np.zeros(len(known), bool)
+    x = curve.distance
+    edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+    low, high = curve.value - curve.error, curve.value + curve.error
+    found = {"x": x, "left": edges[:-1], "right": edges[1:], "bottom": low, "top": high}
+    return {name: values[known] for name, values in found.items()}
 
 
 def height(values: np.ndarray) -> tuple[float, float]:

@@ -12,9 +12,11 @@ from jaxent.explorer.question import Question
 from jaxent.explorer.reading import LONGEST, LONGEST_LIST
 from jaxent.outcome_texts import outcome_text
 
-__all__ = ["FAULTY", "Fields"]
+__all__ = ["FAULTY", "OPEN_LIST", "Fields"]
 
 _WIDTH = 240
+# the browser draws an open list by itself, without the filter that turns the page dark
+OPEN_LIST = "@media (prefers-color-scheme: dark) { option { background: #161616; color: #dddddd; } }"
 FAULTY: dict[str, str | None] = {"outline": "2px solid #D55E00", "outline-offset": "2px"}
 
 
@@ -87,6 +89,7 @@ class Fields:
             value=INITIAL["quantity"],
             options=[("entropy", "entanglement E"), ("log_negativity", "log negativity")],
             width=_WIDTH,
+            stylesheets=[OPEN_LIST],
         )
         self._quantity.js_on_change("value", at_once)
         self._quantity.on_change("value", self._rewritten)

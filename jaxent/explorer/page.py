@@ -27,7 +27,7 @@ from jaxent.explorer.companions import Companion
 from jaxent.explorer.curve import Curve, curve_seconds, refined
 from jaxent.explorer.drawing import Drawing, error_text, prepared
 from jaxent.explorer.export import python_lines, table
-from jaxent.explorer.fields import Fields
+from jaxent.explorer.fields import OPEN_LIST, Fields
 from jaxent.explorer.history import History
 from jaxent.explorer.picture import svg
 from jaxent.explorer.places import Places
@@ -100,7 +100,9 @@ class Page:
         self._keep.on_click(self._keep_this)
         self._keeping = CheckboxGroup(name="kept", labels=[], active=[], sizing_mode="stretch_width", visible=False)
         self._keeping.on_change("active", self._unticked)
-        self._preset = Select(title="Start from", name="preset", value="", options=_STARTS, width=240)
+        self._preset = Select(
+            title="Start from", name="preset", value="", options=_STARTS, width=240, stylesheets=[OPEN_LIST]
+        )
         self._preset.on_change("value", self._started_from)
         self._lines = PreText(name="python", text="", sizing_mode="stretch_width", styles={"overflow-x": "auto"})
         self._reading = Div(name="reading", text="&nbsp;", sizing_mode="stretch_width")

@@ -1,4 +1,4 @@
-"""Draw a curve of the explorer for print, with its question as title and the curves it is compared with."""
+"""Draw a curve of the explorer for print, with its question as title, its error, and the curves it is compared with."""
 
 import io
 import math
@@ -28,8 +28,12 @@ def svg(question: Question, view: View, curve: Curve, others: Sequence[tuple[Que
         (axes,) = page.panels(1, 1, 3.4)
         looks = zip((*SAFE[1:2], *SAFE[:1], *SAFE[2:], "#8A6D00", "#777777"), (*STYLES, *STYLES), strict=False)
         for (one, points), (colour, style) in zip([(question, curve), *others], looks, strict=False):
-            mark = "o" if points.is_sparse else style
-            axes.plot(points.distance / scale, points.value, mark, color=colour, label=one.sentence)
+            x, low, high = points.distance / scale, points.value - points.error, points.value + points.error
+            axes.plot(x, points.value, "o" if points.is_sparse else style, color=colour, label=one.sentence)
+            if points.is_sparse:
+                axes.vlines(x, low, high, color=colour)
+            else:
+                axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set(xlabel="interaction time t (π/coupling)" if whole else view.label, ylabel=label)
         axes.set_xlim(view.start / scale, view.stop / scale)
         axes.set_title(question.title, loc="left")

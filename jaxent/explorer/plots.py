@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, Hove
 from bokeh.plotting import figure
 
 from jaxent.explorer.companions import Companions
-from jaxent.explorer.drawing import Drawing
+from jaxent.explorer.drawing import Drawing, band
 from jaxent.explorer.point import Look
 from jaxent.explorer.ticks import put_fractions
 from jaxent.explorer.viewport import WHOLE, View
@@ -17,11 +17,15 @@ __all__ = ["CurvePlot", "LookPlots"]
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # distinguishable by colour-blind readers
 _PALE = 0.25
+_BAND = 0.2  # opacity of the band of errors
 _FADE = f"""
-const [line, dots] = glyphs
+const [line, dots, band, bars] = glyphs
 line.setv({{line_alpha: {_PALE}}}, {{sync: false}})
 dots.setv({{fill_alpha: {_PALE}}}, {{sync: false}})
+band.setv({{fill_alpha: {_PALE * _BAND}}}, {{sync: false}})
+bars.setv({{line_alpha: {_PALE}}}, {{sync: false}})
 """  # in the browser only: the server says by itself how it is drawn then
+_SEEN = 1e-3  # share of the height; smaller errors are hidden by the line
 _LINE = 44  # characters of a title
 _NAME = 40.0  # pixels of "r=12" and the space around it
 _NARROWEST, _USUAL = 100.0, 900.0  # pixels of a plot
@@ -55,8 +59,9 @@ class CurvePlot:
         self._line: Any
         self._dots: Any
         self.curve = ColumnDataSource({"x": [], "y": [], "rational": [], "error": []})
-        self.marks = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.marks = ColumnDataSource({"x": [], "at": [], "y": [], "text": []})
         self.cursor = ColumnDataSource({"x": [], "y": []})
+        self.errors = ColumnDataSource({name: [] for name in ("x", "left", "right", "bottom", "top")})
         self.figure: Any = figure(
             name="curve",
             tags=["Curve. Arrow keys go along it, with shift past it, plus and minus zoom, Home shows all of it"],
@@ -76,7 +81,7 @@ class CurvePlot:
         self.figure.on_change("inner_width", self._measured)
         self.figure.vspan(x="x", source=self.marks, line_color=_GREY, line_alpha=0.35, line_width=1)
         self.figure.text(
-            x="x",
+            x="at",
             y="y",
             text="text",
             source=self.marks,
@@ -90,7 +95,14 @@ class CurvePlot:
         line = self.figure.line(x="x", y="y", source=self.curve, line_color=_BLUE, line_width=1.5)
         dots = self.figure.scatter(x="x", y="y", source=self.curve, color=_BLUE, size=5, visible=False)
         self._line, self._dots = line, dots
-        self.fading = CustomJS(args={"glyphs": [line.glyph, dots.glyph]}, code=_FADE)
+        boxes: dict[str, Any] = {name: name for name in ("left", "right", "bottom", "top")}
+        self._band = self.figure.quad(
+            **boxes, source=self.errors, fill_color=_BLUE, fill_alpha=_BAND, line_alpha=0, level="underlay"
+        )
+        ends: dict[str, Any] = {"x0": "x", "x1": "x", "y0": "bottom", "y1": "top"}
+        self._bars = self.figure.segment(**ends, source=self.errors, line_color=_BLUE, line_width=1.5, visible=False)
+        glyphs = [one.glyph for one in (line, dots, self._band, self._bars)]
+        self.fading = CustomJS(args={"glyphs": glyphs}, code=_FADE)
         self.companions = Companions(self.figure, line)
         self.figure.scatter(x="x", y="y", source=self.cursor, color=_ORANGE, size=9)
         tips = [("t", "@rational"), ("value", "@y{0.00000000} bits"), ("error", "@error")]
@@ -104,10 +116,11 @@ class CurvePlot:
         if view.centre != old.centre:
             shift = view.turns(0.0) - old.turns(0.0)
             self._moved -= 2 * np.pi * float(shift)
-            for source in (self.curve, self.marks, self.cursor):
+            for source in (self.curve, self.marks, self.cursor, self.errors):
                 data: Any = source.data
-                moved = np.asarray(data["x"], float) - 2 * np.pi * float(shift)
-                source.data = {**data, "x": moved}
+                times = [name for name in ("x", "at", "left", "right") if name in data]
+                moved = {name: np.asarray(data[name], float) - 2 * np.pi * float(shift) for name in times}
+                source.data = {**data, **moved}
             self.companions.shift(-2 * np.pi * float(shift))
         plot_range, origin = self.figure.x_range, 2 * np.pi * float(view.centre)
         plot_range.update(
@@ -121,11 +134,13 @@ class CurvePlot:
         Each change reaches the browser by itself: data come before the title that says what they are.
         """
         self.curve.data = drawing.points
+        self.errors.data = band(drawing.curve, _SEEN * (drawing.high - drawing.low))
         self._drawing, self._moved = drawing, 0.0
         self.fit()
         self.figure.title.text = drawing.title
         self._line.visible = not drawing.curve.is_sparse
         self._dots.visible = not self._line.visible
+        self._band.visible, self._bars.visible = self._line.visible, self._dots.visible
         self._opaque(1.0)
 
     def fit(self) -> None:
@@ -155,14 +170,19 @@ class CurvePlot:
         for x, text in zip(self._drawing.marks["x"], self._drawing.marks["text"], strict=True):
             if all(abs(x - other) >= apart for other, _ in kept):
                 kept.append((x, text))
+        lines = np.array([x for x, _ in kept]) + self._moved
+        first, last = self.figure.x_range.start + apart / 2, self.figure.x_range.end - apart / 2
+        seen = (lines >= first - apart / 2) & (lines <= last + apart / 2)
         self.marks.data = {
-            "x": [x + self._moved for x, _ in kept],
+            "x": lines,
+            "at": np.where(seen, np.clip(lines, first, last), lines),  # no name is cut at an edge
             "y": [high - 0.01 * (high - low)] * len(kept),
             "text": [text for _, text in kept],
         }
 
     def _opaque(self, alpha: float) -> None:
         self._line.glyph.line_alpha, self._dots.glyph.fill_alpha = alpha, alpha
+        self._band.glyph.fill_alpha, self._bars.glyph.line_alpha = _BAND * alpha, alpha
 
     def fade(self) -> None:
         """Draw the curve pale, because it is not that of the current fields; the title keeps its parameters."""
@@ -173,7 +193,8 @@ class CurvePlot:
         """Remove the curve, its marks and its title."""
         self.figure.title.text = " "
         self.curve.data = {"x": [], "y": [], "rational": [], "error": []}
-        self.marks.data = {"x": [], "y": [], "text": []}
+        self.marks.data = {"x": [], "at": [], "y": [], "text": []}
+        self.errors.data = {name: [] for name in ("x", "left", "right", "bottom", "top")}
         self._drawing = None
         self.cursor.data = {"x": [], "y": []}
 

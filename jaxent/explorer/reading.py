@@ -49,6 +49,10 @@ def asked(fields: dict[str, str]) -> Question:
         parse_number("Offset φ", fields["phase_offset"], most=_LARGEST),
         parse_number("Rate γ", fields["dephasing_rate"], above=-math.ulp(0.0), most=_LARGEST),
     )
+    if n_ensembles == 2 and question.phase_offset:
+        raise ValueError(
+            f"Offset φ = {question.phase_offset:g} is that of measured ensembles, and M = 2 has none: choose φ = 0."
+        )
     if question.dephasing_rate and quantity == "entropy":
         raise ValueError(
             f"Rate γ = {question.dephasing_rate:g} makes the state mixed, of which E is no measure: choose the log "
