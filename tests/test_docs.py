@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import io
+import json
 import os
 import re
 import shlex
@@ -20,7 +21,7 @@ from jaxent.cli.main import app
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("how-to/*.md"))]
-MODULES = ["dicke", "chain", "band", "sweep"]  # with public names of their own
+MODULES = ["dicke", "chain", "band", "spectral", "sweep"]  # with public names of their own
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$(?:\s*^```text\n(?P<shown>.*?)^```$)?", re.DOTALL | re.M)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.(?P<decimals>\d*))?(?:e(?P<exponent>[+-]?\d+))?")
 SWEEPS = {"README.md": [2000], "tutorial.md": [402], "sweeps.md": [8, 3]}  # points of each
@@ -288,3 +289,26 @@ Returns:
 References:
     \\C. Loader (2000)."""
     assert as_markup(text.splitlines()) == expected.splitlines()
+
+
+def benchmark(name: str) -> dict:
+    return json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_the_performance_page_quotes_the_benchmarks():
+    """Two digits of each figure, in the order of the cells of its row."""
+    first, large, noisy = benchmark("first_number"), benchmark("large_n"), benchmark("macroscopic_noise")
+    engine = {row["n_atoms"]: row for row in large["rows"]}
+    dense = {row["n_atoms"]: row["seconds"] for row in benchmark("dephasing")["alone"]}
+    bands = {row["n_atoms"]: row["seconds"] for row in noisy["at_any_size"] if row["time"] == 1.0}
+    cases = ["import_jax", "entropy", "next_size", "grid", "log_negativity", "optimum"]
+    expected = [[first[f"{case}_seconds"][f"{kind}_seconds"] for kind in ("cold", "warm")] for case in cases]
+    expected.append([engine[10**n]["engine_seconds_per_time"] for n in (4, 6, 8, 10)])
+    expected.append([engine[10**n]["dense_seconds_per_time"] for n in (4, 6)])
+    expected += [[dense[n] for n in (30, 100, 300, 1000)], [bands[10**6], bands[10**10]]]
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines() if re.match(r"\| [a-z`]", line)
+    ]
+    shown = [[float(cell) for cell in row if re.fullmatch(r"[\d.]+", cell)] for row in rows]
+    assert [row for row in shown if row] == [[float(f"{value:.2g}") for value in row] for row in expected]

@@ -18,7 +18,7 @@ from sphinx.util import logging
 
 __all__ = ["MODULES", "exists", "setup", "targets"]
 
-MODULES = ("dicke", "chain", "band", "sweep")  # documented beside the names of jaxent itself
+MODULES = ("dicke", "chain", "band", "spectral", "sweep")  # documented beside the names of jaxent itself
 _REFERENCE = Path(__file__).parents[1] / "reference"
 _NAME = re.compile(r"([A-Za-z_][\w.]*)(?:\(.*\))?", re.DOTALL)
 _logger = logging.getLogger(__name__)
