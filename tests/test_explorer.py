@@ -16,6 +16,7 @@ import oracles
 import pytest
 import scipy.stats
 from bokeh.document import Document
+from bokeh.models import Legend
 
 import jaxent
 from jaxent.explorer.curve import Curve, passes, refined
@@ -86,7 +87,7 @@ def test_fields_are_understood():
         ("n_ensembles", "1", ["M must be", "from 2"]),
         ("window", "wide", ["Window c must be a positive number", "'wide'"]),
         ("window", "-1", ["Window c", "'-1'"]),
-        ("window", "50", ["window", "50.0"]),
+        ("window", "50", ["Window c = 50 is wider than all 101 Dicke states"]),
         ("phase_offset", "pi/0", ["Offset φ", "'pi/0'"]),
         ("phase_offset", "inf", ["Offset φ", "'inf'"]),
         ("phase_offset", "1e12", ["Offset φ must be a number from -1000 to 1000", "'1e12'"]),
@@ -548,15 +549,17 @@ def test_an_error_stays_until_it_is_mended_and_its_frame_goes_with_it(tab):
 def test_the_band_is_the_error_of_each_point():
     question = Question(n_atoms=12, window=2.0)
     curve = next(refined(question, WHOLE))
-    boxes = band(curve, 1e-3)
+    boxes = band(curve)
     exact = np.array([exact_value(Question(n_atoms=12), t) for t in boxes["x"]])
     assert ((boxes["bottom"] <= exact) & (exact <= boxes["top"])).all()
     np.testing.assert_array_equal(boxes["top"], curve.value + curve.error)
     np.testing.assert_array_equal(boxes["right"][:-1], boxes["left"][1:])
     assert ((boxes["left"] <= curve.distance) & (curve.distance <= boxes["right"])).all()
-    assert len(band(curve, 10.0)["top"]) == 0  # too small to be seen
+    exact = next(refined(Question(n_atoms=12), WHOLE))
+    assert len(band(exact)["top"]) == 0  # errors are too small to be seen
     gaps = next(refined(Question(n_atoms=6, outcomes=5), WHOLE))
-    assert len(band(gaps, 0.0)["top"]) == len(gaps.distance) - 2
+    wide = dataclasses.replace(gaps, error=np.full(len(gaps.error), 0.1))
+    assert len(band(wide)["top"]) == len(gaps.distance) - 2
 
 
 def test_a_curve_has_a_band_few_points_have_bars_and_both_fade_with_it(tab):
@@ -567,6 +570,10 @@ def test_a_curve_has_a_band_few_points_have_bars_and_both_fade_with_it(tab):
         plot.draw(prepared(question, WHOLE, curve, {}))
         assert (plot._band.visible, plot._bars.visible) == visible
         assert plot._band.data_source.data["top"].max() == (curve.value + curve.error).max()
+        (legend,) = [one for one in plot.figure.below if isinstance(one, Legend)]
+        texts = {item.label.value: item.renderers for item in legend.items}
+        assert list(texts) == ["shaded: the error" if curve is last else "bars: the error"]
+        assert texts.popitem()[1] == [plot._band if curve is last else plot._bars]
     plot.fade()
     assert (plot._band.glyph.fill_alpha, plot._bars.glyph.line_alpha) == (0.05, 0.25)
     plot.see(View(QUARTER, -0.1, 0.1), WHOLE)

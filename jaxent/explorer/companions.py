@@ -94,6 +94,7 @@ class Companions:
         self._question: Question | None = None
         self._most = 200  # characters of a line of the legend
         self._named: list[tuple[str, Any]] = []
+        self._errors: list[tuple[str, Any]] = []
 
     def ask(self, kept: list[Question], question: Question | None) -> None:
         """Choose what to compare with.
@@ -121,11 +122,17 @@ class Companions:
         self._most = max(_LEAST_CHARACTERS, int(pixels / _CHARACTER) - _SYMBOL)
         self._name()
 
+    def name_errors(self, text: str, errors: Any | None) -> None:
+        """Name in the legend what draws the errors of the curve asked for; None: they are too small to be seen."""
+        self._errors = [] if errors is None else [(text, errors)]
+        self._name()
+
     def _name(self) -> None:
         """Write the legend, of the curve asked for and all that it is compared with."""
         shown = [(one.question, one.line) for one in self.all if one.question is not None]
         lines = [(self._question, self._own), *shown] if self._question is not None and shown else shown
         named = [(_wrapped(asked, self._most), line) for asked, line in lines]
+        named[1:1] = self._errors
         if named != self._named:
             self._named = named
             items = [LegendItem(label=text, renderers=[line]) for text, line in named]

@@ -9,8 +9,9 @@ from jaxent.explorer.curve import Curve
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 
-__all__ = ["Drawing", "band", "error_text", "height", "prepared"]
+__all__ = ["Drawing", "band", "error_text", "errors_in_words", "height", "prepared"]
 
+_SEEN = 1e-3  # share of the height; smaller errors are hidden by the line
 _EXACT = 1e-11  # bits; a smaller error is rounding
 
 
@@ -68,24 +69,26 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
     return Drawing(curve, points, marks, low, high, question.title, question, _summary(question, curve))
 
 
-def band(curve: Curve, least: float) -> dict[str, Any]:
-    """Return the errors of a curve as boxes, from halfway to each point's neighbours; none if all errors are smaller.
-
-    Args:
-        curve: points of the curve.
-        least: smallest error that can be seen, in bits.
+def band(curve: Curve) -> dict[str, Any]:
+    """Return the errors of a curve as boxes, from halfway to each point's neighbours; none if all are invisible.
 
     Returns:
         edges of the boxes: left, right, bottom, top; and x, the points.
     """
     known = np.isfinite(curve.value) & np.isfinite(curve.error)
-    if not known.any() or curve.error[known].max() < least:
+    low, high = height(curve.value)
+    if not known.any() or curve.error[known].max() < _SEEN * (high - low):
         known = np.zeros(len(known), bool)
     x = curve.distance
     edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
     low, high = curve.value - curve.error, curve.value + curve.error
     found = {"x": x, "left": edges[:-1], "right": edges[1:], "bottom": low, "top": high}
     return {name: values[known] for name, values in found.items()}
+
+
+def errors_in_words(curve: Curve) -> str:
+    """Say in a legend how the errors of a curve are drawn."""
+    return "bars: the error" if curve.is_sparse else "shaded: the error"
 
 
 def height(values: np.ndarray) -> tuple[float, float]:

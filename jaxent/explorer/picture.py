@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from jaxent.explorer.curve import Curve
+from jaxent.explorer.drawing import band, errors_in_words
 from jaxent.explorer.question import Question
 from jaxent.explorer.viewport import View
 from jaxent.plot.sheet import SAFE, STYLES, sheet
@@ -31,14 +32,17 @@ def svg(question: Question, view: View, curve: Curve, others: Sequence[tuple[Que
             x, low, high = points.distance / scale, points.value - points.error, points.value + points.error
             axes.plot(x, points.value, "o" if points.is_sparse else style, color=colour, label=one.sentence)
             if points.is_sparse:
-                axes.vlines(x, low, high, color=colour)
+                errors = axes.vlines(x, low, high, color=colour)
             else:
-                axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+                errors = axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+            if points is curve and band(points)["x"].size:
+                errors.set_label(errors_in_words(points))
         axes.set(xlabel="interaction time t (π/coupling)" if whole else view.label, ylabel=label)
         axes.set_xlim(view.start / scale, view.stop / scale)
         axes.set_title(question.title, loc="left")
-        if others:
-            page.legend(*axes.get_legend_handles_labels(), place="outside lower center")
+        named = axes.get_legend_handles_labels()
+        if len(named[1]) > 1:
+            page.legend(*named, place="outside lower center")
         text = io.StringIO()
         page.figure.savefig(text, format="svg", metadata={"Title": question.sentence, "Date": None})
     return text.getvalue()

@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource, CustomJS, CustomJSTickFormatter, Hove
 from bokeh.plotting import figure
 
 from jaxent.explorer.companions import Companions
-from jaxent.explorer.drawing import Drawing, band
+from jaxent.explorer.drawing import Drawing, band, errors_in_words
 from jaxent.explorer.point import Look
 from jaxent.explorer.ticks import put_fractions
 from jaxent.explorer.viewport import WHOLE, View
@@ -25,7 +25,6 @@ dots.setv({{fill_alpha: {_PALE}}}, {{sync: false}})
 band.setv({{fill_alpha: {_PALE * _BAND}}}, {{sync: false}})
 bars.setv({{line_alpha: {_PALE}}}, {{sync: false}})
 """  # in the browser only: the server says by itself how it is drawn then
-_SEEN = 1e-3  # share of the height; smaller errors are hidden by the line
 _LINE = 44  # characters of a title
 _NAME = 40.0  # pixels of "r=12" and the space around it
 _NARROWEST, _USUAL = 100.0, 900.0  # pixels of a plot
@@ -134,13 +133,15 @@ class CurvePlot:
         Each change reaches the browser by itself: data come before the title that says what they are.
         """
         self.curve.data = drawing.points
-        self.errors.data = band(drawing.curve, _SEEN * (drawing.high - drawing.low))
+        self.errors.data = band(drawing.curve)
         self._drawing, self._moved = drawing, 0.0
         self.fit()
         self.figure.title.text = drawing.title
         self._line.visible = not drawing.curve.is_sparse
         self._dots.visible = not self._line.visible
         self._band.visible, self._bars.visible = self._line.visible, self._dots.visible
+        drawn = self._band if self._line.visible else self._bars
+        self.companions.name_errors(errors_in_words(drawing.curve), drawn if len(self.errors.data["x"]) else None)
         self._opaque(1.0)
 
     def fit(self) -> None:
@@ -195,6 +196,7 @@ class CurvePlot:
         self.curve.data = {"x": [], "y": [], "rational": [], "error": []}
         self.marks.data = {"x": [], "at": [], "y": [], "text": []}
         self.errors.data = {name: [] for name in ("x", "left", "right", "bottom", "top")}
+        self.companions.name_errors("", None)
         self._drawing = None
         self.cursor.data = {"x": [], "y": []}
 

@@ -53,6 +53,12 @@ def asked(fields: dict[str, str]) -> Question:
         raise ValueError(
             f"Offset φ = {question.phase_offset:g} is that of measured ensembles, and M = 2 has none: choose φ = 0."
         )
+    try:
+        question.chain  # noqa: B018  # checks the window
+    except ValueError:
+        raise ValueError(
+            f"Window c = {window:g} is wider than all {n_atoms + 1} Dicke states: choose a narrower one, or auto."
+        ) from None
     if question.dephasing_rate and quantity == "entropy":
         raise ValueError(
             f"Rate γ = {question.dephasing_rate:g} makes the state mixed, of which E is no measure: choose the log "
