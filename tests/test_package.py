@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -89,3 +91,44 @@ def test_the_tests_of_the_source_archive_pass_against_the_installed_wheel(instal
     python = installed / "bin" / "python"
     out = run(python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *SOME_TESTS, cwd=tmp_path / "source")
     assert "passed" in out
+
+
+# ------------------------------------------------------------------- packages of others
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_conda_recipe_wants_what_the_project_wants():
+    text = (ROOT / "packaging" / "recipe.yaml").read_text(encoding="utf-8")
+    run_part = text.partition("  run:\n")[2].partition("\ntests:")[0]
+    wanted = dict(re.fullmatch(r"    - ([\w-]+) ?(.*)", line).groups() for line in run_part.splitlines() if line)
+    assert wanted.pop("python") == ">=${{ python_min }}"
+    assert wanted.pop("h5py") == ""  # an extra of h5netcdf
+    wanted["matplotlib"] = wanted.pop("matplotlib-base")  # without Qt
+    expected = dict(re.fullmatch(r"([\w-]+)(?:\[\w+\])?(>=[\d.]+)", one).groups() for one in project()["dependencies"])
+    assert wanted == expected
+    assert f'version: "{project()["version"]}"' in text
+    assert f'python_min: "{project()["requires-python"].removeprefix(">=")}"' in text
+    assert f"- jaxent = {project()['scripts']['jaxent']}" in text
+    assert f"summary: {project()['description']}" in text
+
+
+def test_the_dockerfile_installs_from_what_it_copies(tmp_path):
+    text = (ROOT / "packaging" / "Dockerfile").read_text(encoding="utf-8")
+    for line in re.findall(r"^COPY (.+)$", text, re.M):
+        *sources, target = line.split()
+        for name in sources:
+            place = tmp_path / target.removeprefix("/")
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                place.mkdir(exist_ok=True)
+                shutil.copy(ROOT / name, place)
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", tmp_path / "source", cwd=tmp_path)
+    with zipfile.ZipFile(next((tmp_path / "source" / "dist").glob("*.whl"))) as wheel:
+        assert "jaxent/explorer/frame.html" in wheel.namelist()
+    assert set(re.findall(r"EXTRA=(\w+)", text)) <= set(project()["optional-dependencies"])
+    version = tuple(map(int, re.search(r"^FROM python:([\d.]+)", text, re.M)[1].split(".")))
+    assert version >= tuple(map(int, project()["requires-python"].removeprefix(">=").split(".")))
