@@ -223,6 +223,11 @@ def pi_fraction(numerator: Any, denominator: Any = 1) -> PiFraction:
 
     Raises:
         ValueError: when an argument is not an integer, or the denominator is out of range.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.pi_fraction(2, 3))
+        2π/3
     """
     for name, value in (("numerator", numerator), ("denominator", denominator)):
         if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):

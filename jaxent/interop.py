@@ -90,6 +90,12 @@ def to_qutip(state: ArrayLike, n_systems: int = 2, *, spin_order: bool = False) 
     Raises:
         ImportError: when QuTiP is not installed.
         ValueError: for an array of other axes, a batch, a traced array, and an array that is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(jaxent.to_qutip(np.eye(3) / np.sqrt(3)).dims)
+        [[3, 3], [1]]
     """
     qutip = _qutip()
     values = _on_host("state", state)
@@ -120,6 +126,13 @@ def from_qutip(qobj: Any, n_systems: int = 2, *, spin_order: bool = False) -> Co
         ImportError: when QuTiP is not installed.
         ValueError: for anything but a ket or an operator, for other factors, an operator between different
             spaces, and values that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> qobj = jaxent.to_qutip(np.eye(3) / np.sqrt(3))
+        >>> print(jaxent.from_qutip(qobj).shape)
+        (3, 3)
     """
     qutip = _qutip()
     if not isinstance(qobj, qutip.Qobj):
@@ -187,6 +200,13 @@ def to_xarray(
 
     Raises:
         ValueError: when the axes are not those of the chain and the times, and for a traced array.
+
+    Example:
+        >>> import jaxent
+        >>> chain = jaxent.Chain(3, 4)
+        >>> data = jaxent.to_xarray(jaxent.end_to_end_amplitudes(chain, 1.0), chain, time=1.0)
+        >>> print(dict(data.sizes))
+        {'first': 5, 'last': 5}
     """
     import xarray as xr
 
@@ -240,6 +260,13 @@ def from_xarray(data: "xr.DataArray") -> LabelledState:
 
     Raises:
         ValueError: when axes or coordinates are missing, unknown, or not those of the chain.
+
+    Example:
+        >>> import jaxent
+        >>> chain = jaxent.Chain(3, 4)
+        >>> data = jaxent.to_xarray(jaxent.end_to_end_amplitudes(chain, 1.0), chain, time=1.0)
+        >>> print(jaxent.from_xarray(data).chain)
+        Chain(n_ensembles=3, n_atoms=4, window=None)
     """
     import xarray as xr
 

@@ -88,6 +88,11 @@ def pi_fractions_up_to(max_denominator: Number) -> PiFraction:
 
     Raises:
         ValueError: when `max_denominator` is no integer in that range.
+
+    Example:
+        >>> import jaxent
+        >>> print(len(jaxent.pi_fractions_up_to(4)))
+        3
     """
     largest = whole_number("max_denominator", max_denominator, 2, MAX_MAGIC_DENOMINATOR)
     count = round(1.5 * (largest / math.pi) ** 2)  # about: half the pairs that are coprime
@@ -104,6 +109,11 @@ def uniform_grid(start: Number | PiFraction, stop: Number | PiFraction, n_times:
 
     Raises:
         ValueError: when a bound is not finite, or `n_times` is no integer from 2 to 10^8.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.uniform_grid(0.0, 1.0, 5))
+        [0.   0.25 0.5  0.75 1.  ]
     """
     first, last = finite("start", time_value(start)), finite("stop", time_value(stop))
     count = whole_number("n_times", n_times, 2, _MAX_GRID)
@@ -124,6 +134,11 @@ def crevasse_grid(n_atoms: Number, stop: Number | PiFraction = math.pi, points_p
 
     Raises:
         ValueError: when an argument is not positive, or the grid would have more than 10^8 points.
+
+    Example:
+        >>> import jaxent
+        >>> print(len(jaxent.crevasse_grid(100)))
+        10000
     """
     atoms, last = whole_number("n_atoms", n_atoms, 1), positive("stop", time_value(stop))
     per_dip = positive("points_per_dip", points_per_dip)

@@ -198,6 +198,14 @@ def test_every_public_name_is_in_the_reference_once():
     assert sorted(found) == sorted(public_names())
 
 
+def test_every_public_function_has_an_example():
+    """That it runs and prints what it says is a test of its own (--doctest-modules)."""
+    functions = [name for name in own_names() if inspect.isfunction(inspect.unwrap(getattr(jaxent, name)))]
+    assert len(functions) > 70
+    shown = {name: (getattr(jaxent, name).__doc__ or "").partition(">>> ")[2] for name in functions}
+    assert [name for name, text in shown.items() if f"jaxent.{name}" not in text] == []
+
+
 def test_the_overview_of_the_reference_has_every_name_of_jaxent():
     overview = (DOCS / "reference" / "index.rst").read_text(encoding="utf-8")
     listed = [name for table in re.findall(r":nosignatures:\n\n((?:   \w+\n)+)", overview) for name in table.split()]

@@ -10,7 +10,7 @@ from code_links import targets
 
 __all__ = ["as_markup", "setup"]
 
-_SECTION = re.compile(r"(Args|Attributes|References|Returns|Raises):")
+_SECTION = re.compile(r"(Args|Attributes|Example|References|Returns|Raises):")
 _CODE = re.compile(r"(`[^`]+`)")
 _INITIAL = re.compile(r"(\s*(?:\w+: )?)([A-Za-z]\.(?:\s|$))")  # of an author, or a symbol: not the first item of a list
 _TYPE = re.compile(r"    (\w+)(?=[:,.])")

@@ -104,6 +104,12 @@ def cover_distance(
 
     Raises:
         ValueError: as `ebit_rate`, and on M out of range.
+
+    Example:
+        >>> import jaxent
+        >>> mine = jaxent.Experiment("2kHz", n_atoms=20, t2="20ms")
+        >>> print(jaxent.cover_distance(mine, "5km", "10km", ensembles=(2, 3), levels=(2,)).best)
+        3
     """
     if not isinstance(experiment, Experiment):
         raise ValueError(

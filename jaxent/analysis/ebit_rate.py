@@ -100,6 +100,12 @@ def ebit_rate(
 
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
+
+    Example:
+        >>> import jaxent
+        >>> mine = jaxent.Experiment("2kHz", n_atoms=20, t2="20ms")
+        >>> print(f"{jaxent.ebit_rate(mine, jaxent.pi_fraction(1)).per_attempt:.3f} ebits an attempt")
+        0.838 ebits an attempt
     """
     _check(experiment, time)
     pause = unit_texts.pause("measurement_time", measurement_time)
@@ -171,6 +177,12 @@ def best_ebit_rate(
 
     Raises:
         ValueError: as `ebit_rate`, and on levels out of range.
+
+    Example:
+        >>> import jaxent
+        >>> mine = jaxent.Experiment("2kHz", n_atoms=20, t2="20ms")
+        >>> print(jaxent.best_ebit_rate(mine, levels=(2, 3)).levels)
+        3
     """
     numbers = checked_levels(levels)
     waits = {"measurement_time": measurement_time, "distance": distance, "signal_speed": signal_speed}

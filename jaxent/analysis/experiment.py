@@ -196,6 +196,12 @@ def reached_times(
 
     Raises:
         ValueError: for other chains, on levels out of range, and where the log negativity cannot be had.
+
+    Example:
+        >>> import jaxent
+        >>> mine = jaxent.Experiment("2kHz", n_atoms=20, t2="20ms")
+        >>> print(jaxent.reached_times(mine, levels=(2,)).reached)
+        [ True]
     """
     if not isinstance(experiment, Experiment):
         raise ValueError(

@@ -118,6 +118,12 @@ def find_extrema(
     Raises:
         ValueError: when the interval is empty or not finite, for more than 10^6 points or 10^9 atoms, where the digits
             of dE/dt are lost, and as `jaxent.end_to_end_entropy`.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.find_extrema(jaxent.Chain(3, 12), 1.4, 1.8)
+        >>> print(f"{found.time[found.entropy.argmin()]:.4f}")
+        1.5573
     """
     arguments.check_chain(chain)
     if chain.n_atoms > _MOST_ATOMS:

@@ -81,6 +81,11 @@ def magic_times(n_atoms: int, max_levels: int | None = None) -> MagicTimes:
 
     Raises:
         ValueError: when `n_atoms` is below 1, or `max_levels` below 2.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.magic_times(100, max_levels=3).levels)
+        [3 2]
     """
     n_atoms = whole_number("n_atoms", n_atoms, 1)
     largest = max(2, math.isqrt(n_atoms)) if max_levels is None else whole_number("max_levels", max_levels, 2)
@@ -122,6 +127,11 @@ def half_width(chain: Chain, levels: int = 1, numerator: int = 1, change: float 
     Raises:
         ValueError: when 2πp/r is not in lowest terms, and where E does not change by so much within a distance of
             π/r, half the distance to the next time of the same r.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.half_width(jaxent.Chain(3, 20), levels=2):.4f}")
+        0.0587
     """
     levels, numerator = arguments.levels_and_numerator(levels, numerator, 1)
     change = positive("change", change)
@@ -186,6 +196,12 @@ def robustness_table(
 
     Raises:
         ValueError: on an empty list, on any value out of range, and where the tolerance is not reached.
+
+    Example:
+        >>> import jaxent
+        >>> table = jaxent.robustness_table([3], [4], [0.0, 0.01], [2])
+        >>> print(dict(table.sizes))
+        {'n_ensembles': 1, 'n_atoms': 1, 'levels': 1, 'dephasing_rate': 2}
     """
     if tolerance is not None:
         tolerance = positive("tolerance", tolerance)

@@ -179,7 +179,13 @@ OBJECTIVES: dict[str, Callable] = {
 
 
 def textbook_offset(time: PiFraction) -> float:
-    """Give the offset φ = π/(2L), in radians, that separates the outcomes at the magic time 2πp/L for large N."""
+    """Give the offset φ = π/(2L), in radians, that separates the outcomes at the magic time 2πp/L for large N.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.textbook_offset(jaxent.pi_fraction(1, 2)))
+        0.39269908169872414
+    """
     if not isinstance(time, PiFraction):
         raise ValueError(f"Argument `time` must be made by jaxent.pi_fraction, but is {shown(time)}.")
     return math.pi / (2 * float(magic_levels(time)))
@@ -240,6 +246,12 @@ def maximize(
         ValueError: for an unknown objective, method or setting, and on any argument out of range.
         OptimizationError: when the objective is finite at no start, or nowhere any more; it is a ValueError that
             carries the history.
+
+    Example:
+        >>> import jaxent
+        >>> best = jaxent.maximize("average_entropy", jaxent.Chain(3, 4), 1.0, n_starts=2)
+        >>> print(f"{best.value:.3f} bits")
+        1.134 bits
     """
     arguments.check_chain(chain)
     function = _checked_objective(objective, settings)

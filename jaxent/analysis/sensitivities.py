@@ -57,6 +57,12 @@ def sensitivities(function: Callable, chain: Chain, time: Time | None = None, **
     Raises:
         ValueError: when the result is not a single number, when an argument is unknown, where the derivatives do not
             fit in memory, and as `function`.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.sensitivities(jaxent.end_to_end_entropy, jaxent.Chain(3, 20), 1.0)
+        >>> print(f"{found.gradients['time']:.3f} bits")
+        -0.655 bits
     """
     if not callable(function):
         raise ValueError(f"Argument `function` must be a function of this package, but is {shown(function)}.")

@@ -69,6 +69,12 @@ def schmidt_coefficients(amplitudes: State) -> Float[Array, " rank"]:
 
     Raises:
         ValueError: when `amplitudes` is not a finite matrix or is zero (checked outside transformations).
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(np.round(jaxent.schmidt_coefficients(np.diag([0.8, 0.6])), 4))
+        [0.8 0.6]
     """
     return spectral.svdvals(states.normalized(amplitudes))
 
@@ -78,6 +84,12 @@ def entanglement_entropy(amplitudes: State) -> Float[Array, ""]:
     """Compute the von Neumann entropy of either half of a pure state, E = -Σ σ_i² log2 σ_i², equation (26), in bits.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(f"{jaxent.entanglement_entropy(np.eye(2)):.4f} bits")
+        1.0000 bits
     """
     return spectral.of_singular_values(_entropy_of_coefficients, [states.squared(amplitudes)])
 
@@ -93,6 +105,12 @@ def renyi_entropy(amplitudes: State, alpha: float | jax.Array) -> Float[Array, "
 
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `schmidt_coefficients`.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(f"{jaxent.renyi_entropy(np.diag([0.8, 0.6]), 2.0):.4f} bits")
+        0.8911 bits
     """
     order = renyi.as_data(renyi.check_order(alpha))
     return spectral.of_singular_values(_renyi_of_coefficients, [states.squared(amplitudes)], (order,))
@@ -103,6 +121,12 @@ def log_negativity(amplitudes: State) -> Float[Array, ""]:
     """Compute the logarithmic negativity of a pure state, log2 ‖|ψ⟩⟨ψ|^(T_1)‖_1 = 2 log2 Σ σ_i, in bits.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(f"{jaxent.log_negativity(np.eye(2)):.4f} bits")
+        1.0000 bits
     """
     blocks = [states.squared(amplitudes)]
     return beyond_rounding(2 * jnp.log2(spectral.of_singular_values(jnp.sum, blocks)), blocks)
@@ -113,6 +137,12 @@ def negativity(amplitudes: State) -> Float[Array, ""]:
     """Compute the negativity of a pure state, (‖|ψ⟩⟨ψ|^(T_1)‖_1 - 1)/2 = ((Σσ_i)² - 1)/2.
 
     Args and errors: as `schmidt_coefficients`. Returns a scalar.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(f"{jaxent.negativity(np.eye(2)):.4f}")
+        0.5000
     """
     blocks = [states.squared(amplitudes)]
     return beyond_rounding((spectral.of_singular_values(jnp.sum, blocks) ** 2 - 1) / 2, blocks)
@@ -133,6 +163,12 @@ def von_neumann_entropy(rho: State) -> Float[Array, ""]:
 
     Raises:
         ValueError: when `rho` is not a finite Hermitian matrix of positive trace (checked outside transformations).
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(f"{jaxent.von_neumann_entropy(np.eye(4) / 4):.2f} bits")
+        2.00 bits
     """
     return _of_density(shannon_entropy, rho)
 
@@ -142,6 +178,12 @@ def state_renyi_entropy(rho: State, alpha: float | jax.Array) -> Float[Array, ""
     """Compute the Rényi entropy log2(Tr ρ^α) / (1 - α) of a density matrix, in bits.
 
     Arguments and errors: `rho` as `von_neumann_entropy`, `alpha` as `renyi_entropy`.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(f"{jaxent.state_renyi_entropy(np.eye(4) / 4, 2.0):.4f} bits")
+        2.0000 bits
     """
     return _of_density(_renyi_of_eigenvalues, rho, renyi.as_data(renyi.check_order(alpha)))
 
@@ -157,6 +199,12 @@ def purity(rho: State) -> Float[Array, ""]:
 
     Raises:
         ValueError: as `von_neumann_entropy`.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> print(f"{jaxent.purity(np.eye(2) / 2):.2f}")
+        0.50
     """
     rho = arguments.as_numbers("rho", states.as_matrix("rho", rho))
     checked = states.checked_state(rho) if rho.ndim == 4 else states.checked_density(rho)
@@ -185,6 +233,12 @@ def log_negativity_dm(rho: State) -> Float[Array, ""]:
 
     References:
         G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002).
+
+    Example:
+        >>> import jaxent
+        >>> rho = jaxent.end_to_end_state(jaxent.Chain(3, 4), jaxent.pi_fraction(1), 0.01)
+        >>> print(f"{jaxent.log_negativity_dm(rho):.4f} bits")
+        0.9841 bits
     """
     blocks = [_transposed(rho)]
     return beyond_rounding(jnp.log2(spectral.trace_norm(blocks)), blocks)
@@ -195,6 +249,12 @@ def state_negativity(rho: State) -> Float[Array, ""]:
     """Compute the negativity (‖ρ^(T_1)‖_1 - 1)/2 of a state of two systems.
 
     Arguments and errors as `log_negativity_dm`.
+
+    Example:
+        >>> import jaxent
+        >>> rho = jaxent.end_to_end_state(jaxent.Chain(3, 4), jaxent.pi_fraction(1), 0.01)
+        >>> print(f"{jaxent.state_negativity(rho):.4f}")
+        0.4891
     """
     blocks = [_transposed(rho)]
     return beyond_rounding((spectral.trace_norm(blocks) - 1) / 2, blocks)
@@ -210,6 +270,12 @@ def coherent_information(rho: State) -> Float[Array, ""]:
 
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005).
+
+    Example:
+        >>> import jaxent
+        >>> rho = jaxent.end_to_end_state(jaxent.Chain(3, 4), jaxent.pi_fraction(1), 0.01)
+        >>> print(f"{jaxent.coherent_information(rho):.4f} bits")
+        0.4566 bits
     """
     rho = states.checked_state(rho)
     size = rho.shape[0] * rho.shape[1]
@@ -232,6 +298,14 @@ def state_fidelity(rho: State, amplitudes: State) -> Float[Array, ""]:
 
     Raises:
         ValueError: as `log_negativity_dm` and `schmidt_coefficients`, and when the shapes do not match.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> bell = np.eye(2) / np.sqrt(2)
+        >>> rho = np.einsum('ab,cd->abcd', bell, bell)
+        >>> print(f"{jaxent.state_fidelity(rho, bell):.4f}")
+        1.0000
     """
     rho, psi = states.checked_state(rho), states.normalized(amplitudes)
     if psi.shape != rho.shape[:2]:
@@ -256,6 +330,11 @@ def normalized_entropy(entropy: ArrayLike, n_atoms: int) -> Float[Array, "..."]:
     Args:
         entropy: E in bits, any shape.
         n_atoms: N.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.normalized_entropy(1.0, n_atoms=3):.2f}")
+        0.50
     """
     entropy = arguments.as_numbers("entropy", entropy)
     what = f"{entropy.size} normalized entropies"

@@ -174,6 +174,12 @@ def fluctuating_log_negativity(
     Raises:
         ValueError: on any argument out of range, where the state does not fit in memory, where the sum takes more than
             five minutes, and for a record that cannot occur.
+
+    Example:
+        >>> import jaxent
+        >>> numbers = jaxent.AtomNumbers.normal(4, 0.5)
+        >>> print(f"{jaxent.fluctuating_log_negativity(numbers, 1.0, 0.01).value:.3f} bits")
+        1.054 bits
     """
     three = _three(numbers)
     for name, given, choice in (("known", known, _KNOWN), ("coupling", coupling, _COUPLINGS)):

@@ -97,6 +97,11 @@ def end_to_end_state(
 
     Raises:
         ValueError: on any argument out of range, where the array does not fit in memory, and for impossible outcomes.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.end_to_end_state(jaxent.Chain(3, 4), 1.0, 0.01).shape)
+        (5, 5, 5, 5)
     """
     if not isinstance(dephasing_rate, EnsembleRates) and np.ndim(dephasing_rate) == 1:
         dephasing_rate = EnsembleRates(dephasing_rate)
@@ -131,6 +136,12 @@ def dephased_log_probability(
         ValueError: on any argument out of range, where the sum or the state does not fit in memory, and where the
             outcomes cannot occur or the sum cancels to less than eight digits (as estimated with it). Under a
             transformation it is NaN instead.
+
+    Example:
+        >>> import math
+        >>> import jaxent
+        >>> print(f"{math.exp(jaxent.dephased_log_probability(jaxent.Chain(3, 8), 1.0, 0.02)):.5f}")
+        0.23885
     """
     problem = Problem.of(
         chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, jitter, dense=False
@@ -162,6 +173,12 @@ def end_to_end_coherent_information(
 
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
+
+    Example:
+        >>> import jaxent
+        >>> quarter = jaxent.pi_fraction(1, 2)
+        >>> print(f"{jaxent.end_to_end_coherent_information(jaxent.Chain(3, 8), quarter, 0.01):.4f} bits")
+        1.1893 bits
     """
     problem = Problem.of(chain, time, dephasing_rate, outcomes, phase_offset, collective_rate, measurement, jitter)
     value, log_probability = problem.run(density_matrix.coherent_information)

@@ -137,6 +137,12 @@ def end_to_end_log_negativity(
         ValueError: on any argument out of range, where the matrices do not fit in memory, and for outcomes of
             probability zero, or so small that the state cancels to less than eight digits (as estimated with it). Under
             a transformation their log negativity is NaN instead.
+
+    Example:
+        >>> import jaxent
+        >>> chain, half = jaxent.Chain(3, 8), jaxent.pi_fraction(1)
+        >>> print(f"{jaxent.end_to_end_log_negativity(chain, half, 0.01):.4f} bits")
+        0.9979 bits
     """
     if tolerance is not None:
         if jitter is not None:
@@ -183,6 +189,12 @@ def log_negativity_with_errors(
     Raises:
         ValueError: for other M, on any argument out of range, where no method reaches the tolerance (with the error
             that was reached), and for outcomes that cannot occur.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.log_negativity_with_errors(jaxent.Chain(3, 10**6), jaxent.pi_fraction(1), 0.01)
+        >>> print(f"{found.value:.3f} bits, {found.method}")
+        1.000 bits, blocks
     """
     problem, spec = _checked(chain, time, dephasing_rate, outcomes, phase_offset, 0.0, tolerance, measurement)
     if execution.is_traced((problem.time, problem.strengths, problem.offsets)):
@@ -218,6 +230,11 @@ def macroscopic_log_negativity(
     Raises:
         ValueError: on any argument out of range, for γt = 0, where the limit is infinite at times that are not magic,
             and where the tolerance is not reached.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.macroscopic_log_negativity(jaxent.pi_fraction(1), 0.01):.3f} bits")
+        1.000 bits
     """
     problem, spec = _checked(Chain(3, 2), time, dephasing_rate, None, phase_offset, 0.0, tolerance)
     if execution.is_traced((problem.time, problem.strengths, problem.offsets)):

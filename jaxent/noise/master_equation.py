@@ -102,6 +102,12 @@ def evolve_density(
     Raises:
         ValueError: on any argument out of range, where the state does not fit in memory, and when `max_steps` do not
             suffice. Under a transformation the state is NaN instead.
+
+    Example:
+        >>> import jaxent
+        >>> rho = jaxent.evolve_density(jaxent.Chain(2, 2), 1.0, 0.01)
+        >>> print(rho.shape)
+        (3, 3, 3, 3)
     """
     if isinstance(time, BondTimes):
         raise ValueError("Argument `time` must be one time for all bonds here, but is BondTimes.")
@@ -175,6 +181,13 @@ def measure_density(
 
     Raises:
         ValueError: on any argument out of range.
+
+    Example:
+        >>> import jaxent
+        >>> chain = jaxent.Chain(3, 2)
+        >>> found = jaxent.measure_density(chain, jaxent.evolve_density(chain, 0.5, 0.01))
+        >>> print(f"{found.probability:.4f}")
+        0.8825
     """
     arguments.check_chain(chain)
     rho = arguments.as_numbers("rho", rho)

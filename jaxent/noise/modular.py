@@ -113,6 +113,12 @@ def modular_coherent_information(
     References:
         I. Devetak and A. Winter, Proc. R. Soc. A 461, 207 (2005): the hashing inequality.
         D. Gottesman, A. Kitaev and J. Preskill, Phys. Rev. A 64, 012310 (2001): cells and positions in them.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.modular_coherent_information(jaxent.Chain(3, 100), jaxent.pi_fraction(1), 0.01)
+        >>> print(f"{found:.3f} bits")
+        0.667 bits
     """
     problem, fraction, outcome = _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
     width = _checked_modulus(modulus, levels_of(fraction))

@@ -128,6 +128,13 @@ def estimate_log_negativity(
         ValueError: for other M, on any argument out of range, where the vectors do not fit in memory, and for
             outcomes that cannot occur, or so seldom that the state cancels to less than eight digits. Under a
             transformation their estimate is NaN instead.
+
+    Example:
+        >>> import jax
+        >>> import jaxent
+        >>> found = jaxent.estimate_log_negativity(jax.random.key(1), jaxent.Chain(3, 20), 1.0, 0.05)
+        >>> print(bool(abs(found.value - 1.6) < 0.5), bool(found.standard_error < 0.1))
+        True True
     """
     arguments.check_key(key)
     arguments.check_chain(chain)

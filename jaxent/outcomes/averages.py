@@ -111,6 +111,11 @@ def average_entropy(
     Raises:
         ValueError: when a key is missing, `n_samples` is below 2 or no possible outcome is left, and on any argument
             out of range.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.average_entropy(jaxent.Chain(3, 8), 1.0).value:.4f} bits")
+        1.8157 bits
     """
     sampling.check_matrices(chain)
     time, offsets = sampling.checked(chain, time, phase_offset)
@@ -154,6 +159,11 @@ def average_log_negativity(
 
     Raises:
         ValueError: as `average_entropy` and `jaxent.end_to_end_log_negativity`.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.average_log_negativity(jaxent.Chain(3, 4), 1.0, 0.02).value:.4f} bits")
+        1.0702 bits
     """
     arguments.check_chain(chain)
     # a given outcome selects the kernel for any outcome
@@ -199,6 +209,11 @@ def average_decoded_fidelity(
 
     Raises:
         ValueError: as `average_entropy` and `jaxent.decoded_fidelity`.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.average_decoded_fidelity(jaxent.Chain(3, 8), 2).value:.4f}")
+        0.9889
     """
     sampling.check_matrices(chain)
     time, phase_offset = decoding.settings(chain, levels, numerator, time, phase_offset)
@@ -223,6 +238,12 @@ def outcome_probabilities(chain: Chain, time: Time, phase_offset: arguments.Offs
 
     Raises:
         ValueError: for other M, for more than 10^6 outcomes, and on any argument out of range.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.outcome_probabilities(jaxent.Chain(3, 8), 1.0)
+        >>> print(f"{found.sum():.6f}")
+        1.000000
     """
     arguments.check_chain(chain)
     if chain.n_ensembles == 2:

@@ -66,6 +66,11 @@ def decode_outcomes(
 
     Raises:
         ValueError: when `levels` and `numerator` are not a magic time, and on outcomes out of range.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.decode_outcomes(jaxent.Chain(3, 8), 5, 2))
+        [0]
     """
     arguments.check_chain(chain)
     _check_levels(levels, numerator)
@@ -94,6 +99,11 @@ def decoded_target(
 
     Returns:
         complex array of shape (D, D), amplitudes over (k_1, k_M), normalized.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.decoded_target(jaxent.Chain(3, 8), 8, 2).shape)
+        (9, 9)
     """
     decoded = decode_outcomes(chain, outcomes, levels, numerator)
     _refuse_large_matrix(chain)
@@ -142,6 +152,11 @@ def decoded_fidelity(
 
     Raises:
         ValueError: as `decode_outcomes`.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.decoded_fidelity(jaxent.Chain(3, 40), 40, 2):.4f}")
+        1.0000
     """
     arguments.check_chain(chain)
     arguments.check_chain(chain)

@@ -64,6 +64,13 @@ def sample_outcomes(
 
     Raises:
         ValueError: on any argument out of range.
+
+    Example:
+        >>> import jax
+        >>> import jaxent
+        >>> found = jaxent.sample_outcomes(jax.random.key(1), jaxent.Chain(4, 8), 1.0)
+        >>> print(found.shape)
+        (2,)
     """
     arguments.check_key(key)
     arguments.check_chain(chain)

@@ -156,6 +156,13 @@ def tangent_plane(
 
     Raises:
         ValueError: where |x| exceeds √N, and on numbers that are not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> theta, phi = jaxent.tangent_plane(10**6, 1.0, 2.0)
+        >>> print(f"{np.pi / 2 - theta:.6f} {phi:.6f}")
+        0.001000 0.002000
     """
     n_atoms = whole_number("n_atoms", n_atoms, 1, MOST_ATOMS)
     height, along = arguments.checked_real("x", x), arguments.checked_real("y", y)

@@ -92,6 +92,14 @@ def end_to_end_husimi(
         ValueError: on any argument out of range, where a matrix does not fit in memory, and for outcomes and results
             that cannot occur, or so seldom that rounding leaves less than eight digits. Under a transformation NaN
             instead.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> chain, half = jaxent.Chain(3, 20), jaxent.pi_fraction(1)
+        >>> values = jaxent.end_to_end_husimi(chain, half, np.pi / 2, np.array([0.0, np.pi / 2, np.pi]), last_state=10)
+        >>> print(np.round(values, 3))
+        [0.836 0.    0.836]
     """
     arguments.check_chain(chain)
     directions = Directions.of(theta, phi)

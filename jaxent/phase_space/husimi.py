@@ -52,6 +52,13 @@ def husimi(
 
     References:
         F. T. Arecchi, E. Courtens, R. Gilmore, H. Thomas, Phys. Rev. A 6, 2211 (1972).
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> ground = np.array([1.0, 0.0, 0.0])
+        >>> print(f"{jaxent.husimi(ground, np.pi, 0.0) * 4 * np.pi / 3:.3f}")
+        1.000
     """
     checked, n_atoms, first = checked_end(state, chain)
     return of_state(checked, n_atoms, first, Directions.of(theta, phi))

@@ -64,6 +64,15 @@ def planar_wigner(
 
     References:
         H. A. Kastrup, Phys. Rev. A 94, 062113 (2016).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jaxent
+        >>> from jaxent import dicke
+        >>> plus = jnp.exp(dicke.log_weights(1000) / 2)
+        >>> theta, phi = jaxent.tangent_plane(1000, 0.0, 0.0)
+        >>> print(f"{jaxent.planar_wigner(plus, theta, phi) / 1000 * 2 * jnp.pi:.3f}")
+        1.000
     """
     checked, n_atoms, first = checked_end(state, chain)
     directions = Directions.of(theta, phi)

@@ -60,6 +60,13 @@ def spin_wigner(
     References:
         J. P. Dowling, G. S. Agarwal, W. P. Schleich, Phys. Rev. A 49, 4101 (1994); J. C. Várilly, J. M. Gracia-Bondía,
         Ann. Phys. 190, 107 (1989).
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> cat = np.array([1.0, 0.0, 0.0, 1.0])
+        >>> print(np.round(jaxent.spin_wigner(cat, np.pi / 2, np.array([0.0, np.pi / 3])), 3))
+        [ 0.226 -0.245]
     """
     shape = np.shape(state)
     n_atoms = chain.n_atoms if hasattr(chain, "n_atoms") and chain is not None else max(shape[:1] or (1,)) - 1

@@ -142,6 +142,12 @@ def entropy_curve(
     Raises:
         ValueError: when the interval is empty or not finite, for `n_times` below 2, for more than one time `around`,
             and as `end_to_end_entropy`.
+
+    Example:
+        >>> import jaxent
+        >>> curve = jaxent.entropy_curve(jaxent.Chain(3, 20), 0.1, 3.1, 10)
+        >>> print(len(curve.time), curve.levels.max())
+        12 4
     """
     points = checked_points(chain, t_min, t_max, n_times, around, max_levels)
     n_times = len(points.even)

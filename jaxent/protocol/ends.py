@@ -63,6 +63,11 @@ def end_to_end_amplitudes(
 
     Raises:
         ValueError: on any argument out of range, and where the matrix does not fit in memory.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.end_to_end_amplitudes(jaxent.Chain(3, 20), 1.0).shape)
+        (21, 21)
     """
     return Problem.of(chain, time, outcomes, phase_offset).amplitudes()
 
@@ -75,6 +80,11 @@ def outcome_probability(
     Arguments and errors as `end_to_end_amplitudes`. Returns a real array of the shape of `time`, right to 1e-8 of
     itself, or under a transformation to 1e-15; with a window it is the window's share of the probability. See
     `log_outcome_probability` for long chains.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.outcome_probability(jaxent.Chain(3, 20), 1.0):.4f}")
+        0.1565
     """
     return Problem.of(chain, time, outcomes, phase_offset).probability()
 
@@ -87,6 +97,11 @@ def log_outcome_probability(
     Arguments and errors as `end_to_end_amplitudes`. Returns a real array of the shape of `time`, right to 1e-8 (NaN
     where it would not be, as `end_to_end_amplitudes`); -inf for outcomes that are impossible, or less probable than
     10^-800.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.log_outcome_probability(jaxent.Chain(3, 20), 1.0):.4f}")
+        -1.8546
     """
     return Problem.of(chain, time, outcomes, phase_offset).log_probability()
 
@@ -124,6 +139,13 @@ def end_to_end_entropy(
     Raises:
         ValueError: as `end_to_end_amplitudes`, for a negative tolerance, and when the outcomes have probability zero
             (to rounding) at one of the times. Under a transformation the entropy is NaN instead.
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> times = np.array([0.5, 1.0, np.pi / 2])
+        >>> print(np.round(jaxent.end_to_end_entropy(jaxent.Chain(3, 20), times), 4))
+        [1.8531 2.5504 2.    ]
     """
     return Problem.of(chain, time, outcomes, phase_offset).entropies(None, tolerance).entropy
 
@@ -156,6 +178,11 @@ def end_to_end_renyi_entropy(
 
     Raises:
         ValueError: when `alpha` is negative or NaN, and as `end_to_end_entropy`.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.end_to_end_renyi_entropy(jaxent.Chain(3, 20), 1.0, alpha=2.0):.4f} bits")
+        2.4748 bits
     """
     alpha = check_order(alpha)
     return Problem.of(chain, time, outcomes, phase_offset).entropies(alpha, tolerance).entropy
@@ -183,6 +210,12 @@ def plan_entropy(
 
     Raises:
         ValueError: on any argument out of range or traced, for a batch of times, and where the engine does not apply.
+
+    Example:
+        >>> import jaxent
+        >>> plan = jaxent.plan_entropy(jaxent.Chain(3, 10**4), 1.0)
+        >>> print(f"{jaxent.planned_entropy(plan):.6f} bits")
+        6.168276 bits
     """
     problem = Problem.of(chain, time, outcomes, phase_offset)
     tolerance = positive("tolerance", tolerance)
@@ -223,6 +256,13 @@ def planned_entropy(
             quadrature is made on the host; `end_to_end_renyi_entropy` takes one), and where the plan's tolerance is
             out of reach for this order or chain (long ones: from M = 11 on). Under a transformation NaN in the last
             case.
+
+    Example:
+        >>> import jax
+        >>> import jaxent
+        >>> plan = jaxent.plan_entropy(jaxent.Chain(3, 10**4), 1.0)
+        >>> print(f"{jax.jit(jaxent.planned_entropy)(plan):.6f} bits")
+        6.168276 bits
     """
     if not isinstance(plan, band.BandPlan):
         raise ValueError(f"Argument `plan` must be made by jaxent.plan_entropy, but is {shown(plan)}.")
@@ -275,6 +315,13 @@ def end_to_end_schmidt_coefficients(
     From these follow the Rényi entropies and the pure-state log negativity (`jaxent.entanglement`).
 
     Arguments and errors as `end_to_end_entropy`. Returns a real array of shape (..., D).
+
+    Example:
+        >>> import numpy as np
+        >>> import jaxent
+        >>> found = jaxent.end_to_end_schmidt_coefficients(jaxent.Chain(3, 20), jaxent.pi_fraction(1, 2))
+        >>> print(np.round(found[:5], 4))
+        [0.5014 0.5    0.5    0.4986 0.    ]
     """
     problem = Problem.of(chain, time, outcomes, phase_offset)
     coefficients, log_probability = problem.schmidt()

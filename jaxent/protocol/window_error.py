@@ -71,6 +71,12 @@ def entropy_error_bound(
 
     Raises:
         ValueError: for other M (use `entropy_error_estimate`), for `BondTimes`, and on any argument out of range.
+
+    Example:
+        >>> import jaxent
+        >>> chain = jaxent.Chain(3, 1000, window=5.0)
+        >>> print(f"{jaxent.entropy_error_bound(chain, 1.0):.1e} bits")
+        2.6e-05 bits
     """
     arguments.check_chain(chain)
     if chain.n_ensembles != 3:
@@ -104,6 +110,12 @@ def entropy_error_estimate(
 
     Arguments and errors as `end_to_end_entropy`; costs its two evaluations. Returns a real array of the shape of
     `time`.
+
+    Example:
+        >>> import jaxent
+        >>> chain = jaxent.Chain(4, 100, window=3.0)
+        >>> print(f"{jaxent.entropy_error_estimate(chain, 1.0):.1e} bits")
+        1.3e-03 bits
     """
     arguments.check_chain(chain)
     if chain.window is None:
@@ -169,6 +181,12 @@ def entropy_with_errors(
     """`end_to_end_entropy` with each part of its error.
 
     Arguments and errors as `end_to_end_entropy`; all arguments must be known. Rounding, about 1e-12, is not included.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.entropy_with_errors(jaxent.Chain(3, 10**6), 1.0)
+        >>> print(f"{found.entropy:.6f} bits", bool(found.total < 1e-8))
+        9.471680 bits True
     """
     arguments.check_chain(chain)
     found = Problem.of(chain, time, outcomes, phase_offset).entropies(None, tolerance)
@@ -203,6 +221,11 @@ def chain_for_tolerance(
     Raises:
         ValueError: when `tolerance` is not positive or below what is proven of the widest window (about 1e-13 for
             many atoms, 8e-8 at N = 30; more for outcomes that hardly occur), and as `entropy_error_bound`.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.chain_for_tolerance(1000, 1.0, 1e-6).window)
+        5.644665623400558
     """
     n_atoms, tolerance = Chain(3, n_atoms).n_atoms, positive("tolerance", tolerance)
 

@@ -85,6 +85,10 @@ def keep_compiled_programs(folder: str | os.PathLike | None = None) -> Path | No
 
     Raises:
         OSError: when the given folder cannot be made, or not be written.
+
+    Example:
+        >>> import jaxent
+        >>> jaxent.keep_compiled_programs()  # doctest: +SKIP
     """
     import jax
     from jax.experimental.compilation_cache import compilation_cache

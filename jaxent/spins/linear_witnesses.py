@@ -110,6 +110,12 @@ def witnesses(moments: CollectiveSpinMoments) -> tuple[Witness, ...]:
         D. J. Wineland, J. J. Bollinger, W. M. Itano and D. J. Heinzen, Phys. Rev. A 50, 67 (1994).
         M. Gessner, L. Pezzè and A. Smerzi, Phys. Rev. A 94, 020101 (2016): F; L. Pezzè and A. Smerzi, Phys. Rev. Lett.
         102, 100401 (2009): its bound by moments.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.witnesses(jaxent.collective_spin_moments(jaxent.Chain(3, 100), 0.02))
+        >>> print(found[0].name, bool(found[0].violated))
+        Giovannetti-Mancini True
     """
     if not isinstance(moments, CollectiveSpinMoments):
         raise ValueError(

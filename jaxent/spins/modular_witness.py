@@ -131,6 +131,11 @@ def modular_witness(
         C. Spengler, M. Huber, S. Brierley, T. Adaktylos and B. C. Hiesmayr, Phys. Rev. A 86, 022311 (2012): unbiased
         bases.
         B. M. Terhal and P. Horodecki, Phys. Rev. A 61, 040301 (2000): Schmidt number and F.
+
+    Example:
+        >>> import jaxent
+        >>> print(jaxent.modular_witness(jaxent.Chain(3, 100), jaxent.pi_fraction(2, 3), 0.001).schmidt_number)
+        3
     """
     levels, correlations, _ = evaluated(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
     return certified(levels, correlations)

@@ -146,6 +146,12 @@ def collective_spin_moments(
         ValueError: on any argument out of range, for other M, with a window, and for outcomes that cannot occur or are
             less probable than 10^-22 where N > 300 (10^-5 where the rate is traced, and 0). Under a transformation the
             values are NaN instead of the last.
+
+    Example:
+        >>> import jaxent
+        >>> found = jaxent.collective_spin_moments(jaxent.Chain(3, 100), 0.02)
+        >>> print(f"⟨S_x⟩ = {found.mean[0]:.3f}, Var S_x = {found.covariance[0, 0]:.3f}")
+        ⟨S_x⟩ = 53.963, Var S_x = 105.976
     """
     problem = _checked(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
     dephased = kernel.may_dephase(dephasing_rate)

@@ -61,6 +61,11 @@ def teleportation_fidelity(
     References:
         C. H. Bennett et al., Phys. Rev. Lett. 70, 1895 (1993).
         M. Horodecki, P. Horodecki and R. Horodecki, Phys. Rev. A 60, 1888 (1999): f and F.
+
+    Example:
+        >>> import jaxent
+        >>> print(f"{jaxent.teleportation_fidelity(jaxent.Chain(3, 100), jaxent.pi_fraction(1), 0.01):.3f}")
+        0.958
     """
     levels, _, fidelity = evaluated(chain, time, dephasing_rate, outcomes, phase_offset, measurement)
     return through(levels, fidelity)

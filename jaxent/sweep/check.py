@@ -95,6 +95,15 @@ def check_sweep(path: str | os.PathLike) -> SweepCheck:
     Raises:
         FileNotFoundError: when there is no such folder.
         ValueError: when it holds no sweep, one of a newer jaxent, or a damaged sweep.json.
+
+    Example:
+        >>> import tempfile
+        >>> import jaxent
+        >>> sweep = jaxent.Sweep(["entropy"], n_atoms=8, time=[0.5, 1.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = jaxent.run_sweep(sweep, folder)
+        ...     print(jaxent.check_sweep(folder).n_points)
+        2
     """
     folder = Path(path)
     layout = folder_layout(folder)

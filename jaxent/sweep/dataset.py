@@ -45,6 +45,16 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
         FileNotFoundError: when there is no such folder.
         ValueError: when the folder holds no sweep, or one of a newer jaxent; and later, when a value is read from a
             damaged file.
+
+    Example:
+        >>> import tempfile
+        >>> import jaxent
+        >>> sweep = jaxent.Sweep(["entropy"], n_atoms=8, time=[0.5, 1.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = jaxent.run_sweep(sweep, folder)
+        ...     with jaxent.open_sweep(folder) as data:
+        ...         print(dict(data.sizes))
+        {'time': 2}
     """
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray

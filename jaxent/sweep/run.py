@@ -167,6 +167,14 @@ def run_sweep(
             another sweep, tiles of another version of jaxent, or files of a newer one, and while another process
             computes into it.
         OSError: when a file cannot be written; finished tiles are kept.
+
+    Example:
+        >>> import tempfile
+        >>> import jaxent
+        >>> sweep = jaxent.Sweep(["entropy"], n_atoms=8, time=[0.5, 1.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(jaxent.run_sweep(sweep, folder).n_computed)
+        2
     """
     if not 0 <= process < n_processes:
         raise ValueError(f"Argument `process` must lie in 0…{n_processes - 1}, but is {shown(process)}.")

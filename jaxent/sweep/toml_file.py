@@ -38,6 +38,18 @@ def read_sweep(path: str | os.PathLike) -> Sweep:
     Raises:
         FileNotFoundError: when there is no such file.
         ValueError: when the file is no valid sweep; one sentence names the file, the key and the reason.
+
+    Example:
+        >>> import pathlib
+        >>> import tempfile
+        >>> import jaxent
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "grid.toml")
+        ...     with path.open("w") as file:
+        ...         for line in ('quantities = ["entropy"]', "n_atoms = [8, 16]", "time = [0.5, 1.0]"):
+        ...             print(line, file=file)
+        ...     print(jaxent.read_sweep(path).n_atoms)
+        (8, 16)
     """
     path = Path(path)
     try:
