@@ -70,9 +70,7 @@ def few_programs():
     yield
     from jaxent.runtime import programs  # only now: the hook above is there
 
-    if programs.n_maps() > 20_000:
-        jax.clear_caches()
-        gc.collect()
+    programs.forget_between(jax)
 
 
 @pytest.fixture

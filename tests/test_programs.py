@@ -65,7 +65,19 @@ def test_programs_are_forgotten_before_the_system_ends_the_process(monkeypatch):
     assert not programs.forget_if_too_many(jax)
 
 
+def test_programs_are_forgotten_between_tasks_where_they_take_a_share(tmp_path):
+    function = jax.jit(lambda x: x + 48)
+    function(1.0)
+    granted = tmp_path / "limit"
+    granted.write_text(str(10 * programs.n_maps()))
+    assert not programs.forget_between(jax, 0.3, granted)
+    assert function._cache_size() == 1
+    assert programs.forget_between(jax, 0.05, granted)
+    assert function._cache_size() == 0
+
+
 def test_a_system_that_tells_nothing_is_left_alone(tmp_path):
+    assert not programs.forget_between(jax, 0.0001, tmp_path / "missing")
     assert not programs.forget_if_too_many(jax, tmp_path / "missing")
     assert programs.n_maps(tmp_path / "missing") == 0
 

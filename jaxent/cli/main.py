@@ -316,10 +316,13 @@ def reproduce(
 
     folder = output_folder(out)
     console.library()
+    import jax
+
     from jaxent.paper import registry
     from jaxent.paper.captions import caption
     from jaxent.paper.claims import claims_page, claims_table, findings_table
     from jaxent.plot.sheet import SIZES, printer
+    from jaxent.runtime import programs
     from jaxent.sweep import save
 
     wanted = tuple(dict.fromkeys(figure)) or tuple(registry.FIGURES)
@@ -335,6 +338,7 @@ def reproduce(
             for kind in ("png", "pdf", "svg"):
                 written.append(save(folder / f"{name}.{kind}", printer(picture, kind, dpi, words)))
             written.append(save(folder / f"{name}.txt", lambda path, text=words: path.write_text(text + "\n", "utf-8")))
+            programs.forget_between(jax)
         claims = registry.claims(datasets, quick, report)
     findings = registry.findings(datasets)
     page = claims_page(claims, findings)

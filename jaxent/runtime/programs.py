@@ -16,7 +16,7 @@ import warnings
 import zlib
 from pathlib import Path
 
-__all__ = ["drop_damaged", "forget_if_too_many", "keep_compiled_programs", "n_maps"]
+__all__ = ["drop_damaged", "forget_between", "forget_if_too_many", "keep_compiled_programs", "n_maps"]
 
 _MAPS = Path("/proc/self/maps")
 _LIMIT = Path("/proc/sys/vm/max_map_count")
@@ -51,15 +51,11 @@ def forget_if_too_many(jax, limit: Path = _LIMIT) -> bool:
         whether they were dropped.
     """
     global _remained
-    try:
-        granted = int(limit.read_text())
-    except (OSError, ValueError):
-        return False
+    granted = _n_granted(limit)
     count = n_maps()
     if count < max(_MOST_MAPS * granted, _remained + _LEAST_GAIN * granted):
         return False
-    jax.clear_caches()
-    gc.collect()  # programs and the functions they were traced from reference each other
+    _forget(jax)
     _remained = n_maps()
     warnings.warn(
         f"This process maps {count} pieces of memory, nearly the {granted} that Linux grants (vm.max_map_count), most "
@@ -69,6 +65,31 @@ def forget_if_too_many(jax, limit: Path = _LIMIT) -> bool:
         stacklevel=2,
     )
     return True
+
+
+def forget_between(jax, share: float = 0.3, limit: Path = _LIMIT) -> bool:
+    """Drop all compiled programs between two tasks if they take a share of the memory maps: long before one must stop.
+
+    Returns:
+        whether they were dropped.
+    """
+    if n_maps() < share * _n_granted(limit):
+        return False
+    _forget(jax)
+    return True
+
+
+def _n_granted(limit: Path) -> float:
+    """Read how many maps a process may have; infinity where the system does not tell."""
+    try:
+        return int(limit.read_text())
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _forget(jax) -> None:
+    jax.clear_caches()
+    gc.collect()  # programs and the functions they were traced from reference each other
 
 
 def keep_compiled_programs(folder: str | os.PathLike | None = None) -> Path | None:
