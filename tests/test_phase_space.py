@@ -225,6 +225,26 @@ def test_planar_wigner_functions_of_many_atoms_are_those_of_an_oscillator(n_atom
         np.testing.assert_allclose(found, np.broadcast_to(values, found.shape), rtol=0, atol=3 / n_atoms + 1e-11)
 
 
+def test_the_planar_wigner_function_of_a_million_atoms_is_the_double_sum():
+    """Two lobes 2 rad apart, at one and between them, where W has fringes; θ is rounded to 5e-11 of k."""
+    n_atoms = 10**6
+    chain = Chain(3, n_atoms, 4.0)
+    k = chain.states - n_atoms // 2
+    state = np.exp(dicke.log_weights(n_atoms, 4.0) / 2) * (1 + np.exp(-2j * k))
+    state = state / np.linalg.norm(state)
+    theta, phi = np.pi / 2 - np.array([-3e-4, 0.0, 1e-6, 7e-4]), np.array([0.0, 1.0])
+    numbers = n_atoms / 2 * np.sin(np.pi / 2 - theta)
+    expected = np.empty((4, 2))
+    for j, azimuth in enumerate(phi):
+        turned = state * np.exp(1j * k * azimuth)
+        sums = np.convolve(turned, turned.conj()).real
+        halves = k[0] + np.arange(len(sums)) / 2
+        expected[:, j] = np.sinc(numbers[:, None] - halves) @ sums * n_atoms / (4 * np.pi)
+    found = jaxent.planar_wigner(state, theta[:, None], phi[None, :], chain=chain)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+    assert expected.min() < -0.3 * expected.max()
+
+
 def test_states_far_from_the_equator_have_no_planar_wigner_function():
     pole = np.eye(9)[8]
     with pytest.raises(ValueError, match=r"near the equator, with a root mean square of S_z up to N/2, but has 1 N"):

@@ -56,7 +56,8 @@ def planar_wigner(
         chain: as `husimi`.
 
     Returns:
-        real array of the shape to which the angles broadcast, right to 1e-12 of the largest value up to N = 10^6.
+        real array of the shape to which the angles broadcast, right to 1e-12 of the largest value, and to what the
+        rounding of θ does, which moves k by 10^-16 N: only fringes of distant lobes note it.
 
     Raises:
         ValueError: as `husimi`, and for states whose S_z has a root mean square above N/2. Under a transformation NaN
