@@ -141,8 +141,16 @@ def _loop(params, values):
     return carry
 
 
+def _sizes_of_scan(params) -> tuple[int, int]:
+    """Count constants and carried values; from JAX 0.11 on they are trees."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    return tuple(len(part) for part in params["ft_in"].unpack()[:2])
+
+
 def _scan(params, values):
-    n_consts, n_carry, length = params["num_consts"], params["num_carry"], params["length"]
+    n_consts, n_carry = _sizes_of_scan(params)
+    length = params["length"]
     consts, carry, slices = values[:n_consts], values[n_consts : n_consts + n_carry], values[n_consts + n_carry :]
     body, rows = params["jaxpr"], []
     for index in reversed(range(length)) if params["reverse"] else range(length):

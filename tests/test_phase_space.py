@@ -247,7 +247,7 @@ def test_the_planar_wigner_function_of_a_million_atoms_is_the_double_sum():
 
 def test_states_far_from_the_equator_have_no_planar_wigner_function():
     pole = np.eye(9)[8]
-    with pytest.raises(ValueError, match=r"near the equator, with a root mean square of S_z up to N/2, but has 1 N"):
+    with pytest.raises(ValueError, match=r"near the equator, with a root mean square of S_z up to 0\.5 N, but has 1 N"):
         jaxent.planar_wigner(pole, 1.0, 0.0)
     assert np.isnan(jax.jit(jaxent.planar_wigner)(pole, 1.0, 0.0))
 

@@ -37,10 +37,11 @@ _LAPACK = (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128)
 def _one_by_one(decompose: Callable, at_once: Callable | None = None) -> Callable:
     """Make a decomposition run in a loop over a batch on a CPU, and `at_once` on a GPU if that is faster."""
     single = jax.custom_batching.custom_vmap(decompose)
+    in_turn = jax.jit(lambda all_: jax.lax.map(single, all_))  # batches of one shape share what it is compiled to
 
     @single.def_vmap
     def batch(count, _, matrices):
-        ways = {"cpu": lambda all_: jax.lax.map(single, all_), "default": jax.vmap(decompose)}
+        ways = {"cpu": in_turn, "default": jax.vmap(decompose)}
         if at_once is not None and jacobi.pays(count, matrices.shape[-1]):
             ways["cuda"] = at_once
         result = jax.lax.platform_dependent(matrices, **ways)

@@ -34,7 +34,7 @@ from jaxent.runtime import execution
 
 __all__ = ["planar_wigner"]
 
-_WIDEST = 1 / 2  # root mean square of S_z/N from which on a state is not near the equator
+_WIDEST = 1 / 2  # root mean square of S_z/N from which on a state of many atoms is not near the equator
 
 
 def planar_wigner(
@@ -60,8 +60,8 @@ def planar_wigner(
         rounding of θ does, which moves k by 10^-16 N: only fringes of distant lobes note it.
 
     Raises:
-        ValueError: as `husimi`, and for states whose S_z has a root mean square above N/2. Under a transformation NaN
-            instead.
+        ValueError: as `husimi`, and for states whose S_z has a root mean square above N/2 and √(2N). Under a
+            transformation NaN instead.
 
     References:
         H. A. Kastrup, Phys. Rev. A 94, 062113 (2016).
@@ -78,23 +78,23 @@ def planar_wigner(
     checked, n_atoms, first = checked_end(state, chain)
     directions = Directions.of(theta, phi)
     place = jnp.asarray([n_atoms / 2, n_atoms / 2 - first], jnp.result_type(float))
-    values, width = execution.call(
+    values, width, widest = execution.call(
         *(_values, directions.grid, *place, checked, directions.theta, directions.phi),
         what=f"The Wigner function of {checked.shape[0]} Dicke states at {directions.phi.size} azimuths",
         instead="use fewer directions, or a smaller window",
     )
-    known = arguments.concrete(width)
-    if known is not None and known > _WIDEST:
+    known, most = arguments.concrete(width), arguments.concrete(widest)
+    if known is not None and most is not None and known > most:
         raise ValueError(
-            f"Argument `state` must be near the equator, with a root mean square of S_z up to N/2, but has {known:.3g} "
-            "N; use jaxent.spin_wigner or jaxent.husimi."
+            f"Argument `state` must be near the equator, with a root mean square of S_z up to {most:.3g} N, but has "
+            f"{known:.3g} N; use jaxent.spin_wigner or jaxent.husimi."
         )
     return directions.shaped(values)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _values(grid: bool, half: Any, middle: Any, state: Any, theta: Any, phi: Any):
-    """Compute W, and the root mean square of S_z/N; `middle` is N/2 counted from the first state."""
+    """Compute W, the root mean square of S_z/N and its limit; `middle` is N/2 counted from the first state."""
     size = state.shape[0]
     populations = jnp.abs(state) ** 2 if state.ndim == 1 else jnp.diagonal(state).real
     index = jnp.arange(size, dtype=populations.dtype)
@@ -115,5 +115,6 @@ def _values(grid: bool, half: Any, middle: Any, state: Any, theta: Any, phi: Any
 
     row_size = 4 * size + (theta.size if grid else 0) if state.ndim == 1 else 3 * size**2
     found = values_over(grid, phi, theta, sincs, row, row_size)
-    found = jnp.where(width <= _WIDEST, found, jnp.nan) * (half / (2 * np.pi))
-    return (found.T if grid else found), width
+    widest = jnp.maximum(_WIDEST, 1 / jnp.sqrt(half))  # √(2N) of few atoms, whose coherent states are wide
+    found = jnp.where(width <= widest, found, jnp.nan) * (half / (2 * np.pi))
+    return (found.T if grid else found), width, widest
