@@ -18,6 +18,7 @@ __all__ = ["CurvePlot", "LookPlots"]
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # distinguishable by colour-blind readers
 _PALE = 0.25
 _BAND = 0.2  # opacity of the band of errors
+_EDGES = ("left", "right", "bottom", "top")  # of its boxes
 _FADE = f"""
 const [line, dots, band, bars] = glyphs
 line.setv({{line_alpha: {_PALE}}}, {{sync: false}})
@@ -60,7 +61,7 @@ class CurvePlot:
         self.curve = ColumnDataSource({"x": [], "y": [], "rational": [], "error": []})
         self.marks = ColumnDataSource({"x": [], "at": [], "y": [], "text": []})
         self.cursor = ColumnDataSource({"x": [], "y": []})
-        self.errors = ColumnDataSource({name: [] for name in ("x", "left", "right", "bottom", "top")})
+        self.errors = ColumnDataSource({name: [] for name in ("x", *_EDGES)})
         self.figure: Any = figure(
             name="curve",
             tags=["Curve. Arrow keys go along it, with shift past it, plus and minus zoom, Home shows all of it"],
@@ -94,7 +95,7 @@ class CurvePlot:
         line = self.figure.line(x="x", y="y", source=self.curve, line_color=_BLUE, line_width=1.5)
         dots = self.figure.scatter(x="x", y="y", source=self.curve, color=_BLUE, size=5, visible=False)
         self._line, self._dots = line, dots
-        boxes: dict[str, Any] = {name: name for name in ("left", "right", "bottom", "top")}
+        boxes: dict[str, Any] = {name: name for name in _EDGES}
         self._band = self.figure.quad(
             **boxes, source=self.errors, fill_color=_BLUE, fill_alpha=_BAND, line_alpha=0, level="underlay"
         )
@@ -195,7 +196,7 @@ class CurvePlot:
         self.figure.title.text = " "
         self.curve.data = {"x": [], "y": [], "rational": [], "error": []}
         self.marks.data = {"x": [], "at": [], "y": [], "text": []}
-        self.errors.data = {name: [] for name in ("x", "left", "right", "bottom", "top")}
+        self.errors.data = {name: [] for name in ("x", *_EDGES)}
         self.companions.name_errors("", None)
         self._drawing = None
         self.cursor.data = {"x": [], "y": []}

@@ -89,7 +89,8 @@ def _svd_jvp(primals, tangents):
     inverse = 1 / values
 
     def change(basis, own, rate):
-        inside = multiply(between, scaled_columns(own, values) + scaled_columns(own, values).conj().T)
+        weighted = scaled_columns(own, values)
+        inside = multiply(between, weighted + weighted.conj().T)
         outside = scaled_columns(rate - matmul(basis, own), inverse)
         return matmul(basis, inside) + (outside if basis.shape[0] > basis.shape[1] else 0)
 
