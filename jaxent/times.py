@@ -45,6 +45,7 @@ __all__ = [
     "crevasse_grid",
     "pi_fraction",
     "pi_fractions_up_to",
+    "shared_bound",
     "time_value",
     "turns",
     "turns_of_products",
@@ -55,6 +56,7 @@ __all__ = [
 _MAX_GRID = 10**8  # times of a grid
 MAX_MAGIC_DENOMINATOR = 8000  # about 3 r²/2π² = 10^7 times
 _FRACTION_LIMB_BITS = 15
+_SHARED_BITS = (10, 15, 20, 24, 30, 45, 48, 60)  # where integers of floats and of fractions get one limb more
 _INVERSE_TWO_PI_HIGH = 0.15915494309189535  # 1/2π rounded to float64, and the remainder
 _INVERSE_TWO_PI_LOW = -9.839338337591243e-18
 
@@ -193,6 +195,12 @@ def turns(
         multiples = np.asarray(multiples)
         largest = int(abs(multiples).max()) if multiples.size else 0
     return _turns(multiples, largest, time, shift)
+
+
+def shared_bound(largest: int) -> int:
+    """Return a bound for `turns`, as large as makes no more work: programs that depend on bounds have few of them."""
+    bits = largest.bit_length()
+    return 2 ** next((most for most in _SHARED_BITS if most >= bits), bits) - 1
 
 
 def turns_of_products(left: np.ndarray, right: np.ndarray, time: ArrayLike | PiFraction, shift: int = 0) -> jax.Array:

@@ -93,11 +93,12 @@ def test_bands_and_blocks_are_the_symbol_entry_by_entry(rates, stride):
     asked = question(12, 2 * math.pi / 3, rates, 11, 0.3)
     hops, reach, theta = np.array([0, 1, 3]) if stride == 1 else np.array([0, 2, 6]), 6, 0.4
     states = np.arange(-7, 8)
-    shape = long_chain.ChainShape(stride, 18 // stride, reach // stride, 13, 8, 256, rates[0] != rates[2])
+    shape = long_chain.ChainShape(stride, 18 // stride, reach // stride, 256, rates[0] != rates[2])
     rows = long_chain.rows_of(12, 7, shape)
     table = kernel.coefficients(12, 11, kernel.nodes(12, 11, 13), hops, 8, asked.time, 13)
     strengths = Strengths.of(jnp.asarray(asked.strengths))
-    parts = (hops, table, asked.time, jnp.asarray(asked.offset), strengths, theta / (2 * math.pi))
+    kernels = long_chain.kernels_of(shape, rows, table, asked.time, jnp.asarray(asked.offset), strengths)
+    parts = (hops, kernels, strengths, theta / (2 * math.pi))
     found = long_chain.dense_symbol(shape, rows, *parts, 0)
     weights = np.sqrt(np.array([math.comb(24, 12 + u) / 4.0**12 for u in states]))
     expected = symbol_by_definition(asked, hops, reach, states, weights, theta)
@@ -299,13 +300,18 @@ def test_what_torus_shapes_do_not_change():
     """Twice the windings and frequencies, and other paddings of the hops, are zeros."""
     asked = question(500, jaxent.pi_fraction(2, 3), 0.2)
     hops = plan.hops_of(asked, 1e-4)
-    small = plan.torus_plan(asked, hops, 3).shape._replace(n_bloch=16)
-    large = small._replace(windings=2 * small.windings, n_frequencies=2 * small.n_frequencies)
+    planned = plan.torus_plan(asked, hops, 3)
+    small = planned.shape._replace(n_bloch=16)
     norms = []
-    for shape in (small, large):
-        nodes = kernel.nodes(500, 500, shape.n_frequencies)
+    for factor in (1, 2):
+        shape = small._replace(windings=factor * small.windings)
+        of = engine._TableShape.of(planned)._replace(n_frequencies=factor * hops.n_frequencies)
+        nodes = kernel.nodes(500, 500, of.n_frequencies)
         lattice = engine._Lattice(np.append(hops.along, -1), hops.gcd, nodes, 500, 500)
-        norms.append(float(engine._on_torus(shape, lattice, asked.time, asked.strengths, np.asarray(0.0))[0]))
+        table = engine._table(of, lattice, asked.time)
+        kernels = torus.kernels_of(shape, table, asked.time, 0.0, engine.Strengths.of(jnp.asarray(asked.strengths)))
+        found = engine._Hops(lattice.along, lattice.gcd, kernels)
+        norms.append(float(engine._on_torus(shape, found, asked.strengths)[0]))
     assert norms[0] == pytest.approx(norms[1], abs=1e-4 * norms[0])
     assert isinstance(small, torus.TorusShape)
 

@@ -81,11 +81,37 @@ class _Lattice(NamedTuple):
     n_atoms: Any
     outcome: Any
 
+    def without_hops(self) -> "_Lattice":
+        """Keep j = 0 only, as the trace has it."""
+        return self._replace(along=np.zeros(1, np.int64))
+
+
+class _TableShape(NamedTuple):
+    """Hold what the program of the kernel's coefficients depends on, as `ChainShape` names it."""
+
+    n_frequencies: int
+    largest_hop: int
+    twice: bool
+
+    @classmethod
+    def of(cls, plan: Plan) -> "_TableShape":
+        return cls(plan.hops.n_frequencies, plan.hops.largest, plan.shape.twice)
+
+
+class _Hops(NamedTuple):
+    """Hold the hops j, their greatest common divisor, and of their kernels the coefficients, or the values."""
+
+    along: Any
+    gcd: Any
+    table: Any
+
 
 # ------------------------------------------------------------------------ programs
 
 
-def _table(shape, lattice: _Lattice, time):
+@functools.partial(jax.jit, static_argnums=0)
+def _table(shape: _TableShape, lattice: _Lattice, time):
+    """Compute the coefficients of all kernels G_j, which no Bloch phase changes."""
     if lattice.nodes is None:
         return kernel.limit_coefficients(lattice.along, shape.largest_hop, time, shape.n_frequencies)
     table = kernel.coefficients(
@@ -98,51 +124,60 @@ def _table(shape, lattice: _Lattice, time):
     return kernel.real_and_imaginary(table) if shape.twice else table
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _traced(shape, lattice: _Lattice, time, strengths, offset):
-    """Compute Tr ρ, and R_00, the size of the terms that cancel in it."""
-    first_hop = lattice._replace(along=np.zeros(1, np.int64))
-    table = _table(shape, first_hop, time)
-    numbers = np.arange(shape.n_frequencies)
-    terms = kernel.damped(table, Strengths.of(strengths).measured)[0]
+def _hops(lattice: _Lattice, table) -> _Hops:
+    return _Hops(lattice.along, lattice.gcd, table)
+
+
+@jax.jit
+def _traced(n_atoms, table, time, strengths, offset):
+    """Compute Tr ρ, and R_00, the size of the terms that cancel in it, from the coefficients of j = 0, (F,)."""
+    numbers = np.arange(len(table))
+    terms = kernel.damped(table[None], Strengths.of(strengths).measured)[0]
     half_angles = turns(numbers, time, 1)
-    if lattice.nodes is None:
+    if n_atoms is None:
         spread = jnp.where(jnp.abs(cos_sin_turns(half_angles)[0]) > 1 - 1e-12, 1.0, 0.0)
     else:
-        spread = dicke.cos_power(2 * lattice.n_atoms, half_angles)
+        spread = dicke.cos_power(2 * n_atoms, half_angles)
     return jnp.sum(terms * spread * jnp.cos(numbers * offset)), terms[0]
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _on_chain(shape, lattice: _Lattice, rows, rule, theta, time, strengths, offset):
-    """Compute ‖X_θ‖_1 and the bound on its error."""
-    table = _table(shape, lattice, time)
-    return long_chain.trace_norm(shape, rows, lattice.along, table, time, offset, Strengths.of(strengths), theta, rule)
+# the kernels between all states, which no Bloch phase changes, are programs of their own
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _curved_chain(shape, lattice: _Lattice, rows, theta, time, strengths, offset) -> Curvature:
-    """Compute `envelope.curvature` for θ."""
-    table = _table(shape, lattice, time)
-    symbols = tuple(
-        long_chain.dense_symbol(shape, rows, lattice.along, table, time, offset, Strengths.of(strengths), theta, order)
-        for order in (0, 1, 2)
-    )
+def _chain_kernels(shape, rows, table, time, strengths, offset):
+    return long_chain.kernels_of(shape, rows, table, time, offset, Strengths.of(strengths))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _on_chain(shape, hops: _Hops, rows, rule, theta, strengths):
+    """Compute ‖X_θ‖_1 and the bound on its error, `hops` with the kernels."""
+    return long_chain.trace_norm(shape, rows, hops.along, hops.table, Strengths.of(strengths), theta, rule)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _curved_chain(shape, hops: _Hops, rows, theta, strengths) -> Curvature:
+    """Compute `envelope.curvature` for θ, `hops` with the kernels."""
+    of = (hops.along, hops.table, Strengths.of(strengths))
+    symbols = tuple(long_chain.dense_symbol(shape, rows, *of, theta, order) for order in (0, 1, 2))
     return jax.tree.map(jnp.sum, jax.lax.map(lambda three: of_symbol(*three), symbols))
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _on_torus(shape, lattice: _Lattice, time, strengths, offset):
-    """Compute ‖X‖_1, and from half as many Bloch phases."""
-    table = _table(shape, lattice, time)
-    return torus.trace_norm(shape, lattice.along, lattice.gcd, table, time, offset, Strengths.of(strengths))
+def _torus_kernels(shape, table, time, strengths, offset):
+    return torus.kernels_of(shape, table, time, offset, Strengths.of(strengths))
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _curved_torus(shape, lattice: _Lattice, time, strengths, offset) -> tuple[Curvature, Curvature]:
-    """Compute the mean of `envelope.curvature`, and over half as many Bloch phases."""
-    table = _table(shape, lattice, time)
-    return torus.curvatures(shape, lattice.along, lattice.gcd, table, time, offset, Strengths.of(strengths))
+def _on_torus(shape, hops: _Hops, strengths):
+    """Compute ‖X‖_1, and from half as many Bloch phases, `hops` with the kernels."""
+    return torus.trace_norm(shape, *hops, Strengths.of(strengths))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _curved_torus(shape, hops: _Hops, strengths) -> tuple[Curvature, Curvature]:
+    """Compute the mean of `envelope.curvature`, and over half as many Bloch phases, `hops` with the kernels."""
+    return torus.curvatures(shape, *hops, Strengths.of(strengths))
 
 
 def _along(unit, time, strengths, offset):
@@ -168,17 +203,30 @@ def _with_slopes(function, parameters):
 
 @functools.partial(jax.jit, static_argnums=0)
 def _traced_slopes(shape, lattice, *parameters):
-    return _with_slopes(functools.partial(_traced, shape, lattice), parameters)
+    def trace(time, strengths, offset):
+        return _traced(lattice.n_atoms, _table(shape, lattice, time)[0], time, strengths, offset)
+
+    return _with_slopes(trace, parameters)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _on_chain_slopes(of_table, shape, lattice, rows, rule, theta, *parameters):
+    def norm(time, strengths, offset):
+        kernels = _chain_kernels(shape, rows, _table(of_table, lattice, time), time, strengths, offset)
+        return _on_chain(shape, _hops(lattice, kernels), rows, rule, theta, strengths)
+
+    return _with_slopes(norm, parameters)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _on_chain_slopes(shape, lattice, rows, rule, theta, *parameters):
-    return _with_slopes(functools.partial(_on_chain, shape, lattice, rows, rule, theta), parameters)
+def _on_torus_slopes(shape, hops, *parameters):
+    """Differentiate at fixed phases kt, and so at fixed coefficients."""
 
+    def norm(time, strengths, offset):
+        kernels = _torus_kernels(shape, hops.table, time, strengths, offset)
+        return _on_torus(shape, hops._replace(table=kernels), strengths)
 
-@functools.partial(jax.jit, static_argnums=0)
-def _on_torus_slopes(shape, lattice, *parameters):
-    return _with_slopes(functools.partial(_on_torus, shape, lattice), parameters)
+    return _with_slopes(norm, parameters)
 
 
 # ------------------------------------------------------------------------- answers
@@ -209,6 +257,7 @@ class _Job:
         self.lattice = _Lattice(hops.along, hops.gcd, hops.nodes, question.n_atoms, question.outcome)
         self.curved: Plan | None = None
         self.known: dict[Any, Any] = {}  # results by θ, which refined rules share
+        self._coefficients: Any = None
         levels = levels_of(question)
         if levels is not None:
             self.plan = torus_plan(question, hops, levels)
@@ -251,17 +300,19 @@ class _Job:
     def corrected(self, parameters: tuple | None = None) -> _Correction:
         """Compute the correction, for other parameters close to those of the plan."""
         plan, n_atoms = self.curved, self.question.n_atoms
+        time, strengths, offset = parameters or self.parameters
         if n_atoms is None:
             return _Correction(0.0, 0.0, 0.0)
         if plan is None:
             return _Correction(0.0, self.plan.hops.curvature / n_atoms, 0.0)
         if isinstance(plan.shape, TorusShape):
-            both = self._call(_curved_torus, plan.shape, self.lattice, *(parameters or self.parameters))
+            both = self._call(_curved_torus, plan.shape, self._with_kernels(plan, time, strengths, offset), strengths)
             found, coarse = jax.tree.map(float, both)
         else:
             thetas, weights, coarser = plan.bloch_phases()
-            args = (plan.rows,), (parameters or self.parameters)
-            each = self._over(_curved_chain, plan.shape, thetas, *args, known=parameters is None)
+            hops = self._with_kernels(plan, time, strengths, offset)
+            key = (plan.shape,) if parameters is None else None
+            each = self._over(_curved_chain, (plan.shape, hops, plan.rows), thetas, (strengths,), key)
             found, coarse = (
                 jax.tree.map(lambda *x, w=w: float(np.dot(w, np.asarray(x))), *each) for w in (weights, coarser)
             )
@@ -281,18 +332,40 @@ class _Job:
         return found
 
     def _norm(self) -> _Norm:
-        plan = self.plan
+        plan, (time, strengths, offset) = self.plan, self.parameters
         if self.on_torus:
-            fine, coarse = map(float, self._call(_on_torus, plan.shape, self.lattice, *self.parameters))
+            hops = self._with_kernels(plan, time, strengths, offset)
+            fine, coarse = map(float, self._call(_on_torus, plan.shape, hops, strengths))
             return _Norm(fine, abs(fine - coarse), 0.0)
         thetas, weights, coarser = plan.bloch_phases()
-        each = np.array([self._at_offsets(_on_chain, thetas, shift) for shift in plan.offsets])  # (K, θ, 2)
+        rows = []
+        for shift in plan.offsets:
+            hops = self._with_kernels(plan, time, strengths, offset + shift)
+            data = plan.shape, hops, plan.rows, plan.rule
+            rows.append(self._over(_on_chain, data, thetas, (strengths,), (plan.shape, float(shift))))
+        each = np.array(rows)  # (K, θ, 2)
         fine, coarse = plan.shares @ each[..., 0] @ weights, plan.shares @ each[..., 0] @ coarser
         return _Norm(float(fine), abs(float(fine - coarse)), float(np.mean(each[..., 1] @ weights)))
 
-    def _at_offsets(self, program, thetas, shift):
-        plan, (time, strengths, offset) = self.plan, self.parameters
-        return self._over(program, plan.shape, thetas, (plan.rows, plan.rule), (time, strengths, offset + shift))
+    def _hops(self, time: Any = None) -> _Hops:
+        """Return the hops with their coefficients at the time of the question, or at another."""
+        if time is None or time is self.question.time:
+            if self._coefficients is None:
+                self._coefficients = self._coefficients_at(self.question.time)
+            return _hops(self.lattice, self._coefficients)
+        return _hops(self.lattice, self._coefficients_at(time))
+
+    def _coefficients_at(self, time: Any) -> Any:
+        return self._call(_table, _TableShape.of(self.plan), self.lattice, time)
+
+    def _with_kernels(self, plan: Plan, time, strengths, offset) -> _Hops:
+        """Return the hops with the kernels between all states of a plan."""
+        found, shape = self._hops(time), plan.shape
+        if isinstance(shape, TorusShape):
+            data = _torus_kernels, shape._replace(n_bloch=0)  # on which they do not depend
+        else:
+            data = _chain_kernels, shape, plan.rows
+        return found._replace(table=self._call(*data, found.table, time, strengths, offset))
 
     def _refine(self) -> bool:
         """Double the number of Bloch phases, unless it is large already."""
@@ -303,42 +376,45 @@ class _Job:
 
     def trace(self) -> tuple[float, float]:
         """Compute Tr ρ and R_00."""
-        trace, scale = self._call(_traced, self.plan.shape, self.lattice, *self.parameters)
+        trace, scale = self._call(_traced, self.question.n_atoms, self._hops().table[0], *self.parameters)
         return float(trace), float(scale)
 
     def slopes(self) -> np.ndarray:
         """Differentiate log2(‖X‖_1/Tr ρ) in the five parameters."""
-        plan = self.plan
-        trace, of_trace = self._call(_traced_slopes, plan.shape, self.lattice, *self.parameters)
+        plan, (time, strengths, offset) = self.plan, self.parameters
+        of_table = _TableShape.of(plan)
+        trace, of_trace = self._call(_traced_slopes, of_table, self.lattice.without_hops(), *self.parameters)
         if self.on_torus:
-            norm, of_norm = self._call(_on_torus_slopes, plan.shape, self.lattice, *self.parameters)
+            norm, of_norm = self._call(_on_torus_slopes, plan.shape, self._hops(), *self.parameters)
         else:
             thetas, weights, _ = plan.bloch_phases()
-            each = [self._at_offsets(_on_chain_slopes, thetas, shift) for shift in plan.offsets]
+            data = of_table, plan.shape, self.lattice, plan.rows, plan.rule
+            each = [
+                self._over(_on_chain_slopes, data, thetas, (time, strengths, offset + shift)) for shift in plan.offsets
+            ]
             norms = np.array([[value for value, _ in row] for row in each])
             derivatives = np.array([[slope for _, slope in row] for row in each])  # (K, θ, 5)
             norm, of_norm = plan.shares @ norms @ weights, np.einsum("k,kti,t->i", plan.shares, derivatives, weights)
             of_norm[0] += plan.slopes_of_shares @ norms @ weights
         return (np.asarray(of_norm) / float(norm) - np.asarray(of_trace) / float(trace)) / math.log(2)
 
-    def _over(self, program, shape, thetas, data, parameters, known: bool = True) -> list:
-        """Call a program for each θ, several at a time."""
-        keys = [(program, shape, float(theta), float(parameters[2])) for theta in thetas]
-        wanted = [index for index, key in enumerate(keys) if not known or key not in self.known]
+    def _over(self, program, data: tuple, thetas, parameters: tuple, key: tuple | None = None) -> list:
+        """Call a program for each θ, several at a time; results are kept for other calls with an equal key."""
+        keys = [(program, key, float(theta)) for theta in thetas]
+        wanted = [index for index, one in enumerate(keys) if key is None or one not in self.known]
         fresh: dict[int, Any] = {}
 
         def run(index: int):
-            theta = np.asarray(thetas[index])
-            return jax.device_get(self._call(program, shape, self.lattice, *data, theta, *parameters))
+            return jax.device_get(self._call(program, *data, np.asarray(thetas[index]), *parameters))
 
         if wanted:
             fresh[wanted[0]] = run(wanted[0])  # compiles the program
         if rest := wanted[1:]:
-            needed = memory.needed_by(program, shape, self.lattice, *data, np.asarray(thetas[0]), *parameters)
+            needed = memory.needed_by(program, *data, np.asarray(thetas[0]), *parameters)
             most = max(1, memory.free_bytes() // max(1, 2 * needed))
             for number, found in threads.side_by_side(run, rest, most):
                 fresh[rest[number]] = found
-        if known:
+        if key is not None:
             self.known.update({keys[index]: found for index, found in fresh.items()})
         return [fresh[index] if index in fresh else self.known[keys[index]] for index in range(len(thetas))]
 
@@ -406,17 +482,20 @@ def traceable(question: Question, tolerance: float) -> Callable:
     plan, lattice, change = job.plan, job.lattice, job.correction.change
 
     def bits(time, strengths, offset):
-        trace, _ = _traced(plan.shape, lattice, time, strengths, offset)
+        table = _table(_TableShape.of(plan), lattice, time)
+        hops = _hops(lattice, table)
+        trace, _ = _traced(lattice.n_atoms, table[0], time, strengths, offset)
         if job.on_torus:
-            norm, _ = _on_torus(plan.shape, lattice, time, strengths, offset)
+            kernels = _torus_kernels(plan.shape, table, time, strengths, offset)
+            norm, _ = _on_torus(plan.shape, hops._replace(table=kernels), strengths)
         else:
             thetas, weights, _ = plan.bloch_phases()
             shifts, angles = (x.ravel() for x in np.meshgrid(plan.offsets, thetas, indexing="ij"))
 
             def one(point):
                 shift, theta = point
-                here = (theta, time, strengths, offset + shift)
-                return _on_chain(plan.shape, lattice, plan.rows, plan.rule, *here)[0]
+                kernels = _chain_kernels(plan.shape, plan.rows, table, time, strengths, offset + shift)
+                return _on_chain(*(plan.shape, hops._replace(table=kernels), plan.rows, plan.rule), theta, strengths)[0]
 
             norms = jax.lax.map(one, (jnp.asarray(shifts), jnp.asarray(angles)))
             moved = 0.0 if isinstance(time, PiFraction) else time - question.time

@@ -22,7 +22,7 @@ import numpy as np
 
 from jaxent import dicke
 from jaxent.measurement import REACH, Records, joint_amplitudes, loss_amplitudes, survival_and_flips
-from jaxent.times import cos_sin_turns, turns
+from jaxent.times import cos_sin_turns, shared_bound, turns
 
 __all__ = [
     "Nodes",
@@ -141,10 +141,10 @@ def limit_coefficients(hops, largest: int, time, n_frequencies: int) -> jax.Arra
 
 def sizes_of_hops(n_atoms: int, outcome: Any, nodes: Nodes, hops: np.ndarray, time) -> np.ndarray:
     """Bound max_ν |R_jν| / R_00 by ∫ |f_q(α) f_q(α + jt)| dα / ∫ f_q² dα for each hop j; host array, at most 1."""
-    largest = 2 ** int(abs(hops).max()).bit_length()
     read = outcome if isinstance(outcome, Records) else jnp.asarray(outcome)
-    found = _sizes(n_atoms, read, nodes, jnp.asarray(hops), time, largest)
-    return np.minimum(np.asarray(found), 1.0)
+    filled = np.pad(hops, (0, -len(hops) % max(8, 2 ** (len(hops).bit_length() - 3))))  # few shapes, few programs
+    found = _sizes(n_atoms, read, nodes, jnp.asarray(filled), time, shared_bound(int(abs(hops).max())))
+    return np.minimum(np.asarray(found)[: len(hops)], 1.0)
 
 
 @functools.partial(jax.jit, static_argnums=(5,))

@@ -20,7 +20,7 @@ from jaxent.bloch import kernel
 from jaxent.bloch.symbol import Strengths, hop_factors
 from jaxent.times import turns
 
-__all__ = ["ChainShape", "Rows", "dense_symbol", "rows_of", "trace_norm"]
+__all__ = ["ChainShape", "Rows", "dense_symbol", "kernels_of", "rows_of", "trace_norm"]
 
 
 class ChainShape(NamedTuple):
@@ -30,8 +30,6 @@ class ChainShape(NamedTuple):
         stride: 2 if the even and the odd u are separate, else 1.
         n_rows: n of each matrix, padded.
         half_bandwidth: b of the matrix over u.
-        n_frequencies: number of ν ≥ 0.
-        largest_hop: a bound on j.
         largest_state: a bound on 2ū.
         complex: whether the ends have different rates, so that X_θ is complex.
         twice: whether the kernel is complex, so that each hop has two tables.
@@ -40,8 +38,6 @@ class ChainShape(NamedTuple):
     stride: int
     n_rows: int
     half_bandwidth: int
-    n_frequencies: int
-    largest_hop: int
     largest_state: int
     complex: bool
     twice: bool = False
@@ -65,11 +61,15 @@ def rows_of(n_atoms: int, reach: int, shape: ChainShape) -> Rows:
     return Rows(roots, -2 * reach - before + np.arange(before + 2 * shape.stride * shape.n_rows))
 
 
-def _entries(shape: ChainShape, rows: Rows, hops, table, time, offset, strengths, theta, order=0):
+def kernels_of(shape: ChainShape, rows: Rows, table, time, offset, strengths: Strengths):
+    """Compute G_j(ūt + φ) for all ū between rows from the coefficients of the kernels, shape (span, J)."""
+    angles = turns(jnp.asarray(rows.doubled), time, 1, shape.largest_state) + offset / (2 * jnp.pi)
+    return kernel.at_angles(kernel.damped(table, strengths.measured), angles)
+
+
+def _entries(shape: ChainShape, rows: Rows, hops, kernels, strengths, theta, order=0):
     """Compute X_θ[u, u - sl] for l = 0…b: real and imaginary part, each (stride, n, b + 1)."""
     levels = np.arange(shape.half_bandwidth + 1)
-    angles = turns(jnp.asarray(rows.doubled), time, 1, shape.largest_state) + offset / (2 * jnp.pi)
-    kernels = kernel.at_angles(kernel.damped(table, strengths.measured), angles)  # of all ū, (span, J)
     beside = np.arange(shape.stride)[:, None, None] + shape.stride * np.arange(shape.n_rows)[:, None]
     index = 2 * beside + shape.stride * (shape.half_bandwidth - levels)  # of 2ū = 2u - sl, (stride, n, b + 1)
     root = jnp.asarray(rows.roots)
@@ -80,9 +80,9 @@ def _entries(shape: ChainShape, rows: Rows, hops, table, time, offset, strengths
     return [frame * part[index, levels] for part in sums]
 
 
-def trace_norm(shape: ChainShape, rows: Rows, hops, table, time, offset, strengths: Strengths, theta, rule: Rule):
+def trace_norm(shape: ChainShape, rows: Rows, hops, kernels, strengths: Strengths, theta, rule: Rule):
     """Compute ‖X_θ‖_1 for the Bloch phase θ, in turns, and a bound on the error of the quadrature."""
-    columns, scale = scaled(_columns(shape, _entries(shape, rows, hops, table, time, offset, strengths, theta)))
+    columns, scale = scaled(_columns(shape, _entries(shape, rows, hops, kernels, strengths, theta)))
     square = jnp.sum(columns[..., -1] ** 2) + 2 * jnp.sum(columns[..., :-1] ** 2)
     total = (weighted_logs(columns, rule, True) + jnp.asarray(rule.moment_weights) @ square[None])[0]
     n_states = jnp.sum(jnp.asarray(rows.roots) > 0, dtype=columns.dtype) * (2 if shape.complex else 1)
@@ -111,9 +111,9 @@ def _columns(shape: ChainShape, parts):
     return jnp.stack(stacked, axis=2).reshape(real.shape[0], -1, width + 1)
 
 
-def dense_symbol(shape: ChainShape, rows: Rows, hops, table, time, offset, strengths: Strengths, theta, order: int):
+def dense_symbol(shape: ChainShape, rows: Rows, hops, kernels, strengths: Strengths, theta, order: int):
     """Form X_θ, or a derivative in θ, as Hermitian matrices of shape (stride, n, n)."""
-    parts = _entries(shape, rows, hops, table, time, offset, strengths, theta, order)
+    parts = _entries(shape, rows, hops, kernels, strengths, theta, order)
     entries = jax.lax.complex(*parts) if shape.complex else parts[0]
     level = jnp.arange(shape.n_rows)[:, None] - jnp.arange(shape.n_rows)[None, :]
     inside = (level >= 0) & (level <= shape.half_bandwidth)

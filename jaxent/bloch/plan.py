@@ -21,7 +21,7 @@ from jaxent.bloch.symbol import bloch_phases, rarer
 from jaxent.bloch.torus import TorusShape
 from jaxent.measurement import Records
 from jaxent.protocol.dispatch import ImpossibleOutcomes
-from jaxent.times import time_value
+from jaxent.times import shared_bound, time_value
 
 __all__ = ["Hops", "Plan", "Question", "chain_plan", "hops_of", "levels_of", "torus_plan"]
 
@@ -99,8 +99,8 @@ class Hops:
 
     @property
     def largest(self) -> int:
-        """Return a bound on j, a power of two."""
-        return 2 ** int(self.along.max()).bit_length()
+        """Return a bound on j."""
+        return shared_bound(int(self.along.max()))
 
     @property
     def only_even(self) -> bool:
@@ -180,9 +180,9 @@ class Plan:
             )
         assert self.rule is not None
         factored = (8 if shape.complex else 1) * self.rule.nodes.size * shape.half_bandwidth**2
-        kernels = 2 * shape.n_frequencies * (_COSINE + len(self.hops.along))
+        kernels = 2 * self.hops.n_frequencies * (_COSINE + len(self.hops.along))
         n_phases = (2 if shape.twice else 1) * self.n_bloch + 1
-        return float(n_phases) * len(self.offsets) * shape.stride * shape.n_rows * (factored + kernels)
+        return float(len(self.offsets) * shape.stride * shape.n_rows) * (n_phases * factored + kernels)
 
     def refined(self, factor: float = 2) -> "Plan":
         """Multiply the number of Bloch phases."""
@@ -192,7 +192,7 @@ class Plan:
         return dataclasses.replace(self, shape=shape, n_bloch=n_bloch)
 
 
-def ladder(number: float, ratio: float = 1.4, least: int = 8) -> int:
+def ladder(number: float, ratio: float, least: int = 8) -> int:
     """Return the next larger size of a short list, so that programs are shared."""
     size = least
     while size < number:
@@ -224,12 +224,12 @@ def hops_of(question: Question, tolerance: float) -> Hops:
     most = math.ceil(math.sqrt(math.log(8 * gaussian**2 / budget) / mean)) + 1
     frequencies = math.sqrt(_DAMPED / (2 * measured)) if measured > 0 else math.inf
     if question.n_atoms is None:
-        n_frequencies = ladder(math.ceil(frequencies) + 1)
+        n_frequencies = ladder(math.ceil(frequencies) + 1, 2, 16)
         candidates = np.arange(most + 1)
         nodes, sizes = None, _resonant(question, candidates)
     else:
         widest = min(frequencies, 8 * math.sqrt(question.n_atoms) + 8, question.n_atoms)
-        n_frequencies = min(ladder(math.ceil(widest) + 1), max(8, question.n_atoms + 1))
+        n_frequencies = ladder(math.ceil(widest) + 1, 2, 16)  # those beyond N vanish
         assert question.outcome is not None
         nodes = kernel.nodes(question.n_atoms, question.outcome, n_frequencies, question.time)
         candidates = np.arange(most + 1)
@@ -251,7 +251,7 @@ def hops_of(question: Question, tolerance: float) -> Hops:
     across = int(np.argmax(np.append(tails, 0.0) <= budget)) - 1
     across = max(across, 1)
     error = 2 * (weights[left_out].sum() * gaussian + (tails[across + 1] if across + 1 <= most else budget / 8))
-    padding = ladder(len(along), 2, 2) - len(along)
+    padding = ladder(len(along), 2, 16) - len(along)
     return Hops(
         np.pad(along, (0, padding), constant_values=-1),
         int(np.gcd.reduce(along)) or 1,
@@ -277,9 +277,7 @@ def torus_plan(question: Question, hops: Hops, levels: int) -> Plan:
     n_bloch = ladder(2 * math.ceil(resolved), 2, 32)
     shape = TorusShape(
         levels,
-        ladder(hops.reach / levels + 1, 2, 1),
-        hops.n_frequencies,
-        hops.largest,
+        ladder(hops.reach / levels + 1, 4, 2),
         n_bloch,
         question.twice,
     )
@@ -303,7 +301,7 @@ def chain_plan(question: Question, hops: Hops, tolerance: float, n_envelope: int
     n_bloch = ladder(hops.strong / hops.gcd, 2, 4) if several else 0
     span = 2 * (2 * reach + 2 * stride * n_rows + stride * half_bandwidth)
     shape = ChainShape(
-        *(stride, n_rows, half_bandwidth, hops.n_frequencies, hops.largest, 2 ** int(span).bit_length()),
+        *(stride, n_rows, half_bandwidth, shared_bound(span)),
         question.unequal and bool(several),
         question.twice,
     )

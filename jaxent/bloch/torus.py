@@ -21,7 +21,7 @@ from jaxent.bloch.symbol import Strengths, bloch_phases, hop_factors, rarer
 from jaxent.spectral import eigvalsh
 from jaxent.times import turns
 
-__all__ = ["TorusShape", "curvatures", "trace_norm"]
+__all__ = ["TorusShape", "curvatures", "kernels_of", "trace_norm"]
 
 
 class TorusShape(NamedTuple):
@@ -30,16 +30,12 @@ class TorusShape(NamedTuple):
     Attributes:
         levels: r.
         windings: W; h runs over -Wr…Wr-1.
-        n_frequencies: number of ν ≥ 0.
-        largest_hop: a bound on j.
         n_bloch: number of θ in half a period, and of κ; even.
         twice: whether the kernel is complex, so that each hop has two tables.
     """
 
     levels: int
     windings: int
-    n_frequencies: int
-    largest_hop: int
     n_bloch: int
     twice: bool = False
 
@@ -48,10 +44,10 @@ def _hops_across(shape: TorusShape) -> np.ndarray:
     return np.arange(-shape.windings * shape.levels, shape.windings * shape.levels)
 
 
-def _kernels(shape: TorusShape, table, time, offset, strengths: Strengths):
-    """Compute G_j((a - h/2)t + φ), shape (r, H, J)."""
+def kernels_of(shape: TorusShape, table, time, offset, strengths: Strengths):
+    """Compute G_j((a - h/2)t + φ) from the coefficients of the kernels, shape (r, H, J)."""
     doubled = 2 * np.arange(shape.levels)[:, None] - _hops_across(shape)
-    largest = 2 ** int(2 * shape.levels * (shape.windings + 1)).bit_length()
+    largest = 2 * shape.levels * (shape.windings + 1)
     angles = turns(jnp.asarray(doubled.ravel()), time, 1, largest) + offset / (2 * jnp.pi)
     return kernel.at_angles(kernel.damped(table, strengths.measured), angles).reshape(*doubled.shape, -1)
 
@@ -74,9 +70,8 @@ def _phases(shape: TorusShape, gcd) -> tuple[Any, np.ndarray, Any]:
     return *bloch_phases(shape.n_bloch, gcd, shape.twice), jnp.asarray(others)
 
 
-def trace_norm(shape: TorusShape, hops, gcd, table, time, offset, strengths: Strengths):
+def trace_norm(shape: TorusShape, hops, gcd, kernels, strengths: Strengths):
     """Compute the mean trace norm, and the same on half as many points of θ and κ."""
-    kernels = _kernels(shape, table, time, offset, strengths)
     thetas, weights, others = _phases(shape, gcd)
 
     def at(bloch_phase):
@@ -97,9 +92,8 @@ def _mean_magnitude(values):
     return jnp.mean(jnp.sum(jnp.abs(values) - excess, axis=1))
 
 
-def curvatures(shape: TorusShape, hops, gcd, table, time, offset, strengths: Strengths) -> tuple[Curvature, Curvature]:
+def curvatures(shape: TorusShape, hops, gcd, kernels, strengths: Strengths) -> tuple[Curvature, Curvature]:
     """Compute the mean of `envelope.curvature`, the envelope being curved in both v and u, and on half the points."""
-    kernels = _kernels(shape, table, time, offset, strengths)
     thetas, weights, others = _phases(shape, gcd)
 
     def one(phases):
