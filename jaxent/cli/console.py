@@ -34,6 +34,7 @@ __all__ = [
     "Number",
     "Offsets",
     "Outcomes",
+    "Processes",
     "Rate",
     "Rates",
     "Switch",
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 _LEAST_DPI, _MOST_DPI = 50, 1200
+_MOST_PROCESSES = 64  # there are fewer figures
 _MOST_OF_PATH = 160  # characters of a folder's name that a message repeats
 _WHOLE = re.compile(r"(?P<digits>[+-]?\d+(_\d+)*)(e\+?(?P<zeros>\d{1,2}))?", re.IGNORECASE)
 _POWER = re.compile(r"(?P<base>\d{1,2})(\^|\*\*)(?P<exponent>\d{1,2})")
@@ -114,6 +116,14 @@ def dots_per_inch(_, tokens) -> int:
     if not _LEAST_DPI <= dots <= _MOST_DPI:
         raise ValueError(f"must be from {_LEAST_DPI} to {_MOST_DPI} pixels per inch, but is {shown(dots)}")
     return dots
+
+
+def processes(_, tokens) -> int:
+    """Read how many processes to start."""
+    count = whole_number(_, tokens)
+    if not 1 <= count <= _MOST_PROCESSES:
+        raise ValueError(f"must be from 1 to {_MOST_PROCESSES}, but is {shown(count)}")
+    return count
 
 
 def numbers(_, tokens) -> list[float]:
@@ -178,6 +188,7 @@ Width = Annotated[
     ),
 ]
 Dpi = Annotated[int, Parameter(converter=dots_per_inch, help="Pixels per inch of PNG files.")]
+Processes = Annotated[int | None, Parameter(converter=processes)]
 Switch = Annotated[bool, Parameter(negative="")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one line of JSON.")]
 TimeText = Annotated[str, Parameter(help="Interaction time: a number, or an exact multiple of π such as 2pi/3.")]

@@ -298,6 +298,7 @@ def reproduce(
     quick: console.Switch = False,
     width: console.Width = "page",
     dpi: console.Dpi = 300,
+    processes: console.Processes = None,
     out: Path = Path("reproduction"),
 ) -> None:
     """Draw the paper's figures and hold its statements against the numbers.
@@ -307,7 +308,9 @@ def reproduce(
     figure
         Figure to draw; may be repeated. All by default. Those with a word in their name go beyond the paper.
     quick
-        A coarse version, in a minute or two.
+        A coarse version, in a few minutes.
+    processes
+        Figures computed at a time, each in a process of up to 3 GiB. By default as many as cores and memory allow.
     out
         Folder for the figures (PNG, PDF, SVG), their captions (TXT), their data (netCDF) and claims.md: statements and
         verdicts.
@@ -316,32 +319,31 @@ def reproduce(
 
     folder = output_folder(out)
     console.library()
-    import jax
-
-    from jaxent.paper import registry
+    from jaxent.paper import registry, workers
     from jaxent.paper.captions import caption
     from jaxent.paper.claims import claims_page, claims_table, findings_table
     from jaxent.plot.sheet import SIZES, printer
-    from jaxent.runtime import programs
     from jaxent.sweep import save
 
     wanted = tuple(dict.fromkeys(figure)) or tuple(registry.FIGURES)
-    datasets, written = {}, []
-    kept = lambda: (f"{len(written)} files are written in {folder}; the same command starts from the beginning.", "")  # noqa: E731
+    n_processes = processes or workers.most_processes(len(wanted))
+    datasets, files = {}, {}
+    kept = lambda: (f"{count()} files are written in {folder}; the same command starts from the beginning.", "")  # noqa: E731
+    count = lambda: sum(map(len, files.values()))  # noqa: E731
     with interrupts.farewell(kept), console.progress(registry.seconds(wanted, quick)) as report:
-        for number in wanted:
+        for number, data in workers.computed(wanted, quick, n_processes, report):
             name = "figure_" + number.replace("-", "_")
-            data = datasets[number] = registry.FIGURES[number].compute(quick, report)
+            datasets[number], written = data, files.setdefault(number, [])
             written.append(save(folder / f"{name}.nc", data.to_netcdf))
             picture = registry.FIGURES[number].draw(data, SIZES[width])
             words = caption(number, data)
             for kind in ("png", "pdf", "svg"):
                 written.append(save(folder / f"{name}.{kind}", printer(picture, kind, dpi, words)))
             written.append(save(folder / f"{name}.txt", lambda path, text=words: path.write_text(text + "\n", "utf-8")))
-            programs.forget_between(jax)
         claims = registry.claims(datasets, quick, report)
     findings = registry.findings(datasets)
     page = claims_page(claims, findings)
+    written = [path for number in wanted for path in files[number]]
     written.append(save(folder / "claims.md", lambda path: path.write_text(page, encoding="utf-8")))
     if claims:
         console.print_table("the paper's statements", *claims_table(claims))

@@ -68,7 +68,8 @@ _TEXTS = {
     "4": "Logarithmic negativity of the ends against the rate γ of local dephasing at four magic times. "
     "After Figure 4 of the reference.",
     "4-large": "Logarithmic negativity of the ends against the rate γ of local dephasing at four magic times, "
-    "for more atoms than in Figure 4 of the reference.",
+    "for more atoms than in Figure 4 of the reference. Above 30 atoms three standard deviations of "
+    "Dicke states are kept; for 1000 and γtN > 5 all of them, to three thousandths of a bit.",
     "4-limit": "Logarithmic negativity of the ends against the rate γ of local dephasing at four magic times: "
     "the limit N → ∞, few atoms, and many.",
     "3-limit": "Logarithmic negativity of the ends against the interaction time t under local dephasing. Thick "

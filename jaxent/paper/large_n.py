@@ -17,7 +17,7 @@ from jaxent.sweep import Report, estimated_seconds
 
 __all__ = ["figure_large", "figure_zoom", "findings", "seconds"]
 
-ATOMS = {10**4: 240, 10**6: 160, 10**8: 80, 10**10: 20}  # evenly spaced times for each N
+ATOMS = {10**4: 240, 10**6: 160, 10**8: 60, 10**10: 14}  # evenly spaced times for each N
 QUICK_ATOMS = {10**4: 12, 10**6: 8, 10**8: 4}
 TOLERANCE = 1e-4  # far less than the width of a line
 ZOOMED_ATOMS = 10**8
@@ -32,7 +32,7 @@ def _counts(quick: bool) -> dict[int, int]:
 
 
 def _points(quick: bool) -> int:
-    return 8 if quick else 60
+    return 8 if quick else 40
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
@@ -47,7 +47,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
 
 
 def _curve_seconds(n_atoms: int, count: int) -> float:
-    return estimated_seconds(jaxent.Chain(3, n_atoms), count) * 0.6  # the tolerance is wide
+    return estimated_seconds(jaxent.Chain(3, n_atoms), count) * 0.2  # the tolerance is wide
 
 
 def figure_large(quick: bool = False, report: Report = silent) -> xr.Dataset:
@@ -108,7 +108,7 @@ def figure_zoom(quick: bool = False, report: Report = silent) -> xr.Dataset:
     floors = []
     for n_atoms in FLOOR_ATOMS:
         ends = (-_FLOOR / n_atoms, _FLOOR / n_atoms)
-        curve = jaxent.entropy_curve(jaxent.Chain(3, n_atoms), *ends, len(scaled), around=_CENTRE)
+        curve = jaxent.entropy_curve(jaxent.Chain(3, n_atoms), *ends, len(scaled), around=_CENTRE, max_levels=1)
         floors.append(curve.entropy)
         report(_curve_seconds(10**4, 2 * count))
     over = ("half_width", "point")

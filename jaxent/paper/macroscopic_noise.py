@@ -45,7 +45,7 @@ QUICK_RATES = (1e-3, 1e-2, 1e-1)
 FEW, MANY, MANY_RATES = 30, 10**6, (1e-2, 1e-1)
 _LEAST_NOISE = 5.0  # γtN
 TOLERANCE = 5e-3  # a tenth of the width of a line
-_POINT = 1.5  # seconds of a point, mostly for compiling
+_POINT = 0.7  # seconds of a point, mostly for compiling
 _BITS = {"units": "bit", "long_name": "logarithmic negativity"}
 
 
@@ -262,7 +262,7 @@ def _levels(quick: bool) -> tuple[int, ...]:
 
 
 def _few_rates(quick: bool) -> np.ndarray:
-    return np.geomspace(BEST_RATES[0], BEST_RATES[-1], 3 if quick else 17)
+    return np.geomspace(BEST_RATES[0], BEST_RATES[-1], 3 if quick else 9)
 
 
 def _points_of_best(quick: bool) -> tuple[int, int, int]:
@@ -329,7 +329,7 @@ def figure_best_time(quick: bool = False, report: Report = silent) -> xr.Dataset
 
 def _best_of_few(rate: float, quick: bool) -> tuple[float, float, int]:
     """Return the largest log negativity of all times up to π for few atoms, its time, and r where that is magic."""
-    chain, count = jaxent.Chain(3, FEW), 40 if quick else 400
+    chain, count = jaxent.Chain(3, FEW), 40 if quick else 300
     times, levels = math.pi * (np.arange(count) + GOLDEN) / count, np.arange(2, FEWEST_LEVELS + 1)
     magic = jaxent.pi_fraction(np.full(len(levels), 2), levels)
     values = [np.asarray(jaxent.end_to_end_log_negativity(chain, at, rate)) for at in (times, magic)]

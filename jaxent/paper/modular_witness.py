@@ -24,7 +24,7 @@ RATE = 0.001
 RATES = (0.0, *(float(f"{rate:.4g}") for rate in np.geomspace(1e-4, 1.0, 33)))
 QUICK_RATES = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 SHARES, QUICK_SHARES = (0.0, 0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3, 0.45), (0.0, 0.1, 0.4)  # σ/N
-_CURVE, _POINT = 20.0, 6.0  # seconds, mostly for compiling
+_CURVE, _POINT = 3.0, 1.0  # seconds, mostly for compiling
 
 
 def _levels(quick: bool) -> tuple[int, ...]:

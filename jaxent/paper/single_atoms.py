@@ -34,7 +34,7 @@ RATES, QUICK_RATES = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0), (0.0, 1e-2,
 WINDOWS = {10: None, 30: 4.0, 100: 3.0}  # dense matrices; a window of 3 keeps E to a few thousandths of a bit
 TOLERANCE = 0.02  # bits, for more atoms
 _LEVELS = {(1, 3): 6, (1, 2): 4, (2, 3): 3, (1, 1): 2}  # r of t = pπ/n
-_SECONDS, _DENSE_SECONDS = 2.5, 0.25  # of a point
+_SECONDS, _DENSE_SECONDS = 2.0, 1.0  # of a point
 
 
 def _grid(quick: bool) -> tuple[tuple[int, ...], tuple[float, ...]]:
