@@ -40,6 +40,7 @@ FIELDS = {
     "outcomes": "N",
     "phase_offset": "0",
     "dephasing_rate": "0",
+    "resolution": "0",
 }
 QUARTER = fractions.Fraction(1, 4)
 
@@ -49,6 +50,13 @@ def exact_value(question: Question, t: float) -> float:
     outcomes = [n if question.outcomes is None else question.outcomes] * (m - 2)
     if question.quantity == "entropy":
         return oracles.entropy_bits(oracles.end_to_end(m, n, t, outcomes, [question.phase_offset] * (m - 2)))
+    if question.resolution:
+        # what a Gaussian detector has read leaves a mixture of what every count leaves
+        (read,) = outcomes
+        left = [oracles.end_to_end(m, n, t, [q], [question.phase_offset]) for q in range(n + 1)]
+        weights = np.exp(-((read - np.arange(n + 1)) ** 2) / (2 * question.resolution**2))
+        state = sum(w * np.multiply.outer(psi, psi.conj()) for w, psi in zip(weights, left, strict=True))
+        return oracles.state_log_negativity_bits(state)
     if not question.dephasing_rate:
         values = np.linalg.svd(
             oracles.end_to_end(m, n, t, outcomes, [question.phase_offset] * (m - 2)), compute_uv=False
@@ -97,6 +105,8 @@ def test_fields_are_understood():
         ("outcomes", "", ["Outcome q", "''"]),
         ("dephasing_rate", "-0.1", ["Rate γ must be a number from 0 to 1000", "'-0.1'"]),
         ("dephasing_rate", "0.1", ["Rate γ = 0.1", "log negativity"]),
+        ("resolution", "-1", ["Detector σ must be a number from 0 to 1e+09", "'-1'"]),
+        ("resolution", "2", ["Detector σ = 2", "log negativity"]),
         ("quantity", "color", ["Quantity", "'color'"]),
     ],
 )
@@ -123,6 +133,10 @@ def test_what_would_take_too_long_is_refused_before_it_starts():
         asked(four | {"n_atoms": "300"})
     widest = re.search(r"c = ([\d.]+)", str(refusal.value))[1]
     assert asked(four | {"n_atoms": "300", "window": widest}).is_windowed
+    with pytest.raises(ValueError, match=r"or γ > 0 and window auto, or γ = 0 and σ = 0\.$"):
+        asked(noisy | {"n_atoms": "1e5", "dephasing_rate": "0", "resolution": "2"})
+    with pytest.raises(ValueError, match=r"^Detector σ = 2 is that of measured ensembles, and M = 2 has none"):
+        asked(noisy | {"n_ensembles": "2", "resolution": "2"})
     with pytest.raises(ValueError, match=r"fewer atoms or a narrower window, or γ = 0\.$"):
         asked(four | {"n_atoms": "300", "window": str(float(widest) + 0.1)})
     with pytest.raises(ValueError, match="narrower window, or window auto, or γ = 0"):
@@ -211,8 +225,9 @@ def test_what_a_person_reads_says_window_and_error():
         Question(n_atoms=12, outcomes=11, phase_offset=0.2),
         Question(n_atoms=3, n_ensembles=5, outcomes=2),
         Question("log_negativity", n_atoms=4, dephasing_rate=0.05, phase_offset=0.1),
+        Question("log_negativity", n_atoms=4, outcomes=3, phase_offset=0.2, resolution=0.8),
     ],
-    ids=["plain", "outcome and offset", "five ensembles", "dephased"],
+    ids=["plain", "outcome and offset", "five ensembles", "dephased", "detector"],
 )
 def test_every_point_is_the_value_at_its_time(question):
     view = View(QUARTER, -0.02, 0.6)
@@ -375,8 +390,12 @@ def test_a_look_shows_the_spectrum():
 
 @pytest.mark.parametrize(
     "question",
-    [Question(n_atoms=12), Question("log_negativity", n_atoms=3, dephasing_rate=0.05, outcomes=2, phase_offset=0.1)],
-    ids=["plain", "dephased"],
+    [
+        Question(n_atoms=12),
+        Question("log_negativity", n_atoms=3, dephasing_rate=0.05, outcomes=2, phase_offset=0.1),
+        Question("log_negativity", n_atoms=3, outcomes=2, resolution=0.7),
+    ],
+    ids=["plain", "dephased", "detector"],
 )
 def test_the_exported_lines_compute_the_exported_numbers(question, tmp_path):
     view = View(QUARTER, -0.02, 0.3)

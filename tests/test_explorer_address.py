@@ -20,7 +20,10 @@ STATES = [
     ({"n_atoms": "30", "phase_offset": "pi/8"}, WHOLE),
     ({"n_ensembles": "4", "outcomes": "N 17"}, WHOLE),
     ({"window": "2.5", "outcomes": "N-1"}, View(fractions.Fraction(1, 4), -5e-4, 5e-4)),
-    ({"quantity": "log_negativity", "dephasing_rate": "0.01"}, View(fractions.Fraction(0), 0.1, 0.7)),
+    (
+        {"quantity": "log_negativity", "dephasing_rate": "0.01", "resolution": "2.5"},
+        View(fractions.Fraction(0), 0.1, 0.7),
+    ),
     ({"n_atoms": "many", "window": ""}, DEEP),
     ({"n_atoms": "10^10"}, DEEP),
     ({"phase_offset": "<b>&q=7#"}, View(fractions.Fraction(1, 2), -1e-9, 1e-9)),
@@ -53,7 +56,7 @@ def test_kept_curves_are_read_as_written():
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("n=7", "no entries but quantity, M, N, c, phi, q, gamma, around, from, to, keep, and not 'n'"),
+        ("n=7", "no entries but quantity, M, N, c, phi, q, gamma, sigma, around, from, to, keep, and not 'n'"),
         ("N=" + "1" * 61, "N must have at most 60 characters, but has 61."),
         ("&".join(["N=1"] * 51), "at most 50 entries"),
         ("around=pi%2F0&from=0&to=1", "`around` must be a multiple of π like 2pi/3, but is 'pi/0'"),

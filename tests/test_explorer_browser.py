@@ -306,7 +306,8 @@ def test_two_tabs_do_not_disturb_each_other(browser, address, tab):
 # fields and curve, once it is complete
 PICTURE = f"""() => {{
   const doc = Bokeh.documents[0], curve = doc.get_model_by_name('curve'), data = curve.renderers[2].data_source.data
-  const names = ["quantity", "n_ensembles", "n_atoms", "window", "phase_offset", "outcomes", "dephasing_rate"]
+  const names = ["quantity", "n_ensembles", "n_atoms", "window", "phase_offset", "outcomes", "dephasing_rate",
+    "resolution"]
   const is_new = curve.renderers[2].glyph.line_alpha.value === 1
   return is_new && /points/.test({STATUS}) && !/computing/.test({STATUS}) && JSON.stringify([
     names.map((name) => doc.get_model_by_name(name).value),

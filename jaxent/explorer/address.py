@@ -30,6 +30,7 @@ INITIAL = {
     "phase_offset": "0",
     "outcomes": "N",
     "dephasing_rate": "0",
+    "resolution": "0",
 }
 _SHORT = {
     "quantity": "quantity",
@@ -39,6 +40,7 @@ _SHORT = {
     "phase_offset": "phi",
     "outcomes": "q",
     "dephasing_rate": "gamma",
+    "resolution": "sigma",
 }
 _FIELDS = {short: name for name, short in _SHORT.items()}
 _TIMES = ("around", "from", "to")

@@ -104,7 +104,7 @@ class Companions:
             question: the question of the curve itself; None while it is not known.
         """
         same = question is not None and question.is_noisy
-        without = dataclasses.replace(question, dephasing_rate=0.0) if question is not None and same else None
+        without = question.noiseless if question is not None and same else None
         wanted = [*kept, *[None] * (MOST_KEPT - len(kept)), without if without not in kept else None]
         drawn = {one.question: one for one in self.all if one.question is not None}
         before = {asked: (one.view, one.curve) for asked, one in drawn.items() if one.is_complete}

@@ -38,7 +38,8 @@ def python_lines(question: Question, view: View) -> str:
         parameters = f"{outcomes!r}, {question.phase_offset!r}"
         call = f"end_to_end_entropy(chain, times, {parameters}, tolerance={question.tolerance!r})"
         if question.quantity == "log_negativity":
-            call = f"end_to_end_log_negativity(chain, times, {question.dephasing_rate!r}, {parameters})"
+            detector = f", measurement=jaxent.Measurement({question.resolution!r})" if question.resolution else ""
+            call = f"end_to_end_log_negativity(chain, times, {question.dephasing_rate!r}, {parameters}{detector})"
         lines += [
             f"distance = np.linspace({span})",
             f"times = {centre}.value + distance" if numerator else "times = distance",
@@ -75,7 +76,7 @@ def table(question: Question, view: View, curve: Curve) -> str:
         f"# {question.label}",
         f"# M = {question.n_ensembles}, N = {question.n_atoms}, window = {question.chain.window}, "
         f"outcomes = {outcomes}, phase_offset = {question.phase_offset!r}, "
-        f"dephasing_rate = {question.dephasing_rate!r}",
+        f"dephasing_rate = {question.dephasing_rate!r}, resolution = {question.resolution!r}",
         f"# t = pi*{numerator}/{denominator} + distance, in units of 1/coupling; "
         "error: bound or estimate in bits, nan where there is no state; r: of a magic time 2 pi p/r, else 0",
         "distance,value,error,r",

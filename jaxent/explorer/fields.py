@@ -61,8 +61,16 @@ _PARAMETERS = {
         lambda x: f"{10**x:.3g}" if x > -5 else "0",
         lambda q: math.log10(max(q.dephasing_rate, 1e-5)),
     ),
+    "resolution": _Parameter(
+        "Detector σ (atoms, for the log negativity)",
+        -1,
+        3,
+        0.05,
+        lambda x: f"{10**x:.3g}" if x > -1 else "0",
+        lambda q: math.log10(max(q.resolution, 0.1)),
+    ),
 }
-_SLIDERS = ("M", "N", "c", "φ", "N − q", "γ")  # as a screen reader says them
+_SLIDERS = ("M", "N", "c", "φ", "N − q", "γ", "σ")  # as a screen reader says them
 _NAMES = {
     "M": "n_ensembles",
     "N": "n_atoms",
@@ -70,6 +78,7 @@ _NAMES = {
     "Offset": "phase_offset",
     "Outcome": "outcomes",
     "Rate": "dephasing_rate",
+    "Detector": "resolution",
 }
 
 

@@ -79,6 +79,7 @@ def look_at(question: Question, view: View, distance: float) -> Look:
         return Look(spectrum, note, np.zeros(1), np.zeros(0), sentence(error))
     each = (edges[1] - edges[0]).item()
     text = "p(q₂)" if each == 1 else f"p(q₂) in bins of {each:.3g}"
+    text += f", which the detector reads to ±{question.resolution:g}" if question.resolution else ""
     return Look(spectrum, note, edges, probabilities, text)
 
 
@@ -124,7 +125,8 @@ def _schmidt_probabilities(question: Question, chain: Chain, time: float | PiFra
 
 
 def _eigenvalues(question: Question, chain: Chain, time: float | PiFraction) -> np.ndarray:
-    state = end_to_end_state(chain, time, question.dephasing_rate, question.outcomes, question.phase_offset)
+    at = (chain, time, question.dephasing_rate, question.outcomes, question.phase_offset)
+    state = end_to_end_state(*at, measurement=question.measurement)
     matrix = np.asarray(state).reshape(chain.dimension**2, chain.dimension**2)
     return np.linalg.eigvalsh(matrix / np.trace(matrix).real)[::-1]
 
@@ -138,7 +140,7 @@ def outcome_bins(question: Question, view: View, distance: float) -> tuple[np.nd
     differences = np.arange(-reach, reach + 1)
     weights = np.exp(dicke.log_weights_host(2 * n_atoms, n_atoms + differences))
     halves = 2 * math.pi * multiples(differences, half_turn(view.turns(distance))) + question.phase_offset / 2
-    if question.is_noisy:
+    if question.dephasing_rate > 0 and question.is_noisy:
         shift = math.sqrt(question.dephasing_rate * 2 * math.pi * float(view.turns(distance)))
         spread = _shifted if shift * math.sqrt(n_atoms) <= _SMALL_SHIFT else _on_circle
         halves, weights = spread(halves, weights, shift, n_atoms)

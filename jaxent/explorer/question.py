@@ -17,6 +17,7 @@ import math
 
 from jaxent import band
 from jaxent.chain import Chain
+from jaxent.measurement import Measurement
 from jaxent.noise.log_negativity import DEFAULT_TOLERANCE
 from jaxent.sweep.quantities import QUANTITIES, Settings
 
@@ -47,6 +48,7 @@ class Question:
         outcomes: outcomes of the inner ensembles, one number for all or one for each; None: all N.
         phase_offset: φ in radians.
         dephasing_rate: γ of each ensemble, for the log negativity.
+        resolution: σ of the detectors in atoms, for the log negativity.
     """
 
     quantity: str = "entropy"
@@ -56,6 +58,17 @@ class Question:
     outcomes: int | tuple[int, ...] | None = None
     phase_offset: float = 0.0
     dephasing_rate: float = 0.0
+    resolution: float = 0.0
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """The detectors, None for perfect ones."""
+        return Measurement(resolution=self.resolution) if self.resolution else None
+
+    @property
+    def noiseless(self) -> "Question":
+        """The same question of the pure state."""
+        return dataclasses.replace(self, dephasing_rate=0.0, resolution=0.0)
 
     @property
     def chain(self) -> Chain:
@@ -99,6 +112,7 @@ class Question:
             outcomes = "N" if self.outcomes is None else str(self.outcomes)
             parts += [f"q = {outcomes if len(outcomes) < 40 else outcomes[:30] + ' …'}", f"φ = {self.phase_offset:.6g}"]
         parts += [f"γ = {self.dephasing_rate:g}"] if self.quantity == "log_negativity" else []
+        parts += [f"σ = {self.resolution:g}"] if self.resolution else []
         return ", ".join(parts)
 
     @property
@@ -129,12 +143,12 @@ class Question:
     @property
     def is_noisy(self) -> bool:
         """True if the state is mixed."""
-        return self.quantity == "log_negativity" and self.dephasing_rate > 0
+        return self.quantity == "log_negativity" and (self.dephasing_rate > 0 or self.resolution > 0)
 
     @property
     def is_within_tolerance(self) -> bool:
-        """True if `jaxent.log_negativity_with_errors` computes the curve: three noisy ensembles of many atoms."""
-        possible = self.is_noisy and self.n_ensembles == 3 and self.window is None
+        """True if `jaxent.log_negativity_with_errors` computes the curve: three dephasing ensembles of many atoms."""
+        possible = self.is_noisy and self.dephasing_rate > 0 and self.n_ensembles == 3 and self.window is None
         return possible and self._transpose_seconds() > _MOST_SECONDS
 
     @property
@@ -196,9 +210,12 @@ class Question:
         if window is not None:
             remedies.append(f"a window up to c = {window:.1f}, whose error is estimated")
         if self.is_noisy:
-            if self.n_ensembles == 3:
+            if self.n_ensembles == 3 and self.window is not None:
                 remedies.append("window auto")
-            remedies.append("γ = 0" if self.is_simple else "γ = 0, φ = 0 and all outcomes N")
+            if self.n_ensembles == 3 and self.dephasing_rate == 0:
+                remedies.append("γ > 0 and window auto")
+            none = "γ = 0 and σ = 0" if self.resolution else "γ = 0"
+            remedies.append(none if self.is_simple else f"{none.replace(' and', ',')}, φ = 0 and all outcomes N")
         elif not self.is_simple:
             remedies.append("all outcomes N and φ = 0")
         raise ValueError(

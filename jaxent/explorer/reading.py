@@ -16,6 +16,7 @@ LONGEST = 60  # characters of a field
 LONGEST_LIST = 14 * 1000  # characters of the outcomes, one for each of a thousand ensembles
 _MOST_ENSEMBLES = 1000
 _LARGEST = 1000.0  # largest offset in radians, and rate in units of the coupling
+_COARSEST = 1e9  # largest resolution, in atoms
 _COUNT = re.compile(r"(?:(\d+)\s*[·*x]\s*)?10\s*\^\s*(\d+)|(\d+(?:\.\d+)?)[eE]\+?(\d+)|(\d+)")
 _QUANTITIES = ("entropy", "log_negativity")
 
@@ -24,7 +25,8 @@ def asked(fields: dict[str, str]) -> Question:
     """Build the question of the fields of the page.
 
     Args:
-        fields: texts by name: quantity, n_ensembles, n_atoms, window, outcomes, phase_offset, dephasing_rate.
+        fields: texts by name: quantity, n_ensembles, n_atoms, window, outcomes, phase_offset, dephasing_rate,
+            resolution.
 
     Returns:
         Question.
@@ -48,10 +50,15 @@ def asked(fields: dict[str, str]) -> Question:
         _outcomes(fields["outcomes"], n_ensembles, n_atoms),
         parse_number("Offset φ", fields["phase_offset"], most=_LARGEST),
         parse_number("Rate γ", fields["dephasing_rate"], above=-math.ulp(0.0), most=_LARGEST),
+        parse_number("Detector σ", fields["resolution"], above=-math.ulp(0.0), most=_COARSEST),
     )
     if n_ensembles == 2 and question.phase_offset:
         raise ValueError(
             f"Offset φ = {question.phase_offset:g} is that of measured ensembles, and M = 2 has none: choose φ = 0."
+        )
+    if n_ensembles == 2 and question.resolution:
+        raise ValueError(
+            f"Detector σ = {question.resolution:g} is that of measured ensembles, and M = 2 has none: choose σ = 0."
         )
     try:
         question.chain  # noqa: B018  # checks the window
@@ -63,6 +70,11 @@ def asked(fields: dict[str, str]) -> Question:
         raise ValueError(
             f"Rate γ = {question.dephasing_rate:g} makes the state mixed, of which E is no measure: choose the log "
             "negativity, or γ = 0."
+        )
+    if question.resolution and quantity == "entropy":
+        raise ValueError(
+            f"Detector σ = {question.resolution:g} makes the state mixed, of which E is no measure: choose the log "
+            "negativity, or σ = 0."
         )
     if question.is_noisy and question.is_windowed and question.narrower.dimension >= question.chain.dimension:
         raise ValueError(

@@ -86,7 +86,8 @@ def _noisy(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
 
     def of(chain: Chain) -> np.ndarray:
         rate, outcomes, offset = question.dephasing_rate, question.outcomes, question.phase_offset
-        return np.asarray(end_to_end_log_negativity(chain, times, rate, outcomes, offset))
+        found = end_to_end_log_negativity(chain, times, rate, outcomes, offset, measurement=question.measurement)
+        return np.asarray(found)
 
     value = of(question.chain)
     if not question.is_windowed:
@@ -97,12 +98,11 @@ def _noisy(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
 def _within_tolerance(question: Question, times: Times) -> tuple[np.ndarray, np.ndarray]:
     """Compute the log negativity of many atoms with noise, time by time, and the error it states."""
     rate, outcomes, offset = question.dephasing_rate, question.outcomes, question.phase_offset
+    options = {"tolerance": question.tolerance, "measurement": question.measurement}
     found = []
     for index in range(times.shape[0]):
         try:
-            one = log_negativity_with_errors(
-                question.chain, times[index], rate, outcomes, offset, tolerance=question.tolerance
-            )
+            one = log_negativity_with_errors(question.chain, times[index], rate, outcomes, offset, **options)
             found.append((one.value, one.error))
         except ValueError:
             found.append((np.nan, np.nan))
