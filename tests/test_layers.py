@@ -105,6 +105,7 @@ PACKAGES = {
         "tiles",
         "store",
         "check",
+        "accessor",
         "dataset",
         "exports",
         "run",
@@ -126,6 +127,7 @@ PACKAGES = {
         "best_offsets",
         "pictures",
         "registry",
+        "workers",
     ],
     "explorer": [
         "words",

@@ -1,7 +1,8 @@
 """Open all tiles of a sweep as one labelled dataset, which reads values from disk when they are used."""
 
+import importlib.util
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxent import units
+from jaxent.messages import shown
 from jaxent.sweep.evaluate import filling
 from jaxent.sweep.plan import cut, points_of_group
 from jaxent.sweep.quantities import QUANTITIES
@@ -26,11 +28,14 @@ __all__ = ["open_sweep"]
 _ROWS = {"units": "1", "long_name": "row of the bond times"}
 
 
-def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
+def open_sweep(path: str | os.PathLike, chunks: Mapping[str, Any] | None = None) -> "xr.Dataset":
     """Open the results of a sweep, finished or not.
 
     Args:
         path: the folder of the sweep.
+        chunks: None: values are read when they are used. Points along each axis of a chunk: variables are arrays of
+            dask, which `pip install jaxent[dask]` brings, and work on them is shared by threads or a cluster; {}:
+            chunks of about a tile each.
 
     Returns:
         xarray.Dataset: a dimension for each axis of the grid, a scalar coordinate for each other parameter; units and
@@ -43,8 +48,9 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
 
     Raises:
         FileNotFoundError: when there is no such folder.
-        ValueError: when the folder holds no sweep, or one of a newer jaxent; and later, when a value is read from a
-            damaged file.
+        ValueError: when the folder holds no sweep, or one of a newer jaxent; on chunks of other axes; and later, when
+            a value is read from a damaged file.
+        ImportError: when chunks are asked for and dask is not installed.
 
     Example:
         >>> import tempfile
@@ -58,6 +64,8 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
     """
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray
+
+    from jaxent.sweep import accessor  # noqa: F401  # registers data.jaxent
 
     folder = Path(path)
     layout = folder_layout(folder)
@@ -77,7 +85,27 @@ def open_sweep(path: str | os.PathLike) -> "xr.Dataset":
             attributes = {"units": variable.units, "long_name": variable.long_name}
             variables[key] = xr.Variable([*sweep.axes, *extra], LazilyIndexedArray(array), attributes)
     coordinates["computed_by"] = _computed_by(reader, ordered, sweep, grid)
-    return xr.Dataset(variables, coordinates, _attributes(layout, sweep, ordered))
+    dataset = xr.Dataset(variables, coordinates, _attributes(layout, sweep, ordered))
+    return dataset if chunks is None else _chunked(dataset, chunks, sweep, max(layout["tile_points"]))
+
+
+def _chunked(dataset: "xr.Dataset", chunks: Mapping[str, Any], sweep: Sweep, tile_points: int) -> "xr.Dataset":
+    """Divide the variables into arrays of dask."""
+    unknown = [name for name in chunks if name not in sweep.axes]
+    if unknown or not all(isinstance(size, int) and size > 0 for size in chunks.values()):
+        raise ValueError(
+            f"Argument `chunks` must give a positive number of points for axes among {', '.join(sweep.axes)}, but is "
+            f"{shown(dict(chunks))}."
+        )
+    if importlib.util.find_spec("dask") is None:
+        raise ImportError("Argument `chunks` needs dask: pip install jaxent[dask].")
+    sizes = dict(chunks)
+    if not sizes:
+        left = tile_points
+        for name, size in reversed(sweep.axes.items()):  # points of a tile follow each other along the last axis
+            sizes[name] = max(1, min(size, left))
+            left //= size
+    return dataset.chunk(sizes)
 
 
 # --------------------------------------------------------------------------- labels
@@ -159,9 +187,10 @@ class _Reader:
     def at(self, name: str, points: np.ndarray, result: np.ndarray) -> None:
         """Write the values of a variable at flat points into `result`; points not computed keep its fill value."""
         for index, where, local in self._tiles(points):
-            if self._kept[0] != index:
-                self._kept = (index, read_tile(self._folder, self._sweep, self._ordered[index]))
-            result[where] = self._kept[1][name][local]
+            kept = self._kept
+            if kept[0] != index:
+                kept = self._kept = (index, read_tile(self._folder, self._sweep, self._ordered[index]))
+            result[where] = kept[1][name][local]  # other threads may have replaced what is kept
 
     def number_each(self, numbers: Sequence[int], points: np.ndarray, result: np.ndarray) -> None:
         """Write one number per tile at its flat points into `result`, without reading a file."""
