@@ -316,8 +316,10 @@ def _draw_marks(ax: Any, account: Account, style: dict[str, Any]) -> None:
         if len(drawn) == 1:
             style = {"color": drawn[0].get_color()} | style
         if where.sum() <= _MOST_NAMED:
-            for text, a, b in zip(marks.texts, x[where], y[where], strict=False):
-                ax.annotate(text, (a, b), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=7)
+            for text, index in zip(marks.texts, np.flatnonzero(where), strict=False):
+                is_dip = y[index] <= min(y[max(index - 1, 0)], y[min(index + 1, len(y) - 1)])
+                place = {"xytext": (0, -5 if is_dip else 5), "va": "top" if is_dip else "bottom"}  # off the line
+                ax.annotate(text, (x[index], y[index]), **place, textcoords="offset points", ha="center", fontsize=7)
     first = account.marks[0].name
     ax.set(xlabel=TIME_LABEL if is_time else _label(axis_name, axis), ylabel=_label(first, account.columns[first]))
     if len(ax.get_legend_handles_labels()[0]) > 1:

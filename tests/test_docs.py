@@ -13,7 +13,9 @@ import re
 import shlex
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.testing.compare import compare_images
 
 import jaxent
 from jaxent.cli.main import app
@@ -24,6 +26,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("how-
 MODULES = ["dicke", "chain", "band", "spectral", "sweep"]  # with public names of their own
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$(?:\s*^```text\n(?P<shown>.*?)^```$)?", re.DOTALL | re.M)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.(?P<decimals>\d*))?(?:e(?P<exponent>[+-]?\d+))?")
+_ANOTHER_FONT = 5.0  # root mean square of pixel values
 SWEEPS = {"README.md": [2000], "tutorial.md": [402], "sweeps.md": [8, 3]}  # points of each
 
 
@@ -79,6 +82,11 @@ def test_examples_print_what_is_shown(page, tmp_path, monkeypatch):
         with contextlib.redirect_stdout(printed):
             exec(compile(program, page.name, "exec"), namespace)
         assert same(printed.getvalue(), shown), f"{program}\nprints\n{printed.getvalue()}\nbut it says\n{shown}"
+    for picture in re.findall(r"!\[[^]]+\]\((\w+\.png)\)", page.read_text(encoding="utf-8")):
+        if (tmp_path / picture).exists():  # the example above it draws it
+            differs = compare_images(str(page.parent / picture), str(tmp_path / picture), tol=_ANOTHER_FONT)
+            assert differs is None, differs
+    plt.close("all")
 
 
 def file_name(text: str) -> str:
