@@ -667,6 +667,33 @@ def test_workers_share_their_steps_between_pages():
     assert len(done) - done[::-1].index("c") <= 10  # the last of three steps, each among one of a and one of b
 
 
+@pytest.mark.parametrize("opened", [True, False])
+def test_while_a_page_opens_finer_curves_wait_for_its_first(opened):
+    done, workers = [], Workers(1)
+
+    def steps(name, count):
+        for _ in range(count):
+            time.sleep(0.01)
+            done.append((name, time.monotonic()))
+            yield
+
+    workers.add("first", steps("a", 100))
+    wait_until(lambda: len(done) > 2)
+    start = time.monotonic()
+    workers.pause(0.5)
+    time.sleep(0.1)
+    if opened:
+        workers.add("second", steps("b", 3))
+    wait_until(workers.is_idle)
+    during = [(name, at - start) for name, at in done if at > start + 0.02]  # a step may be under way
+    assert sum(name == "a" for name, _ in done) == 100
+    if opened:
+        assert during[0][0] == "b"
+        assert during[1][1] < 0.4  # the pause has ended with it
+    else:
+        assert during[0][1] > 0.45
+
+
 def test_at_most_so_many_steps_are_under_way_and_a_page_leaves_room_for_others():
     under_way, most, lock, workers = [], [], threading.Lock(), Workers(2)
     release = threading.Event()

@@ -24,6 +24,7 @@ __all__ = ["guarded", "serve"]
 
 _ADDRESS = "127.0.0.1"
 _AT_ONCE = 3  # computation steps that run at once
+_OPENING_SECONDS = 3.0  # for which a page that opens lets other pages wait with finer curves
 _LARGEST_MESSAGE = 2**18  # bytes of a message of a page; fields, ranges and events have some hundred bytes each
 _LARGEST_REQUEST = 2**16
 
@@ -83,4 +84,5 @@ def guarded(sockets: list[socket.socket], gate: Gate, open_page: Callable[[Docum
 
 
 def _open(document: Document, workers: Workers) -> None:
+    workers.pause(_OPENING_SECONDS)
     Page(document, workers)
