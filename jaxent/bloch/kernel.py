@@ -22,6 +22,7 @@ import numpy as np
 
 from jaxent import dicke
 from jaxent.measurement import REACH, Records, joint_amplitudes, loss_amplitudes, survival_and_flips
+from jaxent.protocol import sizes
 from jaxent.times import cos_sin_turns, shared_bound, turns
 
 __all__ = [
@@ -142,7 +143,7 @@ def limit_coefficients(hops, largest: int, time, n_frequencies: int) -> jax.Arra
 def sizes_of_hops(n_atoms: int, outcome: Any, nodes: Nodes, hops: np.ndarray, time) -> np.ndarray:
     """Bound max_ν |R_jν| / R_00 by ∫ |f_q(α) f_q(α + jt)| dα / ∫ f_q² dα for each hop j; host array, at most 1."""
     read = outcome if isinstance(outcome, Records) else jnp.asarray(outcome)
-    filled = np.pad(hops, (0, -len(hops) % max(8, 2 ** (len(hops).bit_length() - 3))))  # few shapes, few programs
+    filled = np.pad(hops, (0, sizes.bucket(len(hops)) - len(hops)))
     found = _sizes(n_atoms, read, nodes, jnp.asarray(filled), time, shared_bound(int(abs(hops).max())))
     return np.minimum(np.asarray(found)[: len(hops)], 1.0)
 

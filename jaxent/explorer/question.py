@@ -210,10 +210,8 @@ class Question:
         if window is not None:
             remedies.append(f"a window up to c = {window:.1f}, whose error is estimated")
         if self.is_noisy:
-            if self.n_ensembles == 3 and self.window is not None:
-                remedies.append("window auto")
-            if self.n_ensembles == 3 and self.dephasing_rate == 0:
-                remedies.append("γ > 0 and window auto")
+            if self.n_ensembles == 3:  # bands need dephasing, and no window
+                remedies.append("window auto" if self.dephasing_rate else "γ > 0 and window auto")
             none = "γ = 0 and σ = 0" if self.resolution else "γ = 0"
             remedies.append(none if self.is_simple else f"{none.replace(' and', ',')}, φ = 0 and all outcomes N")
         elif not self.is_simple:
