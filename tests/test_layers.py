@@ -114,6 +114,7 @@ PACKAGES = {
     "paper": [
         "claims",
         "captions",
+        "curve_features",
         "section_four",
         "claims_four",
         "large_n",

@@ -102,6 +102,21 @@ def test_the_search_compiles_its_objective_once():
     assert len(traced) == 1
 
 
+def test_other_times_and_rates_compile_nothing():
+    def search(time, rate):
+        chain, few = jaxent.Chain(3, 5), {"n_starts": 1, "n_steps": 2}
+        jaxent.maximize("average_entropy", chain, time, 0.1, **few)
+        return jaxent.maximize("average_log_negativity", chain, time, 0.1, dephasing_rate=rate, **few)
+
+    search(jaxent.pi_fraction(1, 2), 0.1)
+    known = optimize._value_and_slopes._cache_size()
+    at_third = search(jaxent.pi_fraction(2, 3), 0.02)
+    assert optimize._value_and_slopes._cache_size() == known
+    offset, chain = float(at_third.phase_offset[0]), jaxent.Chain(3, 5)
+    average = jaxent.average_log_negativity(chain, jaxent.pi_fraction(2, 3), 0.02, offset)
+    assert at_third.value == pytest.approx(float(average.value), abs=1e-12)
+
+
 def test_newton_steps_end_what_the_climb_leaves(monkeypatch):
     monkeypatch.setattr(optimize, "_NEAR", 0.3)
 

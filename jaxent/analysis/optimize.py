@@ -13,13 +13,13 @@ Sampled objectives are climbed by Adam, all starts side by side under `vmap`.
 """
 
 import dataclasses
+import functools
 import inspect
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -31,6 +31,7 @@ from jaxent.analysis.magic_times import magic_levels
 from jaxent.chain import Chain
 from jaxent.conversion import positive, whole_number
 from jaxent.messages import shown
+from jaxent.noise.dephasing import EnsembleRates
 from jaxent.noise.log_negativity import DEFAULT_TOLERANCE, end_to_end_log_negativity
 from jaxent.outcomes import averages
 from jaxent.protocol import ends
@@ -44,6 +45,7 @@ _NEAR = 1e-6  # gradient from which Newton steps are surer than a line search, w
 _SCALE = 0.3  # of offsets: the first step, of the gradient times its square, stays on its hill
 _FLAT = 1e-6  # relative gain of a step that ends the climb of an objective within a tolerance, as less is noise
 _POLISHING_STEPS = 30
+_RATES = ("dephasing_rate", "collective_rate")
 _DIFFERENCE = 3e-4  # of the scale of parameters, between gradients
 
 
@@ -274,23 +276,34 @@ def maximize(
     starts = _starts(chain, checked_time, phase_offset, vary_time, per_ensemble, n_starts)
     keys = jax.random.key(0) if key is None else key
 
-    def evaluate(parameters, step_key):
-        offsets = jnp.broadcast_to(parameters["phase_offset"], (chain.n_ensembles - 2,))
-        at = parameters.get("time", checked_time)
-        return function(chain, at, offsets, step_key if sampled else None, n_samples, **settings)
-
+    fixed, rates = _divided(objective, settings)
+    problem = _Problem(function, chain, n_samples if sampled else None, fixed)
+    given = problem, keys, jax.tree.map(np.asarray, checked_time), rates
     first = jax.tree.map(lambda x: x[0], starts)
     if sampled:  # exact objectives check the arguments when they are traced, which is before any work starts, too
         try:
-            jax.eval_shape(evaluate, first, keys)
+            jax.eval_shape(problem.at, first, *given[1:])
         except execution.NeedsKnownValues:
             raise ValueError(
                 "Argument `key` must be left out for an objective with a tolerance, which draws nothing."
             ) from None
-        evaluate(first, keys)
+        problem.at(first, *given[1:])
     time_scale = min(_SCALE, 1 / math.sqrt(chain.n_atoms))
-    run = _Run(evaluate, time_scale, method, learning_rate, n_steps, tolerance, keys, callback)
+    run = _Run(*given, time_scale, method, learning_rate, n_steps, tolerance, callback)
     return run.sampled(starts, time) if sampled else run.exact(starts, time)
+
+
+def _divided(objective: str | Callable, settings: dict) -> tuple[tuple[tuple[str, Any], ...], dict[str, Any]]:
+    """Divide settings into those that programs depend on, and rates, which are data of the objectives by name."""
+    rates = {}
+    if isinstance(objective, str):
+        for name in _RATES:
+            value = settings.get(name, 0.0)
+            if not isinstance(value, EnsembleRates):
+                checked = arguments.checked_rate(name, value)
+                if not arguments.is_zero(checked):  # zero is known where it saves work
+                    rates[name] = checked
+    return tuple((name, value) for name, value in settings.items() if name not in rates), rates
 
 
 def _checked_objective(objective: str | Callable, settings: dict) -> Callable:
@@ -337,56 +350,116 @@ def _starts(chain, time, phase_offset, vary_time, per_ensemble, n_starts):
 # ----------------------------------------------------------------------- runs
 
 
+class _Problem(NamedTuple):
+    """Hold what compiled programs depend on.
+
+    Attributes:
+        function: the objective.
+        chain: the chain.
+        n_samples: draws of a sampled average, None for an exact objective.
+        fixed: names and values of settings.
+    """
+
+    function: Callable
+    chain: Chain
+    n_samples: int | None
+    fixed: tuple[tuple[str, Any], ...]
+
+    def at(self, parameters, key, time, rates) -> averages.OutcomeAverage:
+        """Evaluate the objective at offsets, and at a time if it is one of the parameters."""
+        offsets = jnp.broadcast_to(parameters["phase_offset"], (self.chain.n_ensembles - 2,))
+        drawn = (None, 0) if self.n_samples is None else (key, self.n_samples)
+        return self.function(self.chain, parameters.get("time", time), offsets, *drawn, **dict(self.fixed), **rates)
+
+    def value_and_slopes(self, parameters, *data):
+        """Evaluate the objective and its derivatives in the parameters."""
+        return jax.value_and_grad(lambda wanted: self.at(wanted, *data).value)(parameters)
+
+    def program(self) -> tuple:
+        """Return `value_and_slopes` compiled, and its first arguments: one program for all equal problems of a name."""
+        try:
+            hash(self)
+        except TypeError:  # settings that cannot be compared
+            return (jax.jit(self.value_and_slopes),)
+        if self.function not in OBJECTIVES.values():  # a function of the user's is not kept
+            return (jax.jit(self.value_and_slopes),)
+        return _value_and_slopes, self
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _value_and_slopes(problem: _Problem, *args):
+    return problem.value_and_slopes(*args)
+
+
+def _flat(parameters) -> np.ndarray:
+    """Lay parameters of one start in a row."""
+    return np.concatenate([np.ravel(np.asarray(parameters[name], float)) for name in sorted(parameters)])
+
+
+def _restored(flat: np.ndarray, like):
+    """Undo `_flat`."""
+    sizes = np.cumsum([np.size(like[name]) for name in sorted(like)])[:-1]
+    parts = np.split(flat, sizes)
+    return {
+        name: np.asarray(part.reshape(np.shape(like[name])), like[name].dtype)
+        for name, part in zip(sorted(like), parts, strict=True)
+    }
+
+
 class _Run(NamedTuple):
     """One optimization of all starts."""
 
-    evaluate: Callable
+    problem: _Problem
+    key: jax.Array
+    time: Any
+    rates: dict[str, Any]
     time_scale: float
     method: str
     learning_rate: float
     n_steps: int
     tolerance: float
-    key: jax.Array
     callback: Callable
 
+    @property
+    def data(self) -> tuple:
+        """What programs take besides the parameters."""
+        return self.key, self.time, self.rates
+
     def exact(self, starts, time) -> Optimum:
-        flat, restore = jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: x[0], starts))
-        at, compiled = self._value_and_slopes(restore, flat)
+        at, compiled = self._value_and_slopes(_of_start(starts, 0))
         if self.method == "lbfgs":
-            parameters, history = self._climb(at, restore, starts, time, 0.0 if compiled else _FLAT)
+            parameters, history = self._climb(at, starts, time, 0.0 if compiled else _FLAT)
         else:
             parameters, history = self._walk(starts, time)
         best = int(np.argmax(_last_finite(history.value)))
         single = jax.tree.map(lambda x: x[best], parameters)
         value, slope = history.value[-1, best], history.slope[-1, best]
         if compiled and not slope <= self.tolerance:  # to the last digit, which values within a tolerance do not have
-            start = np.asarray(jax.flatten_util.ravel_pytree(single)[0], float)
-            found, value, slope = self._polish(at, start, self._scales(restore, flat))
-            single = restore(jnp.asarray(found, flat.dtype))
+            found, value, slope = self._polish(at, _flat(single), self._scales(single))
+            single = _restored(found, single)
         return self._optimum(single, time, value, 0.0, slope, history)
 
-    def _value_and_slopes(self, restore, start):
+    def _value_and_slopes(self, start):
         """Return the objective with its gradient, compiled unless it chooses its method by values, and whether."""
-        program = jax.value_and_grad(lambda x: self.evaluate(restore(x), self.key).value)
-        compiled = jax.jit(program)
+        program = self.problem.program()
 
         def at(x):
-            value, slopes = _within_memory(compiled, jnp.asarray(x, start.dtype))
-            return float(value), np.asarray(slopes, float)
+            value, slopes = _within_memory(*program, _restored(x, start), *self.data)
+            return float(value), _flat(slopes)
 
         def at_known(x):
             try:
-                value, slopes = program(jnp.asarray(x, start.dtype))
+                value, slopes = self.problem.value_and_slopes(_restored(x, start), *self.data)
             except ValueError:
                 if not accepted:  # the first point refuses wrong arguments, later ones end the objective
                     raise
-                return math.nan, np.full(len(start), math.nan)
+                return math.nan, np.full(len(x), math.nan)
             accepted.append(x)
-            return float(value), np.asarray(slopes, float)
+            return float(value), _flat(slopes)
 
         accepted = []
         try:
-            compiled.trace(start)
+            program[0].trace(*program[1:], start, *self.data)
         except execution.NeedsKnownValues:
             if self.method != "lbfgs":
                 raise ValueError(
@@ -396,16 +469,16 @@ class _Run(NamedTuple):
             return at_known, False
         return at, True
 
-    def _scales(self, restore, flat) -> np.ndarray:
+    def _scales(self, parameters) -> np.ndarray:
         """Return a typical size of each parameter's changes: dips and peaks in time are narrow for many atoms."""
         sizes = {"phase_offset": _SCALE, "time": self.time_scale}
-        filled = {name: jnp.full_like(x, sizes[name]) for name, x in restore(flat).items()}
-        return np.asarray(jax.flatten_util.ravel_pytree(filled)[0], float)
+        return _flat({name: np.full_like(x, sizes[name]) for name, x in parameters.items()})
 
-    def _climb(self, at, restore, starts, time, ftol):
+    def _climb(self, at, starts, time, ftol):
         """Move one start after the other by SciPy's L-BFGS-B, up to a gradient that `_polish` can take over from."""
         paths, best, done = [], -math.inf, 0
-        scales = self._scales(restore, jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: x[0], starts))[0])
+        first = _of_start(starts, 0)
+        scales = self._scales(first)
 
         def reached(path, x, value, size):
             nonlocal best, done
@@ -414,7 +487,7 @@ class _Run(NamedTuple):
             self.callback(done, best, size)
 
         for number in range(len(starts["phase_offset"])):
-            start = np.asarray(jax.flatten_util.ravel_pytree(jax.tree.map(lambda x: x[number], starts))[0], float)  # noqa: B023
+            start = _flat(_of_start(starts, number))
             path, seen = [], {}
             paths.append(path)
 
@@ -442,9 +515,9 @@ class _Run(NamedTuple):
         longest = max(len(path) for path in paths)
         rows = [[path[min(step, len(path) - 1)] for path in paths] for step in range(longest)]
         values, sizes = (np.array([[one[k] for one in row] for row in rows]) for k in range(2))
-        points = [jax.tree.map(lambda *x: jnp.stack(x), *[restore(jnp.asarray(one[2])) for one in row]) for row in rows]
-        offsets = np.stack([np.asarray(point["phase_offset"]) for point in points])
-        times = [np.asarray(point.get("time", np.full(len(paths), _number(time)))) for point in points]
+        points = [jax.tree.map(lambda *x: np.stack(x), *[_restored(one[2], first) for one in row]) for row in rows]
+        offsets = np.stack([point["phase_offset"] for point in points])
+        times = [point.get("time", np.full(len(paths), _number(time))) for point in points]
         history = History(values, sizes, offsets, np.stack(times))
         if not np.isfinite(values).any():
             raise _nowhere("at no start", history)
@@ -458,7 +531,8 @@ class _Run(NamedTuple):
             averaged["time"] = jnp.asarray(history.time[half:].mean(axis=0))
         fresh = jax.random.fold_in(self.key, self.n_steps)
         final = _within_memory(
-            jax.jit(lambda parameters: jax.lax.map(lambda one: self.evaluate(one, fresh), parameters)), averaged
+            jax.jit(lambda all_: jax.lax.map(lambda one: self.problem.at(one, fresh, self.time, self.rates), all_)),
+            averaged,
         )
         best = int(np.nanargmax(np.asarray(final.value)))
         single = jax.tree.map(lambda x: x[best], averaged)
@@ -474,7 +548,7 @@ class _Run(NamedTuple):
         optimizer = optax.adam(optax.cosine_decay_schedule(self.learning_rate, self.n_steps))
 
         def loss(parameters, key):
-            return -self.evaluate(parameters, key).value
+            return -self.problem.at(parameters, key, self.time, self.rates).value
 
         def step(parameters, state, key):
             value, slopes = jax.value_and_grad(loss)(parameters, key)
@@ -528,6 +602,10 @@ class _Run(NamedTuple):
                 break
             x, value, slopes = following, new_value, new_slopes
         return x, value, np.linalg.norm(slopes)
+
+
+def _of_start(starts, number: int) -> dict[str, np.ndarray]:
+    return {name: np.asarray(x[number]) for name, x in starts.items()}
 
 
 def _nowhere(where: str, history: "History") -> "OptimizationError":

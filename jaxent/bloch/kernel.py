@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxent import dicke
+from jaxent.band import phases
 from jaxent.measurement import REACH, Records, joint_amplitudes, loss_amplitudes, survival_and_flips
-from jaxent.protocol import sizes
-from jaxent.times import cos_sin_turns, shared_bound, turns
+from jaxent.times import cos_sin_turns, shared_bound, time_value, turns
 
 __all__ = [
     "Nodes",
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _WIDTHS = 18.0  # half-width of a peak of f_q, in units of 1/√N; f_q is below 1e-17 beyond, if broadest (q = N)
+_PIECES = (2**12, 2**15)  # numbers of points that are evaluated at once
 _WHOLE_CIRCLE = 1024  # below so many atoms the sum runs over the whole circle, and is exact
 
 
@@ -142,18 +143,32 @@ def limit_coefficients(hops, largest: int, time, n_frequencies: int) -> jax.Arra
 
 def sizes_of_hops(n_atoms: int, outcome: Any, nodes: Nodes, hops: np.ndarray, time) -> np.ndarray:
     """Bound max_ν |R_jν| / R_00 by ∫ |f_q(α) f_q(α + jt)| dα / ∫ f_q² dα for each hop j; host array, at most 1."""
-    read = outcome if isinstance(outcome, Records) else jnp.asarray(outcome)
-    filled = np.pad(hops, (0, sizes.bucket(len(hops)) - len(hops)))
-    found = _sizes(n_atoms, read, nodes, jnp.asarray(filled), time, shared_bound(int(abs(hops).max())))
-    return np.minimum(np.asarray(found)[: len(hops)], 1.0)
+    counted = nodes.weights > 0
+    half_turns, weights = nodes.half_turns[counted], nodes.weights[counted]
+    each = np.append(hops, 0)
+    there = half_turns + phases.multiples(each, phases.reduced(time))[:, None]
+    sums = _magnitudes(n_atoms, outcome, time, half_turns, there, each) @ weights
+    return np.minimum(sums[:-1] / sums[-1], 1.0)
 
 
-@functools.partial(jax.jit, static_argnums=(5,))
-def _sizes(n_atoms, outcome, nodes, hops, time, largest):
-    half_turns, weights = jnp.asarray(nodes.half_turns), jnp.asarray(nodes.weights)
-    products = _products(n_atoms, outcome, time, half_turns, turns(hops, time, 1, largest), hops, largest)
-    squares = _products(n_atoms, outcome, time, half_turns, jnp.zeros(1), jnp.zeros(1, hops.dtype), 1)
-    return jnp.sum(weights * jnp.abs(products), axis=1) / jnp.sum(weights * jnp.abs(squares))
+def _magnitudes(n_atoms: int, outcome: Any, time, half_turns: np.ndarray, there: np.ndarray, hops: np.ndarray):
+    """Compute |f_q(α) f_q(α + jt)|, or the magnitude of a record's kernel, over (j, α), in pieces of few sizes."""
+    read, value = (outcome, float(time_value(time))) if isinstance(outcome, Records) else (jnp.asarray(outcome), None)
+    points = [np.broadcast_to(one, there.shape).ravel() for one in (half_turns, there, hops[:, None])]
+    size = next((size for size in _PIECES if size >= there.size), _PIECES[-1])
+    missing = -there.size % size
+    pieces = [np.pad(one, (0, missing)).reshape(-1, size) for one in points]
+    largest = shared_bound(int(abs(hops).max()))
+    found = [_magnitude(n_atoms, read, value, *map(jnp.asarray, piece), largest) for piece in zip(*pieces, strict=True)]
+    return np.concatenate(found)[: there.size].reshape(there.shape)
+
+
+@functools.partial(jax.jit, static_argnums=(6,))
+def _magnitude(n_atoms, outcome, time, here, there, hops, largest):
+    if not isinstance(outcome, Records):
+        return jnp.abs(dicke.overlap(n_atoms, outcome, here) * dicke.overlap(n_atoms, outcome, there))
+    loss = loss_amplitudes(outcome, time, -hops, largest) if outcome.lossy else None
+    return jnp.abs(joint_amplitudes(n_atoms, outcome, time, here, there, loss))
 
 
 def _wound(frequencies: jax.Array, angles: jax.Array) -> jax.Array:

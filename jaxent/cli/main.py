@@ -340,8 +340,7 @@ def reproduce(
             for kind in ("png", "pdf", "svg"):
                 written.append(save(folder / f"{name}.{kind}", printer(picture, kind, dpi, words)))
             written.append(save(folder / f"{name}.txt", lambda path, text=words: path.write_text(text + "\n", "utf-8")))
-        claims = registry.claims(datasets, quick, report)
-    findings = registry.findings(datasets)
+    claims, findings = registry.claims(datasets), registry.findings(datasets)
     page = claims_page(claims, findings)
     written = [path for number in wanted for path in files[number]]
     written.append(save(folder / "claims.md", lambda path: path.write_text(page, encoding="utf-8")))

@@ -33,9 +33,10 @@ from jaxent.noise.dephasing import EnsembleRates, Rate
 from jaxent.noise.measured_ensemble import damping
 from jaxent.numerics.algebra import between_diagonals, multiply
 from jaxent.numerics.binomials import log_binomial
+from jaxent.protocol import sizes
 from jaxent.results import Account, Column
 from jaxent.runtime import execution, memory
-from jaxent.times import Time, time_value, turns, unit
+from jaxent.times import Time, shared_bound, time_value, turns, unit
 
 __all__ = ["AtomNumbers", "FluctuatingLogNegativity", "averaged_block", "fluctuating_log_negativity"]
 
@@ -251,7 +252,9 @@ def _of_known(three, question: _Question, key, n_samples) -> FluctuatingLogNegat
     total = math.prod(counts)
     size = max(max(three[j].values) for j in (0, 2)) + 1
     pure = not np.asarray(question.strengths).any()
-    if not pure:
+    if pure:
+        size = sizes.bucket(size)  # states beyond all numbers have weight zero
+    else:
         memory.check_memory(32 * size**4, f"The partial transpose of ends of {size} states", "use fewer atoms")
     each = 2e-9 * size**3 + 1e-4 if pure else 4e-9 * size**6 + 1e-3
     number = total if key is None else n_samples
@@ -293,8 +296,8 @@ def _values(chosen: np.ndarray, size: int, question: _Question, pure: bool) -> t
         block = chosen[start : start + at_once]
         padded = np.concatenate([block, np.repeat(block[-1:], at_once - len(block), axis=0)])
         values = execution.call(
-            *(_block, size, 0 if pure else longest, question.coupling, question.missing, jnp.asarray(padded)),
-            *(question.time, question.strengths, question.offset),
+            *(_block, size, 0 if pure else longest, np.asarray(int(question.coupling == "spin")), question.missing),
+            *(jnp.asarray(padded), question.time, question.strengths, question.offset),
             what=f"The states of ends of {size} states",
             instead="use fewer atoms",
         )
@@ -303,18 +306,17 @@ def _values(chosen: np.ndarray, size: int, question: _Question, pure: bool) -> t
     return bits, log_p
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _block(size, longest, coupling, missing, chosen, time, strengths, offset):
-    return jax.lax.map(lambda n: _one(size, longest, coupling, missing, n, time, strengths, offset), chosen)
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _block(size, longest, of_spins, missing, chosen, time, strengths, offset):
+    return jax.lax.map(lambda n: _one(size, longest, of_spins, missing, n, time, strengths, offset), chosen)
 
 
-def _one(size, longest, coupling, missing, numbers, time, strengths, offset):
+def _one(size, longest, of_spins, missing, numbers, time, strengths, offset):
     """Compute log negativity and log p of one combination; it does not depend on phases of the ends."""
     roots = [_root(size, numbers[j]) for j in (0, 2)]
-    # x_1 - x_3 = k_1 - k_3 - (N_1 - N_3)/2 for spins
-    shift = (numbers[2] - numbers[0]) if coupling == "spin" else 0
+    shift = of_spins * (numbers[2] - numbers[0])  # x_1 - x_3 = k_1 - k_3 - (N_1 - N_3)/2 for spins
     differences = np.arange(1 - size, size)
-    largest = 6 * size
+    largest = shared_bound(6 * size)
     half = turns(2 * jnp.asarray(differences) + shift, time, 2, largest) + offset / (4 * jnp.pi)
     if not longest:
         values = dicke.overlap(numbers[1], numbers[1] - missing, half)
@@ -406,7 +408,7 @@ def _of_unknown(three, question: _Question, measured_known: bool) -> Fluctuating
     return FluctuatingLogNegativity(bits, 0.0, math.log(total))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def averaged_block(longest, coupling, missing, numbers, shares, lowest, first, last, time, strengths, offset):
     """Compute ‖ρ^(T_1)‖_1 and Tr ρ for labels 2x that go up in steps of 2; the lowest 2(x_1 - x_3) is given."""
     count = len(first) + len(last) - 1
@@ -430,13 +432,14 @@ def _labels(numbers: AtomNumbers, coupling: str) -> list[tuple[np.ndarray, np.nd
     """Return labels 2x of an end, in steps of 2, and ⟨√w √w'⟩ over them: for spins for each parity of N."""
     found = []
     values, shares = np.array(numbers.values), np.array(numbers.probabilities)
+    count = int(values.max()) + 1  # for either parity, so that they share programs: one label may have no weight
     for parity in (0, 1) if coupling == "spin" else (None,):
         chosen = values if parity is None else values[values % 2 == parity]
         weights = shares if parity is None else shares[values % 2 == parity]
         if not len(chosen):
             continue
         least = 0 if parity is None else -int(chosen.max())
-        doubled = np.arange(least, (2 if parity is None else 1) * int(chosen.max()) + 1, 2)
+        doubled = least + 2 * np.arange(count)
         mean = np.zeros((len(doubled),) * 2)
         for n, share in zip(chosen, weights, strict=True):
             states = np.arange(n + 1)

@@ -8,45 +8,28 @@ import math
 import numpy as np
 import xarray as xr
 
-import jaxent
-from jaxent.paper.claims import GOLDEN, Claim, Finding, Verdict, graded, power, silent
-from jaxent.sweep import Report, entropy_over_grid, estimated_seconds
+from jaxent.paper.claims import Claim, Finding, Verdict, graded, power
+from jaxent.paper.curve_features import DIP_LEVELS
 
-__all__ = ["claims", "findings", "seconds"]
+__all__ = ["claims", "findings"]
 
 _SMALL = (3, 10, 20)
-_DIP_LEVELS = (2, 3, 4, 5, 6)
 _LINE_WIDTH = 0.005  # width of a line over the height of the curve, in Figure 2(a)
 
 
-def _dip_atoms(quick: bool) -> tuple[int, ...]:
-    return (25, 50) if quick else (25, 50, 100, 200)
-
-
-def _dip_chain(n_atoms: int) -> jaxent.Chain:
-    return jaxent.Chain(3, n_atoms, None if n_atoms <= 50 else 6.0)
-
-
-def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimate the seconds of work that `claims` will report."""
-    if "1" not in numbers:
-        return 0.0
-    return sum(estimated_seconds(_dip_chain(n), 100 * n) for n in _dip_atoms(quick))
-
-
-def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
+def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
     """Check the statements of the paper about the figures in `datasets`, each with its numbers.
 
     Args:
         datasets: results of `section_four.figure_one` and `figure_two`, by figure number.
-        quick: count dips for fewer atoms.
-        report: called with estimated seconds of work done.
     """
     found = []
     if "1" in datasets:
         data = datasets["1"]
-        found += [*_symmetries(*_asymmetries()), _maxima(data), _dips(*_entropies_at_dips())]
-        found += [_spacing(_dip_spacings(quick, report)), _onset(*_onset_times()), *_ceiling(data)]
+        found += [*_symmetries(*data.asymmetry.values), _maxima(data)]
+        found += [_dips(data.entropy_at_dip.values, data.entropy_before_dip.values)]
+        found += [_spacing(_by_atoms(data.dip_spacing)), _onset(_by_atoms(data.first_bit), _by_atoms(data.nine_tenths))]
+        found += _ceiling(data)
     if "2" in datasets:
         found += _window(datasets["2"])
     return found
@@ -70,19 +53,9 @@ def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:
 # ---------------------------------------------------------------------- Figure 1
 
 
-def _asymmetries() -> tuple[float, float]:
-    """Compute the largest |E(t+2π) - E(t)| and |E(2π-t) - E(t)|."""
-    times = math.pi * (np.arange(50) + GOLDEN) / 50
-    chains = [jaxent.Chain(3, n) for n in (3, 20, 101)]
-    here = [np.asarray(jaxent.end_to_end_entropy(chain, times)) for chain in chains]
-
-    def largest(other: np.ndarray) -> float:
-        return max(
-            float(abs(np.asarray(jaxent.end_to_end_entropy(chain, other)) - value).max())
-            for chain, value in zip(chains, here, strict=True)
-        )
-
-    return largest(times + 2 * math.pi), largest(2 * math.pi - times)
+def _by_atoms(values: xr.DataArray) -> dict[int, float]:
+    (atoms,) = values.dims
+    return dict(zip(values[atoms].values.tolist(), values.values.tolist(), strict=True))
 
 
 def _symmetries(period: float, mirror: float) -> list[Claim]:
@@ -120,16 +93,9 @@ def _maxima(data: xr.Dataset) -> Claim:
     )
 
 
-def _entropies_at_dips() -> tuple[np.ndarray, np.ndarray]:
-    """Compute E for 10^4 atoms at 2π/r, r = 2 … 6, and at times 0.02 earlier."""
-    chain, times = jaxent.Chain(3, 10**4, 3.0), jaxent.pi_fraction(2, np.array(_DIP_LEVELS))
-    before = np.asarray(jaxent.end_to_end_entropy(chain, times.value - 0.02))
-    return np.asarray(jaxent.end_to_end_entropy(chain, times)), before
-
-
 def _dips(at: np.ndarray, beside: np.ndarray) -> Claim:
     shown = ", ".join(
-        f"{e:.3f} at 2π/{r}, {b:.3f} beside" for r, e, b in zip(_DIP_LEVELS, at.tolist(), beside.tolist(), strict=True)
+        f"{e:.3f} at 2π/{r}, {b:.3f} beside" for r, e, b in zip(DIP_LEVELS, at.tolist(), beside.tolist(), strict=True)
     )
     return Claim(
         "IV, Fig. 1",
@@ -138,16 +104,6 @@ def _dips(at: np.ndarray, beside: np.ndarray) -> Claim:
         f"E in bits: {shown}",
         graded((beside - at > 1).tolist()),
     )
-
-
-def _dip_spacings(quick: bool, report: Report) -> dict[int, float]:
-    """Compute the mean spacing of the local minima of E(t) on the grid (33) of the paper, by N."""
-    spacings = {}
-    for n_atoms in _dip_atoms(quick):
-        entropy = entropy_over_grid(_dip_chain(n_atoms), jaxent.crevasse_grid(n_atoms), report=report)
-        dips = (entropy[1:-1] < entropy[:-2] - 1e-9) & (entropy[1:-1] < entropy[2:] - 1e-9)
-        spacings[n_atoms] = math.pi / max(1, int(dips.sum()))
-    return spacings
 
 
 def _spacing(spacings: dict[int, float]) -> Claim:
@@ -162,20 +118,6 @@ def _spacing(spacings: dict[int, float]) -> Claim:
         f"mean spacing {scaled}, falling as N^{exponent:.2f}",
         graded([within, abs(exponent + 1) < 0.3]),
     )
-
-
-def _onset_times() -> tuple[dict[int, float], dict[int, float]]:
-    """Compute N times the time at which E reaches one bit, and nine tenths of its plateau, by N."""
-    first, full = {}, {}
-    for n_atoms in (100, 1000, 10**4):
-        chain = jaxent.Chain(3, n_atoms, 4.0)
-        early = np.linspace(2.0, 8.0, 61) / n_atoms
-        later = np.geomspace(0.5, 8.0, 121) / math.sqrt(n_atoms)
-        generic = 1.0 + GOLDEN * np.arange(1, 20) / 20
-        rise, growth, plateau = (np.asarray(jaxent.end_to_end_entropy(chain, t)) for t in (early, later, generic))
-        first[n_atoms] = n_atoms * float(early[np.argmax(rise >= 1.0)])
-        full[n_atoms] = n_atoms * float(later[np.argmax(growth >= 0.9 * np.median(plateau))])
-    return first, full
 
 
 def _onset(first: dict[int, float], full: dict[int, float]) -> Claim:

@@ -40,7 +40,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     if "witness" not in numbers:
         return 0.0
     shares = QUICK_SHARES if quick else SHARES
-    return _CURVE * len(_levels(quick)) + _POINT * len(_resolved(quick)) * len(shares)
+    return _CURVE * len(_levels(quick)) + _POINT * len(_resolved(quick)) * (len(shares) - 1)
 
 
 def figure_witness(quick: bool = False, report: Report = silent) -> xr.Dataset:
@@ -63,7 +63,8 @@ def figure_witness(quick: bool = False, report: Report = silent) -> xr.Dataset:
         report(_CURVE)
     by_share = np.zeros((len(_resolved(quick)), len(shares)))
     for row, levels in enumerate(_resolved(quick)):
-        for place, share in enumerate(shares):
+        by_share[row, 0] = by_rate[_levels(quick).index(levels), list(rates).index(RATE)]  # shares begin with 0
+        for place, share in enumerate(shares[1:], start=1):
             by_share[row, place] = _certified(n_atoms, levels, np.array([RATE]), share * n_atoms)[0]
             report(_POINT)
     about = {"units": "1", "long_name": "certified r F"}

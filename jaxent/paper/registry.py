@@ -23,7 +23,7 @@ from jaxent.paper import (
     section_four,
     single_atoms,
 )
-from jaxent.paper.claims import Claim, Finding, silent
+from jaxent.paper.claims import Claim, Finding
 from jaxent.plot import figures, laboratory_figures, noise_figures
 from jaxent.plot.sheet import Size
 from jaxent.sweep import Report
@@ -61,10 +61,9 @@ FIGURES = {
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:
-    """Estimate the seconds of work that the figures and their claims will report."""
+    """Estimate the seconds of work that the figures will report."""
     parts = (
         section_four,
-        claims_four,
         large_n,
         macroscopic_noise,
         section_five,
@@ -78,15 +77,13 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     return sum(part.seconds(numbers, quick) for part in parts)
 
 
-def claims(datasets: dict[str, xr.Dataset], quick: bool = False, report: Report = silent) -> list[Claim]:
+def claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
     """Check the statements of the paper about the figures in `datasets`, each with its numbers.
 
     Args:
         datasets: results of `FIGURES`, by figure number.
-        quick: count dips for fewer atoms.
-        report: called with estimated seconds of work done.
     """
-    return claims_four.claims(datasets, quick, report) + claims_five.claims(datasets) + single_atoms.claims(datasets)
+    return claims_four.claims(datasets) + claims_five.claims(datasets) + single_atoms.claims(datasets)
 
 
 def findings(datasets: dict[str, xr.Dataset]) -> list[Finding]:

@@ -12,6 +12,7 @@ import xarray as xr
 import jaxent
 from jaxent import units
 from jaxent.analysis.magic_times import magic_levels
+from jaxent.paper import curve_features
 from jaxent.paper.claims import GOLDEN, attributes, silent
 from jaxent.sweep import Report, entropy_over_grid, estimated_seconds
 
@@ -56,8 +57,10 @@ def figure_one(quick: bool = False, report: Report = silent) -> xr.Dataset:
         report: called with estimated seconds of work done.
 
     Returns:
-        dataset over (n_atoms, point): time, entropy and kind, padded with NaN; dimension and window over n_atoms.
+        dataset over (n_atoms, point): time, entropy and kind, padded with NaN; dimension and window over n_atoms; and
+        the variables of `curve_features.measured`.
     """
+    features, of_features = curve_features.measured(quick, report)
     curves = []
     for n_atoms in ATOMS:
         generic, beside, dips = _grid(n_atoms, quick)
@@ -81,8 +84,9 @@ def figure_one(quick: bool = False, report: Report = silent) -> xr.Dataset:
             "kind": (("n_atoms", "point"), stacked(2), {"long_name": _KINDS}),
             "window": ("n_atoms", [chain.window or np.nan for chain in chains], {"units": "standard deviations √N/2"}),
             "dimension": ("n_atoms", [chain.dimension for chain in chains], {"long_name": "Dicke states kept"}),
+            **features,
         },
-        coords={"n_atoms": list(ATOMS)},
+        coords={"n_atoms": list(ATOMS), **of_features},
         attrs=attributes("Figure 1: entanglement of the ends against time"),
     )
 
@@ -160,6 +164,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimate the seconds of work that the figures will report."""
     total = 0.0
     if "1" in numbers:
+        total += curve_features.seconds(quick)
         for n_atoms in ATOMS:
             generic, beside, dips = _grid(n_atoms, quick)
             parts = (len(generic) + len(beside), len(dips))
