@@ -42,7 +42,14 @@ def coefficients_by_definition(n_atoms, outcome, time, hops, frequencies):
 
 @pytest.mark.parametrize(
     ("n_atoms", "outcome", "time"),
-    [(31, 28, 2.1), (200, 150, math.pi), (1000, 900, 1.0), (1500, 1400, math.pi / 2), (1501, 1501, 1.0), (1501, 30, 2 * math.pi)],
+    [
+        (31, 28, 2.1),
+        (200, 150, math.pi),
+        (1000, 900, 1.0),
+        (1500, 1400, math.pi / 2),
+        (1501, 1501, 1.0),
+        (1501, 30, 2 * math.pi),
+    ],
 )
 def test_coefficients_are_the_sums_over_dicke_states(n_atoms, outcome, time):
     frequencies, hops = np.arange(20), np.arange(40)  # of a thousand atoms in two pieces

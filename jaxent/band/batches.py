@@ -14,7 +14,15 @@ import numpy as np
 import scipy.special
 
 from jaxent import dicke
-from jaxent.band.engine import BandedEntropy, evaluate, is_certain, is_close, rule_for, sheet_width
+from jaxent.band.engine import (
+    BandedEntropy,
+    Counts,
+    anonymous,
+    evaluate,
+    is_certain,
+    rule_for,
+    sheet_width,
+)
 from jaxent.band.phases import multiples, reduced
 from jaxent.band.plan import BandPlan, edge_is_negligible, log_overlap, make_plan
 from jaxent.band.quadrature import Rule
@@ -244,10 +252,10 @@ def _in_tiles(
         instead = "use a narrower window"
         memory.check_memory(_bytes(first, nodes), what, instead)
         filled = tile.indices + tile.indices[-1:] * (tile.size - len(tile.indices))  # one program for every tile
-        stacked = jax.tree.map(
-            lambda *leaves: np.stack(leaves), *[plans[index].enlarged(*tile.shape) for index in filled]
+        stacked, counts = jax.tree.map(
+            lambda *leaves: np.stack(leaves), *[anonymous(plans[index].enlarged(*tile.shape)) for index in filled]
         )
-        return execution.call(program, stacked, rule, np.asarray(order), what=what, instead=instead)
+        return execution.call(program, stacked, counts, rule, np.asarray(order), what=what, instead=instead)
 
     first_of = {tile.shape: number for number, tile in reversed(list(enumerate(tiles)))}
     firsts = [tiles[number] for number in first_of.values()]  # they compile the programs of the others
@@ -300,8 +308,9 @@ def _grouped(plans: Sequence[BandPlan], order: float) -> list[tuple[tuple[int, i
     by_shape: dict[tuple[int, int], list[int]] = {}
     for index, plan in enumerate(plans):
         by_shape.setdefault((plan.n_states, plan.half_bandwidth), []).append(index)
-    first = plans[0]
-    known = _ran.setdefault((first.chain, first.outcome, first.reversed_columns, first.tolerance, is_close(order)), {})
+    first, _ = anonymous(plans[0])
+    sheets = rule_for(plans[0], order).nodes
+    known = _ran.setdefault((first.chain, first.outcome, first.reversed_columns, sheets.shape, sheets.dtype), {})
     if len(_ran) > _MOST_REMEMBERED:
         _ran.pop(next(iter(_ran)))
     groups: dict[tuple[int, int], list[int]] = {}
@@ -338,14 +347,14 @@ def _tile(plan: BandPlan, nodes: int, count: int) -> int:
 
 
 @jax.jit
-def _evaluate_all(plans: BandPlan, rule: Rule, order: jax.Array) -> BandedEntropy:
-    return jax.vmap(lambda plan: evaluate(plan, order=order, rule=rule))(plans)
+def _evaluate_all(plans: BandPlan, counts: Counts, rule: Rule, order: jax.Array) -> BandedEntropy:
+    return jax.vmap(lambda plan, each: evaluate(plan, order=order, rule=rule, counts=each))(plans, counts)
 
 
 @jax.jit
-def _evaluate_all_with_derivatives(plans: BandPlan, rule: Rule, order: jax.Array) -> list[jax.Array]:
-    def one(plan: BandPlan):
-        at = lambda time: evaluate(plan, time, order=order, rule=rule)  # noqa: E731
+def _evaluate_all_with_derivatives(plans: BandPlan, counts: Counts, rule: Rule, order: jax.Array) -> list[jax.Array]:
+    def one(plan: BandPlan, each: Counts):
+        at = lambda time: evaluate(plan, time, order=order, rule=rule, counts=each)  # noqa: E731
         return jax.jvp(at, (plan.time,), (jnp.ones_like(plan.time),))
 
-    return jax.tree.leaves(jax.vmap(one)(plans))
+    return jax.tree.leaves(jax.vmap(one)(plans, counts))

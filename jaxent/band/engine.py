@@ -12,6 +12,7 @@ longest rule needs, and sheets without weight are skipped. Rules with complex no
 `evaluate` is pure JAX for one plan and one time, differentiable in the time and, with reversed columns, in the offset.
 """
 
+import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -23,12 +24,15 @@ from jaxent import dicke
 from jaxent.band.factor import log_determinant
 from jaxent.band.plan import BandPlan
 from jaxent.band.quadrature import FLOOR, Rule, fitted_rule
+from jaxent.chain import Chain
 from jaxent.entanglement.renyi import log1p_quotient
 from jaxent.numerics.algebra import multiply
 from jaxent.runtime import memory
 
 __all__ = [
     "BandedEntropy",
+    "Counts",
+    "anonymous",
     "band_columns",
     "evaluate",
     "is_certain",
@@ -40,6 +44,13 @@ __all__ = [
 
 _MOST_NODES = 96  # nodes of a rule; longer ones are not `is_certain`
 _WIDEST = 24  # nodes of a sheet
+
+
+class Counts(NamedTuple):
+    """Hold what of a plan's chain is data: N, and q where it is not N (else ignored)."""
+
+    n_atoms: Any
+    outcome: Any
 
 
 class BandedEntropy(NamedTuple):
@@ -56,7 +67,14 @@ class BandedEntropy(NamedTuple):
     quadrature_error: jax.Array | np.ndarray
 
 
-def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rule: Rule | None = None) -> BandedEntropy:
+def evaluate(
+    plan: BandPlan,
+    time=None,
+    phase_offset=None,
+    order: Any = 1.0,
+    rule: Rule | None = None,
+    counts: Counts | None = None,
+) -> BandedEntropy:
     """Compute the entropy of the end-to-end state from one plan.
 
     Args:
@@ -66,6 +84,7 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
         phase_offset: φ close to `plan.phase_offset`, only with reversed columns; None: that offset itself.
         order: α of the Rényi entropy; 1 is the von Neumann entropy, 1/2 the log negativity. A traced α needs `rule`.
         rule: from `rule_for` for this order; None: computed here.
+        counts: of a plan that is `anonymous`, where they may be traced; None: those of the plan.
 
     Returns:
         BandedEntropy: scalars.
@@ -74,7 +93,7 @@ def evaluate(plan: BandPlan, time=None, phase_offset=None, order: Any = 1.0, rul
         rule = _rule(plan, order)
         rule = rule.in_sheets(len(rule.nodes), 1)
     power = _power(plan)
-    columns = band_columns(plan, time, phase_offset)
+    columns = band_columns(plan, time, phase_offset, counts)
     columns, scale = scaled(columns)
     trace, square = jnp.sum(columns[..., -1]), jnp.sum(columns**2) + jnp.sum(columns[..., :-1] ** 2)
     moments = square[None] if plan.reversed_columns else jnp.stack([trace, square])[: rule.moment_weights.shape[1]]
@@ -178,9 +197,17 @@ def _power(plan: BandPlan) -> int:
     return 1 if plan.reversed_columns else plan.chain.n_ensembles - 1
 
 
-def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
-    """Build the band matrices of all sectors, stored by columns, shape (sectors, n, b + 1)."""
+def anonymous(plan: BandPlan) -> tuple[BandPlan, Counts]:
+    """Replace N, q and the tolerance, on which no compiled program needs to depend, and return the first two."""
     n_atoms = plan.chain.n_atoms
+    chain = Chain(plan.chain.n_ensembles, 1)
+    stripped = dataclasses.replace(plan, chain=chain, outcome=int(plan.outcome == n_atoms), tolerance=1.0)
+    return stripped, Counts(np.asarray(n_atoms), np.asarray(plan.outcome))
+
+
+def band_columns(plan: BandPlan, time=None, phase_offset=None, counts: Counts | None = None) -> jax.Array:
+    """Build the band matrices of all sectors, stored by columns, shape (sectors, n, b + 1)."""
+    n_atoms, outcome = counts or (plan.chain.n_atoms, jnp.asarray(plan.outcome))
     phases = jnp.asarray(plan.phases)
     if time is not None:
         phases = phases + jnp.asarray(plan.phase_rates) * (time - plan.time)
@@ -196,9 +223,9 @@ def band_columns(plan: BandPlan, time=None, phase_offset=None) -> jax.Array:
     if not plan.reversed_columns:
         close, folded = (dicke.cos_power(n_atoms, (here + sign * there) / 2) for sign in (-1, 1))
         return jnp.stack([frame * (close + folded), frame * (close - folded)])
-    if plan.outcome == n_atoms:
+    if plan.outcome == plan.chain.n_atoms:
         return (frame * dicke.cos_power(n_atoms, (here + there) / 2))[None]
-    return (frame * dicke.x_overlap(n_atoms, plan.outcome, (here + there) / 2))[None]
+    return (frame * dicke.overlap(n_atoms, outcome, (here + there) / 2))[None]
 
 
 def scaled(columns: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -148,7 +148,8 @@ def sizes_of_hops(n_atoms: int, outcome: Any, nodes: Nodes, hops: np.ndarray, ti
     each = np.append(hops, 0)
     there = half_turns + phases.multiples(each, phases.reduced(time))[:, None]
     sums = _magnitudes(n_atoms, outcome, time, half_turns, there, each) @ weights
-    return np.minimum(sums[:-1] / sums[-1], 1.0)
+    with np.errstate(invalid="ignore"):  # NaN where the outcome is impossible
+        return np.minimum(sums[:-1] / sums[-1], 1.0)
 
 
 def _magnitudes(n_atoms: int, outcome: Any, time, half_turns: np.ndarray, there: np.ndarray, hops: np.ndarray):

@@ -26,7 +26,7 @@ SHARES, QUICK_SHARES = (0.0, 0.25, 0.5, 1.0, 2.0), (0.0, 1.0)  # spread/√N
 FEW, QUICK_FEW = 10, 5  # atoms of which no number is known
 FEW_SHARES, QUICK_FEW_SHARES = (0.0, 0.25, 0.5, 1.0), (0.0, 0.5)
 SAMPLES, QUICK_SAMPLES = 400, 50
-_POINT, _UNKNOWN_POINT = 1.0, 2.0  # seconds
+_POINT, _UNKNOWN_POINT = 0.6, 1.0  # seconds
 _BITS = {"units": "bit", "long_name": "logarithmic negativity"}
 
 

@@ -26,7 +26,7 @@ ENSEMBLES = (3, 4, 5)
 RATES = (1e-3, 1e-2, 1e-1)
 TIMES = (1.2, 1.4, 1.75, 1.9)  # between 2π/5.2 and 2π/3.1, none of them magic
 QUARTER = jaxent.pi_fraction(1, 2)
-_POINT_SECONDS = 8.0  # nearly all for compilation
+_POINT_SECONDS = 7.0  # nearly all for compilation
 _SAMPLES = 200
 
 

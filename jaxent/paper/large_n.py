@@ -24,6 +24,7 @@ ZOOMED_ATOMS = 10**8
 HALF_WIDTHS = (0.5, 2e-2, 5e-4)  # half-widths of the panels around π/2
 FLOOR_ATOMS = (10**4, 10**6, 10**8, 10**10)
 _FLOOR = 8.0  # largest N (t - π/2)
+_COMPILATION = 8.0  # seconds of a curve
 _CENTRE = jaxent.pi_fraction(1, 2)
 
 
@@ -47,7 +48,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
 
 
 def _curve_seconds(n_atoms: int, count: int) -> float:
-    return estimated_seconds(jaxent.Chain(3, n_atoms), count) * 0.2  # the tolerance is wide
+    return _COMPILATION + estimated_seconds(jaxent.Chain(3, n_atoms), count) * 0.2  # the tolerance is wide
 
 
 def figure_large(quick: bool = False, report: Report = silent) -> xr.Dataset:

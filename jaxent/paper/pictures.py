@@ -23,7 +23,7 @@ ATOMS = 100
 RATE = 0.01
 KINDS = ("Dicke state", "coherent state", "Dicke state, dephasing")
 POINTS, QUICK_POINTS = (181, 361), (31, 61)  # polar angles, azimuths
-_POINT = 2.0  # seconds, mostly for compiling
+_POINT = 1.5  # seconds, mostly for compiling
 
 
 def seconds(numbers: tuple[str, ...], quick: bool) -> float:

@@ -31,7 +31,7 @@ PURE_SHARES = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # σ/√N
 PURE_WINDOW = 3.0
 TOLERANCE = 0.01
 LOSS = 0.5  # bits
-_POINT = 2.0  # seconds, mostly for compiling
+_POINT = 1.4  # seconds, mostly for compiling
 _BITS = {"units": "bit", "long_name": "logarithmic negativity"}
 
 

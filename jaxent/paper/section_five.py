@@ -79,7 +79,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimate the seconds of work that the figures will report."""
     total = 0.0
     if "3" in numbers:
-        total += _compile_seconds(30) + len(_times(quick)) * len(RATES_OVER_TIME) * _point_seconds(30)
+        total += 5 * _compile_seconds(30) + len(_times(quick)) * len(RATES_OVER_TIME) * _point_seconds(30)
     for number, atoms in (("4", ATOMS), ("4-large", _large_atoms(quick))):
         if number in numbers:
             total += sum(_compile_seconds(n) + sum(_seconds_of(n, rate) for rate in _rates(n, quick)) for n in atoms)

@@ -22,6 +22,7 @@ ATOMS = (3, 10, 20, 100, 10**3, 10**4, 10**5, 10**6)
 WINDOWS = (1.0, 1.5, 2.0, 3.0)
 _SHOWN, _NAMED = 100, 8  # atoms below the protocol, and the largest r
 _MOST_EXACT_ATOMS = 100  # above, figure 1 uses a window of three standard deviations
+_COMPILATION = 5.0  # seconds of a curve
 _KINDS = "0: evenly spaced generic times; 1: beside a dip; 2: exactly at t = 2πp/r"
 
 
@@ -71,6 +72,7 @@ def figure_one(quick: bool = False, report: Report = silent) -> xr.Dataset:
         kind = np.repeat([0, 1, 2], [len(generic), len(beside), len(dips)])
         order = np.argsort(time)
         curves.append((time[order], entropy[order], kind[order]))
+        report(_COMPILATION)
     length = max(len(time) for time, _, _ in curves)
 
     def stacked(part: int) -> np.ndarray:
@@ -164,7 +166,7 @@ def seconds(numbers: tuple[str, ...], quick: bool) -> float:
     """Estimate the seconds of work that the figures will report."""
     total = 0.0
     if "1" in numbers:
-        total += curve_features.seconds(quick)
+        total += curve_features.seconds(quick) + _COMPILATION * len(ATOMS)
         for n_atoms in ATOMS:
             generic, beside, dips = _grid(n_atoms, quick)
             parts = (len(generic) + len(beside), len(dips))
