@@ -91,7 +91,8 @@ def test_every_figure_has_a_caption():
 
 def test_a_caption_has_the_parameters_of_the_data():
     data = xr.Dataset(
-        coords={"n_atoms": [30, 10**6], "magic_time": [np.pi / 3, 1.0], "rate": np.arange(50.0), "share": [1.0]},
+        coords={"n_atoms": [30, 10**6], "magic_time": [np.pi / 3, 1.0], "rate": np.arange(50.0), "share": [1.0]}
+        | {"dip_atoms": [25, 50], "few_rate": [0.1]},
         attrs={"n_ensembles": 3, "outcomes": "all N", "phase_offset": 0.0, "tolerance_bits": 0.005}
         | {"jaxent_version": "1.2", "jax_version": "3.4", "precision": "float64", "platform": "cpu", "device": "cpu"}
         | {"reference": "arXiv:2603.06085", "title": "t"},
@@ -99,8 +100,8 @@ def test_a_caption_has_the_parameters_of_the_data():
     text = captions.caption("4-limit", data)
     assert text.startswith("Figure 4-limit. Logarithmic negativity")
     assert (
-        "Parameters: M = 3; outcomes = all N; φ = 0; N = 30, 10^6; magic time = π/3, 1; tolerance (bits) = 0.005. "
-        "Computed by jaxent 1.2 (JAX 3.4, float64, cpu). Reference: S. Li et al., arXiv:2603.06085." in text
+        "Parameters: M = 3; outcomes = all N; φ = 0; N = 30, 10^6; magic time = π/3, 1; few: γ = 0.1; "
+        "tolerance (bits) = 0.005. Computed by jaxent 1.2 (JAX 3.4, float64, cpu). Reference: S. Li et al., arXiv:2603.06085." in text
     )
 
 

@@ -27,6 +27,13 @@ _NAMES = {
     "pure_atoms": "γ = 0: N",
     "half_width": "half-widths of the views",
     "crossing": "γtr² of the line",
+    "few_rate": "few: γ",
+    "rate_against_n_atoms": "γ of (a)",
+    "weaker_rate": "weaker γ of (a)",
+    "ends_rate": "γ of the ends",
+    "atom_dephasing_rate": "γ₁",
+    "atom_loss_rate": "Γ",
+    "dephasing_rate_of_resolutions": "γ of (b)",
 }
 _FACTS = ("n_ensembles", "outcomes", "phase_offset")
 _ELSEWHERE = (
@@ -39,6 +46,10 @@ _ELSEWHERE = (
     "share",
     "few_share",
     "resolved_levels",
+    "symmetry",
+    "dip_levels",
+    "dip_atoms",
+    "onset_atoms",
 )
 _MOST_LISTED = 12
 _MOST_LEVELS = 100

@@ -214,10 +214,10 @@ def draw_offsets(data: xr.Dataset, size: Size = PAGE) -> Figure:
             line = "o" if direction == "time" else "o-"  # no line: the best offset jumps between maxima
             gain_axes.errorbar(at, 1e3 * gain, 1e3 * data[f"error_{direction}"].values, fmt=line, color=SAFE[1])
             gain_axes.axhline(0, color="0.6", lw=0.6 * page.scale)
-            offset_axes.plot(at, data[f"best_offset_{direction}"], line, color=SAFE[1], label="best")
-            offset_axes.plot(at, data[f"textbook_offset_{direction}"], "--", color="0.3", label="textbook, t/4")
-            offset_axes.margins(y=0.15)
-            offset_axes.set(xlabel=label, ylim=(0, None))
+            best, textbook = data[f"best_offset_{direction}"].values, data[f"textbook_offset_{direction}"].values
+            offset_axes.plot(at, best, line, color=SAFE[1], label="best", clip_on=False)  # it may be 0
+            offset_axes.plot(at, textbook, "--", color="0.3", label="textbook, t/4")
+            offset_axes.set(xlabel=label, ylim=(0, 1.15 * max(best.max(), textbook.max())))
             if direction == "dephasing_rate":
                 gain_axes.set_xscale("log")
                 offset_axes.set_xscale("log")

@@ -138,9 +138,9 @@ def draw_witness(data: xr.Dataset, size: Size = PAGE) -> Figure:
             values = data.by_resolution.sel(resolved_levels=r).values
             right.plot(data.share.values, values, "s-", color=shades[int(r)])
             right.plot(float(data.last_share.sel(resolved_levels=r)), r - 1, "o", color=shades[int(r)])
-        for axes in (left, right):
-            for number in range(1, largest + 1):
-                axes.axhline(number, color="0.85", lw=0.4 * page.scale, zorder=0)
+        levels = range(1, largest + 1)
+        for axes, ends in ((left, (first, rates.max())), (right, (0.0, float(data.share.max())))):
+            axes.hlines(levels, *ends, color="0.85", lw=0.4 * page.scale, zorder=0)  # not through the names
             axes.axhline(1, color="0.4", ls="--", zorder=0)
             axes.set(ylim=(0, largest + 0.8), yticks=range(largest + 1), ylabel="r (C₁ + C₂ − 1)")
         if not page.narrow:
