@@ -430,6 +430,7 @@ class _Job:
         )
 
 
+@threads.with_one_lapack_thread  # once, not for each program
 def answer(question: Question, tolerance: float, with_slopes: bool = False) -> Found:
     """Compute the log negativity of one point.
 
