@@ -20,7 +20,7 @@ from bokeh.models import Legend
 
 import jaxent
 from jaxent.explorer.curve import Curve, passes, refined
-from jaxent.explorer.drawing import band, prepared
+from jaxent.explorer.drawing import band, height, prepared
 from jaxent.explorer.export import python_lines, table
 from jaxent.explorer.fields import FAULTY
 from jaxent.explorer.page import Page
@@ -411,6 +411,17 @@ def test_the_exported_lines_compute_the_exported_numbers(question, tmp_path):
     nearest = abs(saved[:, 0][:, None] - computed[:, 0]).argmin(axis=0)
     np.testing.assert_allclose(saved[nearest, 0], computed[:, 0], atol=1e-12)
     np.testing.assert_allclose(saved[nearest, 1], computed[:, 1], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("errors", "least", "most"),
+    [([0.0, 0.0, 0.0], 1.0, 3.0), ([0.5, 0.2, 1.0], 0.5, 4.0), ([9.0, 0.0, math.inf], -1.0, 5.0)],
+)
+def test_the_axis_shows_errors_up_to_the_height_of_the_curve(errors, least, most):
+    values = np.array([1.0, 2.0, 3.0, np.nan])
+    low, high = height(Curve(np.arange(4.0), values, np.array([*errors, np.nan]), np.zeros(4), 1.0))
+    assert least - 0.5 < low < least
+    assert most < high < most + 1.0
 
 
 def test_many_atoms_with_noise_are_the_library_s_with_its_error_and_exported_so(tmp_path, monkeypatch):

@@ -157,4 +157,4 @@ class Companions:
     @property
     def heights(self) -> list[tuple[float, float]]:
         """Bottom and top of an axis for each curve."""
-        return [height(one.curve.value) for one in self.all if one.curve is not None]
+        return [height(one.curve) for one in self.all if one.curve is not None]

@@ -51,7 +51,7 @@ def prepared(question: Question, view: View, curve: Curve, names: dict[float, st
     Returns:
         Drawing.
     """
-    low, high = height(curve.value)
+    low, high = height(curve)
     for distance in curve.distance.tolist():
         if distance not in names:
             names[distance] = view.text_of(distance, question.n_atoms)
@@ -76,7 +76,7 @@ def band(curve: Curve) -> dict[str, Any]:
         edges of the boxes: left, right, bottom, top; and x, the points.
     """
     known = np.isfinite(curve.value) & np.isfinite(curve.error)
-    low, high = height(curve.value)
+    low, high = height(curve)
     if not known.any() or curve.error[known].max() < _SEEN * (high - low):
         known = np.zeros(len(known), bool)
     x = curve.distance
@@ -91,12 +91,19 @@ def errors_in_words(curve: Curve) -> str:
     return "bars: the error" if curve.is_sparse else "shaded: the error"
 
 
-def height(values: np.ndarray) -> tuple[float, float]:
-    """Return bottom and top of an axis that shows values at their full height, with room for marks above."""
+def height(curve: Curve) -> tuple[float, float]:
+    """Return bottom and top of an axis that shows a curve, with room for marks above.
+
+    Errors are shown as well, up to the curve's own height beyond it on each side: it must not shrink to a line.
+    """
     low, high = 0.0, 1.0
-    finite = values[np.isfinite(values)]
-    if finite.size:
-        low, high = float(finite.min()), float(finite.max())
+    known = np.isfinite(curve.value)
+    if known.any():
+        values, errors = curve.value[known], np.nan_to_num(curve.error[known], posinf=np.inf)
+        least, most = float(values.min()), float(values.max())
+        beyond = max(most - least, 1e-3 * abs(most))
+        low = max(float((values - errors).min()), least - beyond)
+        high = min(float((values + errors).max()), most + beyond)
     room = max(high - low, 1e-3 * abs(high), 1e-9)
     return low - 0.05 * room, high + 0.16 * room
 
