@@ -23,6 +23,7 @@ import numpy as np
 from jaxent import dicke
 from jaxent.band import phases
 from jaxent.measurement import REACH, Records, joint_amplitudes, loss_amplitudes, survival_and_flips
+from jaxent.runtime import threads
 from jaxent.times import cos_sin_turns, shared_bound, time_value, turns
 
 __all__ = [
@@ -37,7 +38,9 @@ __all__ = [
 ]
 
 _WIDTHS = 18.0  # half-width of a peak of f_q, in units of 1/√N; f_q is below 1e-17 beyond, if broadest (q = N)
-_PIECES = (2**12, 2**15)  # numbers of points that are evaluated at once
+_PIECE = 2**12  # points that are evaluated at once
+_FEW_TERMS = 64
+_HOPS = 64  # hops whose losses are computed at once
 _WHOLE_CIRCLE = 1024  # below so many atoms the sum runs over the whole circle, and is exact
 
 
@@ -153,22 +156,34 @@ def sizes_of_hops(n_atoms: int, outcome: Any, nodes: Nodes, hops: np.ndarray, ti
 
 
 def _magnitudes(n_atoms: int, outcome: Any, time, half_turns: np.ndarray, there: np.ndarray, hops: np.ndarray):
-    """Compute |f_q(α) f_q(α + jt)|, or the magnitude of a record's kernel, over (j, α), in pieces of few sizes."""
+    """Compute |f_q(α) f_q(α + jt)|, or the magnitude of a record's kernel, over (j, α), in pieces of one size."""
     read, value = (outcome, float(time_value(time))) if isinstance(outcome, Records) else (jnp.asarray(outcome), None)
-    points = [np.broadcast_to(one, there.shape).ravel() for one in (half_turns, there, hops[:, None])]
-    size = next((size for size in _PIECES if size >= there.size), _PIECES[-1])
-    missing = -there.size % size
-    pieces = [np.pad(one, (0, missing)).reshape(-1, size) for one in points]
-    largest = shared_bound(int(abs(hops).max()))
-    found = [_magnitude(n_atoms, read, value, *map(jnp.asarray, piece), largest) for piece in zip(*pieces, strict=True)]
-    return np.concatenate(found)[: there.size].reshape(there.shape)
+    each = [half_turns, there]
+    if isinstance(outcome, Records) and outcome.lossy:
+        padded = np.pad(hops, (0, -len(hops) % _HOPS))
+        losses = _losses(outcome, value, jnp.asarray(padded), shared_bound(int(abs(hops).max())))
+        each.append(np.asarray(losses)[: len(hops), None])
+    points = [np.broadcast_to(one, there.shape).ravel() for one in each]
+    pieces = [np.pad(one, (0, -there.size % _PIECE)).reshape(-1, _PIECE) for one in points]
+
+    def run(piece):
+        return np.asarray(_magnitude(n_atoms, read, value, *map(jnp.asarray, piece)))
+
+    tiles = list(zip(*pieces, strict=True))
+    most = len(tiles) if isinstance(outcome, Records) and outcome.n_terms > _FEW_TERMS else 1  # what pays for threads
+    found = dict(threads.side_by_side(run, tiles, most))
+    return np.concatenate([found[place] for place in range(len(tiles))])[: there.size].reshape(there.shape)
 
 
-@functools.partial(jax.jit, static_argnums=(6,))
-def _magnitude(n_atoms, outcome, time, here, there, hops, largest):
+@functools.partial(jax.jit, static_argnums=(3,))
+def _losses(outcome, time, hops, largest):
+    return loss_amplitudes(outcome, time, -hops, largest)
+
+
+@jax.jit
+def _magnitude(n_atoms, outcome, time, here, there, loss=None):
     if not isinstance(outcome, Records):
         return jnp.abs(dicke.overlap(n_atoms, outcome, here) * dicke.overlap(n_atoms, outcome, there))
-    loss = loss_amplitudes(outcome, time, -hops, largest) if outcome.lossy else None
     return jnp.abs(joint_amplitudes(n_atoms, outcome, time, here, there, loss))
 
 

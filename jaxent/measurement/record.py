@@ -211,7 +211,7 @@ def _atoms(n_atoms: Any) -> str:
 
 
 def _n_terms(known: np.ndarray | None, n_atoms: int) -> int:
-    """Count the numbers of atoms that may have given a record; a power of four, so that programs are shared."""
+    """Count the numbers of atoms that may have given a record; few different ones, so that programs are shared."""
     if known is None:
         if n_atoms >= _MOST_TERMS:
             raise ValueError(
@@ -220,4 +220,7 @@ def _n_terms(known: np.ndarray | None, n_atoms: int) -> int:
             )
         return n_atoms + 1
     widest = float(known.max())
-    return 1 if widest == 0 else min(4 ** math.ceil(math.log2(2 * REACH * widest + 3) / 2), n_atoms + 1)
+    if widest == 0:
+        return 1
+    needed = 2 * REACH * widest + 3
+    return n_atoms + 1 if 4 * needed > n_atoms + 1 else 2 ** math.ceil(math.log2(needed))
