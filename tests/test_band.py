@@ -268,6 +268,21 @@ def test_a_grid_of_times_compiles_a_handful_of_programs(monkeypatch):
     jaxent.end_to_end_entropy(chain, rng.uniform(0, math.pi, 60))
 
 
+@pytest.mark.parametrize("missing", [None, 3])
+def test_other_numbers_of_atoms_and_outcomes_compile_nothing(missing):
+    def plan(n_atoms, lost):
+        outcomes, offset = (None, None) if lost is None else ([n_atoms - lost], [0.1])
+        return band.make_plans(Chain(3, n_atoms, 3.0), 1.0, outcomes, offset, TOLERANCE)[0]
+
+    band.entropies([plan(10**4, missing)])
+    known = band.batches._evaluate_all._cache_size()
+    other = plan(10**4 + 3, missing and missing + 2)
+    found = band.entropies([other])
+    assert band.batches._evaluate_all._cache_size() == known
+    assert found.entropy[0] == pytest.approx(float(band.evaluate(other).entropy), abs=1e-11)
+    assert found.log_probability[0] == pytest.approx(float(band.evaluate(other).log_probability), abs=1e-9)
+
+
 def test_a_program_of_its_own_must_pay(monkeypatch):
     seconds = {8: 1.0, 16: 3.0, 32: 9.0}
     monkeypatch.setattr(band.batches, "banded_seconds", lambda plan, order: seconds[plan.half_bandwidth] / 10)
