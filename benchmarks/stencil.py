@@ -2,7 +2,7 @@
 
 Claim: they agree with an estimate by random vectors, whose products apply the hops of the partial transpose as a
 stencil and share no code with the bands, within three standard errors, of at most 2e-3 bits, and its depth error: at
-six points of 10^5 atoms and at one of 10^6. Beside that, how long both take.
+six points of 10^5 atoms and at one of 10^6, which is saved as soon as it is there. Beside that, how long both take.
 
 It takes about half an hour. `--quick` computes one point of 10^4 atoms and writes nothing.
 """

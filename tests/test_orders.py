@@ -132,6 +132,7 @@ def test_second_derivatives_in_order_and_state_are_exact_at_degenerate_spectra(s
 def test_two_programs_of_the_band_engine_serve_all_orders_of_a_chain():
     """One of real nodes, and beyond order 1 one of complex ones."""
     plans = band.make_plans(Chain(3, 200, 6.0), np.array([1.0]), None, None, 1e-8)
+    band.batches._evaluate_all.clear_cache()  # other chains share the programs
     before = band.batches._evaluate_all._cache_size()
     for orders, programs in (([0.45, 0.5, 0.7, 0.999, 1 - 1e-9, 1.0], 1), ([1 + 1e-9, 1.2, 1.5, 2.0, 3.0], 2)):
         for order in orders:
