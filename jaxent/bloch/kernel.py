@@ -125,11 +125,17 @@ def coefficients(
 def _products(n_atoms, outcome, time, half_turns, shifts, hops, largest):
     """Compute f_q(α) f_q(α + jt), or the kernel of a record, over (j, α)."""
     there = half_turns[None, :] + shifts[:, None]
+    lossy = isinstance(outcome, Records) and outcome.lossy
+    loss = loss_amplitudes(outcome, time, -jnp.asarray(hops), largest)[:, None] if lossy else None
+    return _product(n_atoms, outcome, time, half_turns[None, :], there, loss)
+
+
+def _product(n_atoms, outcome, time, here, there, loss=None):
+    """Compute f_q(α) f_q(α'), or the kernel of a record, for α/2 and α'/2 in turns."""
     if isinstance(outcome, Records):
-        loss = loss_amplitudes(outcome, time, -jnp.asarray(hops), largest)[:, None] if outcome.lossy else None
-        return joint_amplitudes(n_atoms, outcome, time, half_turns[None, :], there, loss)
+        return joint_amplitudes(n_atoms, outcome, time, here, there, loss)
     quantum = jnp.asarray(outcome)
-    return dicke.overlap(n_atoms, quantum, half_turns) * dicke.overlap(n_atoms, quantum, there)
+    return dicke.overlap(n_atoms, quantum, here) * dicke.overlap(n_atoms, quantum, there)
 
 
 def real_and_imaginary(table: jax.Array) -> jax.Array:
@@ -182,9 +188,7 @@ def _losses(outcome, time, hops, largest):
 
 @jax.jit
 def _magnitude(n_atoms, outcome, time, here, there, loss=None):
-    if not isinstance(outcome, Records):
-        return jnp.abs(dicke.overlap(n_atoms, outcome, here) * dicke.overlap(n_atoms, outcome, there))
-    return jnp.abs(joint_amplitudes(n_atoms, outcome, time, here, there, loss))
+    return jnp.abs(_product(n_atoms, outcome, time, here, there, loss))
 
 
 def _wound(frequencies: jax.Array, angles: jax.Array) -> jax.Array:
