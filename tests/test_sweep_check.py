@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 
 import jaxent
@@ -125,8 +126,49 @@ def test_the_lock_is_held_while_tiles_are_computed_and_then_let_go(tmp_path):
     assert lock.holders(tmp_path) == []
 
 
-@pytest.mark.parametrize("how", ["ended", "another process of the same number", "damaged"])
-def test_a_stale_lock_is_taken_over(copied, how):
+def set_the_clock(monkeypatch, seconds):
+    """Let the system tell all start times by another clock, as Linux does after its clock was set."""
+    before = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: before(process) + seconds)
+
+
+@pytest.mark.skipif(not owners.this_process().born.startswith("b"), reason="no count of ticks since the boot")
+@pytest.mark.parametrize("seconds", [-1000, -3, 3, 1000])
+def test_a_lock_holds_although_the_clock_was_set(copied, monkeypatch, seconds):
+    (copied / "tile-000001.nc").unlink()
+    hold(copied)
+    set_the_clock(monkeypatch, seconds)
+    with pytest.raises(ValueError, match=r"is computed into by process"):
+        run_sweep(QUESTION, copied)
+
+
+def test_a_lock_without_ticks_holds_by_the_start_time(copied):
+    """As older versions wrote it, and systems that do not count them."""
+    (copied / "tile-000001.nc").unlink()
+    hold(copied)
+    record = json.loads((copied / "running-0.json").read_text())
+    del record["born"]
+    (copied / "running-0.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"is computed into by process"):
+        run_sweep(QUESTION, copied)
+
+
+def test_a_system_without_ticks_tells_start_times(monkeypatch, tmp_path):
+    monkeypatch.setattr(owners, "_PROC", tmp_path)
+    here = owners._process.__wrapped__(os.getpid())
+    assert here.born == str(here.started)
+    assert owners.runs(here.pid, here.born, here.place)
+    set_the_clock(monkeypatch, 1000)  # of a process that has the number now
+    assert not owners.runs(here.pid, here.born, here.place)
+
+
+OTHERS = [{"born": "b01234567"}, {"born": str(owners.this_process().started - 1000)}]
+
+
+@pytest.mark.parametrize(
+    ("how", "other"), [("ended", {}), ("damaged", {}), *[("of the same number", one) for one in OTHERS]]
+)
+def test_a_stale_lock_is_taken_over(copied, how, other):
     (copied / "tile-000001.nc").unlink()
     if how == "ended":
         with subprocess.Popen([sys.executable, "-c", ""]) as process:
@@ -135,7 +177,7 @@ def test_a_stale_lock_is_taken_over(copied, how):
     elif how == "damaged":
         (copied / "running-0.json").write_text("{")
     else:
-        hold(copied, owner={"started": owners.this_process().started - 1000})
+        hold(copied, owner=other)
     assert run_sweep(QUESTION, copied).n_computed == 3
     assert not list(copied.glob("running-*"))
 

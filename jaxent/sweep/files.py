@@ -140,12 +140,12 @@ def _prefix(path: Path) -> str:
 def clear_leftovers(path: Path) -> None:
     """Remove temporary files of `path` from processes that no longer run; restore a folder that they had set aside."""
     pattern = re.compile(
-        re.escape(_prefix(path)) + r"(\d{1,10})-(\d{1,12})-([0-9a-f]{8})-[0-9a-f]{8}"
+        re.escape(_prefix(path)) + r"(\d{1,10})-(\d{1,12}|b[0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{8}"
         rf"(?P<old>{_ASIDE})?" + re.escape(path.suffix)
     )
     left = [(Path(entry.path), pattern.fullmatch(entry.name)) for entry in os.scandir(path.absolute().parent)]
     for leftover, match in left:
-        if match and runs(int(match[1]), int(match[2]), match[3]) is False:
+        if match and runs(int(match[1]), match[2], match[3]) is False:
             if match["old"] and not os.path.lexists(path):
                 os.rename(leftover, path)
             else:

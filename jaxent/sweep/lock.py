@@ -84,7 +84,7 @@ class Holder(NamedTuple):
     @property
     def still_runs(self) -> bool | None:
         """True if the process still runs; None if that cannot be checked from here."""
-        return runs(self.owner.pid, self.owner.started, self.owner.place)
+        return runs(self.owner.pid, self.owner.born, self.owner.place)
 
 
 def holders(folder: Path) -> list[Holder]:
@@ -151,9 +151,9 @@ def alone(folder: Path) -> Iterator[None]:
 def _parsed(path: Path) -> Holder | None:
     try:
         record = json.loads(read_regular(path, _MOST_BYTES))
-        whole = {"first": 0, "stop": _BEYOND} | record  # files of older versions have no range
-        numbers = [whole[name] for name in ("pid", "started", *Share._fields)]
-        texts = [record[name] for name in ("host", "place")]
+        record = {"first": 0, "stop": _BEYOND, "born": str(record["started"])} | record  # as older versions meant it
+        numbers = [record[name] for name in ("pid", "started", *Share._fields)]
+        texts = [record[name] for name in ("born", "host", "place")]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if not all(type(one) is int and 0 <= one < 2**53 for one in numbers) or not all(type(one) is str for one in texts):
