@@ -28,6 +28,12 @@ gc.set_threshold(100_000, 50, 100)
 install_import_hook("jaxent", "typechecker.checked")
 jax.config.update("jax_enable_x64", True)
 
+from jaxent.runtime import code_generation  # noqa: E402  # only now: the hook above is there
+
+# as the command line does; and each of two workers has a core, where a program in 32 pieces gains nothing
+if code_generation.prefer_quick_compilation():
+    os.environ["XLA_FLAGS"] += " --xla_cpu_parallel_codegen_split_count=1"
+
 EVERY = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture]}
 hypothesis.settings.register_profile("jaxent", derandomize=True, max_examples=20, **EVERY)
 hypothesis.settings.register_profile("fresh", max_examples=40, print_blob=True, **EVERY)  # make test-all: new inputs

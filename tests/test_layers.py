@@ -44,7 +44,7 @@ LAYERS = [
     "cli",
 ]
 PACKAGES = {
-    "runtime": ["programs", "interrupts", "default_device", "threads", "memory", "execution"],
+    "runtime": ["programs", "code_generation", "interrupts", "default_device", "threads", "memory", "execution"],
     "numerics": ["algebra", "rounding", "angles", "diagonals", "binomials", "jacobi", "decompositions"],
     "entanglement": ["continuity", "states", "renyi", "measures"],
     "measurement": ["record", "kernel"],
