@@ -235,6 +235,33 @@ def test_bands_and_blocks_agree_where_both_hold(monkeypatch):
     assert abs(blocks.value - bands.value) <= blocks.error + bands.error < 1e-3
 
 
+@pytest.mark.parametrize(("n_atoms", "time"), [(300, 1.0), (100, math.pi / 2)])
+def test_the_correction_needs_fewer_rows(monkeypatch, n_atoms, time):
+    """Its outer rows change it by less than a twentieth of its own error."""
+    asked = question(n_atoms, time, 9 / (n_atoms * time))
+    few = engine._Job(asked, 1e-3)
+    monkeypatch.setattr(engine, "_CURVED_ROWS", 1e-3)
+    many = engine._Job(asked, 1e-3)
+    assert few.curved.shape.n_rows < many.curved.shape.n_rows
+    assert 0 < abs(few.correction.change - many.correction.change) < few.correction.error / 20
+    assert few.correction.error == pytest.approx(many.correction.error, rel=0.05)
+
+
+def test_blocks_are_not_tried_where_their_correction_is_too_rough(monkeypatch):
+    """At N = 300, t = π/2 it is right to 0.12/(γtN)²: enough for a tolerance of 1e-2, too little for 1e-4."""
+    asked, tried = question(300, math.pi / 2, 0.03), []
+    whole = engine.torus_plan
+    monkeypatch.setattr(engine, "torus_plan", lambda *args: tried.append(args) or whole(*args))
+    rough = bloch.answer(asked, 1e-2)
+    assert (rough.method, len(tried)) == ("blocks", 1)
+    fine = bloch.answer(asked, 1e-4)
+    assert (fine.method, len(tried)) == ("band", 1)
+    assert abs(rough.value - fine.value) <= rough.error + fine.error
+    monkeypatch.setattr(engine, "_BLOCKS_ERROR", 0.0)
+    assert bloch.answer(asked, 1e-4).method == "band"
+    assert len(tried) == 2  # in vain
+
+
 def test_a_narrower_envelope_in_u_gives_what_the_whole_one_gives():
     """With resonances of φ: t is so close to 2π/3 that N_u and N see different phases."""
     asked = question(3000, 2 * math.pi / 3 + 0.012, 0.2)
