@@ -14,7 +14,7 @@ import pytest
 import jaxent
 from jaxent import Chain, dicke
 from jaxent import chain as steps
-from jaxent.runtime import memory
+from jaxent.runtime import memory, threads
 
 MIB = 2**20
 
@@ -71,6 +71,14 @@ def test_a_group_beyond_its_limit_leaves_nothing(groups):
     enter("0::/\n")
     group(root, 2, str(100 * MIB), 101 * MIB)
     assert free() == 0
+
+
+def test_calls_at_once_share_half_the_free_memory(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 4)
+    monkeypatch.setattr(memory, "free_bytes", lambda: pytest.fail("measured"))
+    assert [memory.calls_at_once(needed) for needed in (0, 1, 2**25)] == [4, 4, 4]
+    monkeypatch.setattr(memory, "free_bytes", lambda: 2**30)
+    assert [memory.calls_at_once(needed) for needed in (2**25 + 1, 2**27, 2**28, 2**29, 2**40)] == [15, 4, 2, 1, 1]
 
 
 def test_without_groups_the_machine_counts(groups, monkeypatch):

@@ -260,9 +260,7 @@ def _in_tiles(
     first_of = {tile.shape: number for number, tile in reversed(list(enumerate(tiles)))}
     firsts = [tiles[number] for number in first_of.values()]  # they compile the programs of the others
     others = [tile for number, tile in enumerate(tiles) if number != first_of[tile.shape]]
-    most = 1
-    if len(tiles) > 1:  # reading the free memory takes as long as a small tile
-        most = max(1, memory.free_bytes() // (2 * max(_needed(plans, tile) for tile in firsts)))
+    most = memory.calls_at_once(max(_needed(plans, tile) for tile in firsts)) if len(tiles) > 1 else 1
     for some in (firsts, others):
         for index, found in threads.side_by_side(run, some, most):
             chosen = some[index].indices

@@ -25,7 +25,7 @@ from jaxent.times import PiFraction, cos_sin_turns, turns
 __all__ = ["Found", "Slopes", "answer", "traceable"]
 
 _MOST_CURVED = 1600  # atoms of the envelope in u of the matrix whose eigenvectors give the correction
-_CURVED_ROWS = 16.0  # tolerance of its rows, relative to others: the outer ones are thousandths of a small change
+_CURVED_ROWS = 256.0  # tolerance of its rows, relative to others: the outer ones are thousandths of a small change
 _BLOCKS_ERROR = 0.12  # of the correction at a magic time, times (γ̄tN)²: found from 0.08 to 0.17
 _NEXT_ORDER = 1.0  # the next order of the expansion, relative to the first times j²/N: found to be below 0.7
 _KINKS = 1.0  # error of a rule of Bloch phases, relative to its change from half as many: the kinks make it irregular
@@ -286,7 +286,7 @@ class _Job:
     def _blocks_may_do(self) -> bool:
         """Whether the error of the blocks' correction may be small enough to try them."""
         n_atoms, mean = self.question.n_atoms, self.question.mean
-        return n_atoms is None or _BLOCKS_ERROR <= self.tolerance / 2 * (mean * n_atoms) ** 2
+        return n_atoms is None or self.tolerance / 2 * (mean * n_atoms) ** 2 >= _BLOCKS_ERROR
 
     @property
     def parameters(self) -> tuple:
@@ -419,8 +419,7 @@ class _Job:
             fresh[wanted[0]] = run(wanted[0])  # compiles the program
         if rest := wanted[1:]:
             needed = memory.needed_by(program, *data, np.asarray(thetas[0]), *parameters)
-            most = max(1, memory.free_bytes() // max(1, 2 * needed))
-            for number, found in threads.side_by_side(run, rest, most):
+            for number, found in threads.side_by_side(run, rest, memory.calls_at_once(needed)):
                 fresh[rest[number]] = found
         if key is not None:
             self.known.update({keys[index]: found for index, found in fresh.items()})

@@ -19,12 +19,13 @@ import numpy as np
 import psutil
 from jax.core import Tracer
 
-from jaxent.runtime import programs
+from jaxent.runtime import programs, threads
 from jaxent.runtime.default_device import default_device, platform
 
-__all__ = ["check_angles", "check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
+__all__ = ["calls_at_once", "check_angles", "check_memory", "free_bytes", "host_bytes", "needed_by", "of_compiled"]
 
 _NO_MATTER = 2**20  # bytes; reading the free memory takes longer than a call that needs so little
+_LITTLE = 2**27  # bytes that calls side by side may take unmeasured
 _MOST_REMEMBERED = 4096  # shapes per program
 _PROCESS_GROUPS = Path("/proc/self/cgroup")
 _GROUPS = Path("/sys/fs/cgroup")
@@ -90,6 +91,16 @@ def _left_by(folder: Path, limit_name: str, usage_name: str, cache_name: str) ->
     except (OSError, ValueError):
         return None
     return int(limit) - usage + int(statistics.get(cache_name, 0))
+
+
+def calls_at_once(needed: int) -> int:
+    """Count the calls, of `needed` bytes each, that half the free memory holds: at least one.
+
+    As many as there are processors where these need little, without measuring the memory, which takes a millisecond.
+    """
+    if needed * threads.processors() <= _LITTLE:
+        return threads.processors()
+    return max(1, free_bytes() // (2 * needed))
 
 
 # ------------------------------------------------------------------- what is needed
