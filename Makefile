@@ -77,12 +77,13 @@ test-matrix:
 	  python=$$(ls $(HOME)/.pyenv/versions/$$version*/bin/python 2>/dev/null | tail -n 1); \
 	  $(MAKE) test-version PYTHON=$${python:-python$$version} JAX=$${pair#*:} || failed=1; done; exit $$failed
 
+# with all optimizations, which the tests beside leave out where programs run once
 test-version:
 	$(PYTHON) -m venv --clear .venv-matrix
 	.venv-matrix/bin/python -m pip install --quiet --upgrade pip
 	.venv-matrix/bin/python -m pip install --quiet --editable '.[test,docs]' \
 	  $(if $(filter newest,$(JAX)),jax jaxlib,jax==$(JAX) jaxlib==$(JAX))
-	OPENBLAS_NUM_THREADS=1 .venv-matrix/bin/python -m pytest $(TESTARGS)
+	JAXENT_OPTIMIZED=1 OPENBLAS_NUM_THREADS=1 .venv-matrix/bin/python -m pytest $(TESTARGS)
 
 # the newest JAX, which wants a newer Python; the CUDA plug-in without the CUDA libraries (3 GB), as nothing is run
 $(AHEAD)/.installed: pyproject.toml

@@ -90,7 +90,10 @@ def float32():
 
 @pytest.fixture
 def quick_compilation():
-    """Compile without most optimizations: for tests of large programs that run once."""
+    """Compile without most optimizations: for tests of programs that run once, unless JAXENT_OPTIMIZED is set."""
+    if os.environ.get("JAXENT_OPTIMIZED"):
+        yield
+        return
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

@@ -10,6 +10,8 @@ from mpmath import mp
 
 import jaxent
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 MAGIC = {"0": (0, 1), "π/3": (1, 3), "π/2": (1, 2), "2π/3": (2, 3), "π": (1, 1)}
 
 

@@ -17,6 +17,8 @@ from jaxent import (
     sample_outcomes,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 IN_A_HURRY = {"xla_backend_optimization_level": 0}  # compiling takes seconds, running much less
 
 

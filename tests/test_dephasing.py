@@ -13,6 +13,8 @@ import pytest
 import jaxent
 from jaxent import EnsembleRates
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 ROWS = json.loads((Path(__file__).parent / "data" / "log_negativity.json").read_text())
 
 

@@ -14,6 +14,8 @@ from jaxent import Experiment, pi_fraction
 from jaxent.analysis import ebits
 from jaxent.noise import residues
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def entropy(matrix):
     return -sum(p * math.log2(p) for p in np.linalg.eigvalsh(matrix) if p > 1e-14)

@@ -31,6 +31,8 @@ from jaxent import (
 from jaxent.chain import apply_phase_offset, evolve, initial_state, project_outcomes
 from jaxent.protocol import dense, dispatch
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 MAX_TENSOR = 2 * 10**6
 IN_A_HURRY = {"xla_backend_optimization_level": 0}  # compiling takes seconds, running microseconds
 

@@ -24,6 +24,8 @@ from jaxent.entanglement import (
     von_neumann_entropy,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 ALPHAS = [0, 0.5, 1, 2, math.inf]
 SHAPES = [(2, 2), (3, 5), (5, 3), (4, 4)]
 ROUNDING = 4e-15  # bits; the largest error measured for a state of rank up to 5 is 1.6e-15

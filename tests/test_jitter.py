@@ -12,6 +12,8 @@ from oracles_full import along, projected, row_of
 import jaxent
 from jaxent.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 RATES = np.array([0.02, 0.05, 0.03])
 
 

@@ -9,6 +9,8 @@ import pytest
 import jaxent
 from jaxent import Chain, EnsembleRates, pi_fraction
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def test_few_atoms_take_dense_matrices():
     found = jaxent.log_negativity_with_errors(Chain(3, 20), 1.0, 0.1, 18, 0.2)

@@ -17,6 +17,8 @@ from jaxent.measurement import records_of
 from jaxent.sweep import QuestionError, Sweep, open_sweep, run_sweep
 from jaxent.sweep.spec import asked as asked_of
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 DATA = json.loads((Path(__file__).parent / "data" / "measurement_records.json").read_text())
 
 

@@ -11,6 +11,8 @@ import pytest
 import jaxent
 from jaxent.bloch import kernel
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 # ------------------------------------------- an oracle that shares no code
 
 

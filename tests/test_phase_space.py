@@ -15,6 +15,8 @@ import jaxent
 from jaxent import Chain, dicke
 from jaxent.phase_space import ends
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 rng = np.random.default_rng(11)
 THETA, PHI = np.linspace(0.0, math.pi, 6), np.linspace(-2.0, 5.0, 5)
 GRID = THETA[:, None], PHI[None, :]

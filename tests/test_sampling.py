@@ -12,6 +12,8 @@ import scipy.stats
 
 from jaxent import BondTimes, Chain, average_entropy, outcome_probabilities, pi_fraction, sample_outcomes
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 KEY = jax.random.key(20260309)
 N_DRAWS = 20000
 IN_A_HURRY = {"xla_backend_optimization_level": 0}  # compiling takes seconds, running much less

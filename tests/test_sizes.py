@@ -9,6 +9,8 @@ import jaxent
 from jaxent import Chain
 from jaxent.protocol import dispatch, sizes, window_error
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TIMES = np.array([0.3, 1.1, 2 * np.pi / 3, 2.9])
 
 

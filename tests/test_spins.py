@@ -12,6 +12,8 @@ import jaxent
 from jaxent import Chain, Measurement, pi_fraction
 from jaxent.spins import kernel, moments
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CASES = [
     # n_atoms, time, outcome, offset, rates
     (20, 0.1, 20, 0.0, (0.0, 0.0, 0.0)),

@@ -11,6 +11,8 @@ import jaxent
 from jaxent import EnsembleRates
 from jaxent.noise import stochastic
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.mark.parametrize(
     ("n_atoms", "time", "rate", "outcome", "offset", "depth"),

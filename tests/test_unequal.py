@@ -13,6 +13,8 @@ from oracles_full import full_state, projected, row_of
 import jaxent
 from jaxent import chain as steps
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 PURE = [(3, 5), (4, 6, 3), (6, 6, 3), (6, 3, 6), (3, 5, 2, 4), (2, 4, 3, 5, 3), (5, 5, 4, 5, 5)]
 
 

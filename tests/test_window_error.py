@@ -19,6 +19,8 @@ from jaxent import (
     pi_fraction,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 MAGIC = np.pi * np.array([1 / 3, 1 / 2, 2 / 3, 1])
 TIMES = {100: np.array([*MAGIC, 1.0, 0.05, 1e-3, 2.2, 6.0]), 400: np.array([np.pi / 2, 1.0, 0.02])}
 MEASUREMENTS = [(None, 0.0), (90, 0.5), (45, 1.4), (3, 2.8)]  # outcome at N = 100 and offset

@@ -13,6 +13,8 @@ from jaxent import Chain, Measurement, pi_fraction
 from jaxent.spins import modular_witness as modular
 from jaxent.spins import moments
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 ENDS = (0, 1, 2, 3, 4, 8)  # of the criteria that prove entanglement of the ends
 
 
