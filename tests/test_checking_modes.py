@@ -13,6 +13,8 @@ import pytest
 
 import jaxent
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def strict():

@@ -9,6 +9,8 @@ import pytest
 
 import jaxent
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CODE = """if True:
     import collections, inspect, json, sys, warnings
     import jax, numpy as np

@@ -12,6 +12,8 @@ from jaxent import BondTimes, Chain, pi_fraction
 from jaxent.protocol import dense, extended_precision, matrix_product
 from jaxent.protocol.dispatch import ImpossibleOutcomes
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CHAIN = Chain(4, 6)
 KERNEL = jax.jit(matrix_product.reduced_matrix, static_argnums=(0, 4, 5))
 # time → entropy in bits and log p of CHAIN after the outcomes [6, 0], to which float64's sums cancel entirely

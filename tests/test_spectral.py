@@ -14,6 +14,8 @@ import pytest
 from jaxent import spectral
 from jaxent.numerics import decompositions
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SIZES = [1, 2, 15, 16, 17, 60]  # on both sides of the size from which the matrix is reduced without eigenvectors
 DTYPES = [float, complex]
 
