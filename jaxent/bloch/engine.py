@@ -25,7 +25,7 @@ from jaxent.times import PiFraction, cos_sin_turns, turns
 __all__ = ["Found", "Slopes", "answer", "traceable"]
 
 _MOST_CURVED = 1600  # atoms of the envelope in u of the matrix whose eigenvectors give the correction
-_CURVED_ROWS = 256.0  # tolerance of its rows, relative to others: the outer ones are thousandths of a small change
+_CURVED_ROWS = 256.0  # tolerance of its rows, relative to others: the outer ones are hundredths of a small change
 _BLOCKS_ERROR = 0.12  # of the correction at a magic time, times (γ̄tN)²: found from 0.08 to 0.17
 _NEXT_ORDER = 1.0  # the next order of the expansion, relative to the first times j²/N: found to be below 0.7
 _KINKS = 1.0  # error of a rule of Bloch phases, relative to its change from half as many: the kinks make it irregular
