@@ -412,14 +412,15 @@ class _Job:
         wanted = [index for index, one in enumerate(keys) if key is None or one not in self.known]
         fresh: dict[int, Any] = {}
 
-        def run(index: int):
-            return jax.device_get(self._call(program, *data, np.asarray(thetas[index]), *parameters))
+        def run(index: int, call: Callable):
+            return jax.device_get(call(program, *data, np.asarray(thetas[index]), *parameters))
 
         if wanted:
-            fresh[wanted[0]] = run(wanted[0])  # compiles the program
+            fresh[wanted[0]] = run(wanted[0], self._call)  # compiles the program, and checks the memory
         if rest := wanted[1:]:
             needed = memory.needed_by(program, *data, np.asarray(thetas[0]), *parameters)
-            for number, found in threads.side_by_side(run, rest, memory.calls_at_once(needed)):
+            alike = functools.partial(run, call=lambda function, *args: function(*args))
+            for number, found in threads.side_by_side(alike, rest, memory.calls_at_once(needed)):
                 fresh[rest[number]] = found
         if key is not None:
             self.known.update({keys[index]: found for index, found in fresh.items()})
