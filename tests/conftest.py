@@ -2,6 +2,7 @@ import gc
 import os
 import shutil
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 import hypothesis
@@ -44,24 +45,29 @@ hypothesis.settings.load_profile("jaxent")
 COLLECTED = pytest.StashKey[set[str]]()  # ids of all tests, before any are chosen
 
 
-def listed_as_slow() -> dict[str, str]:
+def listed_as_slow(collected: Iterable[str]) -> dict[str, str]:
     """Tests that only `make test-all` runs, each with the smaller one that `make test` runs in place of it.
 
-    The list's lines are ids of tests, and of whole functions followed by "->" and the id of the smaller test. In place
-    of a test that is listed with its parameters are the other parameters of the same function.
+    The list's lines are ids of tests, of whole functions followed by "->" and the id of the smaller test, and of
+    functions followed by "but" and the one set of parameters that runs. In place of a test that is listed with its
+    parameters are the other parameters of the same function.
     """
-    found = {}
+    found, kept = {}, {}
     for line in Path(__file__).with_name("slow.txt").read_text().splitlines():
-        if line and not line.startswith("#"):
+        if " but [" in line:
+            name, _, parameters = line.partition(" but ")
+            kept[name] = name + parameters
+        elif line and not line.startswith("#"):
             name, _, smaller = line.partition(" -> ")
             found[name] = smaller or name.partition("[")[0]
-    return found
+    functions = {one: one.partition("[")[0] for one in collected}
+    return found | {one: name for one, name in functions.items() if name in kept and one != kept[name]}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Mark what is listed, and give the thorough tests their time."""
-    slow = listed_as_slow()
+    slow = listed_as_slow(item.nodeid for item in items)
     for item in items:
         if item.nodeid in slow or item.nodeid.partition("[")[0] in slow:
             item.add_marker(pytest.mark.slow)
